@@ -1,0 +1,54 @@
+// common/base/events.h - what an operator acts on, spelled as IOS spells it.
+// One row: symbol, facility, severity, mnemonic, meaning (shown by docs, not logged).
+// Logged as "%GDOI-5-GM_REGS_COMPL: text". Tests and alerting rules wait for the mnemonic.
+#pragma once
+#include "common/base/log.h"
+
+#define EVENTS(X)                                                                                  \
+	X(GM_REGSTER, "CRYPTO", 5, "GM_REGSTER", "member starts to register")                      \
+	X(GM_REGS_COMPL, "GDOI", 5, "GM_REGS_COMPL", "member finished registration")               \
+	X(GM_RE_REGISTER, "GDOI", 5, "GM_RE_REGISTER", "member registers again before expiry")     \
+	X(GM_RECV_REKEY, "GDOI", 5, "GM_RECV_REKEY", "member accepted a rekey")                    \
+	X(GM_INSTALL_POLICIES_SUCCESS, "GDOI", 5, "GM_INSTALL_POLICIES_SUCCESS",                   \
+	  "member programmed its dataplane")                                                       \
+	X(GM_DELETE, "GDOI", 4, "GM_DELETE", "member was told to delete its keys")                 \
+	X(GM_REJECTED, "GDOI", 4, "GM_REJECTED", "member refused what its key server offered")     \
+	X(GM_REGS_FAIL, "GDOI", 4, "GM_REGS_FAIL", "registration with one key server failed")      \
+	X(GM_RECOVERY_REGISTRATION, "GDOI", 5, "GM_RECOVERY_REGISTRATION",                         \
+	  "member registers again because its keys do not open what it hears")                     \
+	X(GM_DP_UP, "GDOI", 5, "GM_DATAPLANE_UP", "espd answered and was given all SAs")           \
+	X(GM_DP_DOWN, "GDOI", 4, "GM_DATAPLANE_DOWN", "espd is gone; member waits for it")         \
+	X(GDOI_REKEY_SEQ_FAILURE, "GDOI", 4, "GDOI_REKEY_SEQ_FAILURE",                             \
+	  "a rekey was older than one already accepted")                                           \
+	X(GDOI_REKEY_FAILURE, "GDOI", 4, "GDOI_REKEY_FAILURE", "a rekey could not be accepted")    \
+	X(KS_GM_REGISTERED, "GDOI", 5, "KS_GM_REGISTERED", "key server registered a member")       \
+	X(KS_GM_DELETED, "GDOI", 4, "KS_GM_DELETED", "member aged out or was removed")             \
+	X(KS_SEND_UNICAST_REKEY, "GDOI", 5, "KS_SEND_UNICAST_REKEY", "rekey sent to each member")  \
+	X(KS_SEND_MCAST_REKEY, "GDOI", 5, "KS_SEND_MCAST_REKEY", "rekey sent to a group address")  \
+	X(KS_REKEY_ACK_MISSING, "GDOI", 4, "KS_REKEY_ACK_MISSING",                                 \
+	  "members have not acknowledged a rekey after all retransmissions")                       \
+	X(KS_NO_SIG_KEY, "GDOI", 3, "KS_NO_RSA_KEYS", "no key to sign rekeys with")                \
+	X(KS_SID_EXHAUSTED, "GDOI", 4, "KS_SID_EXHAUSTED", "sender ids ran out; group renewed")    \
+	X(POLICY_CHANGE, "GDOI", 5, "POLICY_CHANGE", "policy differs; run crypto gdoi ks rekey")   \
+	X(UNAUTHORIZED_IPADDR, "GDOI", 4, "UNAUTHORIZED_IPADDR", "address may not join the group") \
+	X(UNAUTHORIZED_IDENTITY, "GDOI", 4, "UNAUTHORIZED_IDENTITY", "identity may not join")      \
+	X(UNKNOWN_GROUP, "GDOI", 4, "UNKNOWN_GROUP", "a member asked for a group we do not serve") \
+	X(IKE_ESTABLISHED, "CRYPTO", 6, "IKMP_SA_ESTABLISHED", "phase 1 stands")                   \
+	X(IKE_AUTH_FAIL, "CRYPTO", 4, "IKMP_AUTH_FAIL", "phase 1 peer could not prove itself")     \
+	X(IKE_NO_PROPOSAL, "CRYPTO", 4, "IKMP_NO_PROPOSAL", "no phase 1 proposal in common")       \
+	X(IKE_BAD_MESSAGE, "CRYPTO", 4, "IKMP_BAD_MESSAGE", "datagram refused; see its reason")    \
+	X(KEYLOG_ON, "CRYPTO", 3, "KEYLOG_ON", "lab build writes keys to a file")                  \
+	X(CONFIG_OK, "SYS", 5, "CONFIG_I", "configuration loaded")                                 \
+	X(STARTED, "SYS", 5, "RESTART", "process is ready")                                        \
+	X(STOPPED, "SYS", 5, "STOP", "process stops on request")
+
+enum event_id {
+#define X(sym, fac, sev, mnem, meaning) EV_##sym,
+	EVENTS(X)
+#undef X
+	EV_COUNT
+};
+
+void event_log(enum event_id id, const struct logctx *c, const char *fmt, ...) PRINTF(3, 4);
+const char *event_mnemonic(enum event_id id); // "%GDOI-5-GM_REGS_COMPL"
+const char *event_meaning(enum event_id id);
