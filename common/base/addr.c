@@ -45,8 +45,9 @@ struct addr addr_from_bytes(const uint8_t *b, size_t len)
 
 struct addr addr_from_v4(uint32_t v)
 {
-	return (struct addr){ 4, { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8),
-				   (uint8_t)v } };
+	return (struct addr){
+		4, { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v }
+	};
 }
 
 uint32_t addr_to_v4(const struct addr *a)

@@ -8,9 +8,9 @@
 
 #include "common/base/err.h"
 
-#define ADDR_STRLEN     46 // INET6_ADDRSTRLEN
+#define ADDR_STRLEN	46 // INET6_ADDRSTRLEN
 #define ENDPOINT_STRLEN (ADDR_STRLEN + 8)
-#define PREFIX_STRLEN   (ADDR_STRLEN + 4)
+#define PREFIX_STRLEN	(ADDR_STRLEN + 4)
 
 struct addr {
 	uint8_t family; // 0 (none), 4 or 6
@@ -32,7 +32,7 @@ struct sockaddr_storage;
 bool addr_eq(const struct addr *a, const struct addr *b);
 int addr_cmp(const struct addr *a, const struct addr *b); // family first, then value
 bool endpoint_eq(const struct endpoint *a, const struct endpoint *b);
-size_t addr_len(const struct addr *a); // 4, 16, or 0 for none
+size_t addr_len(const struct addr *a);	 // 4, 16, or 0 for none
 uint8_t addr_bits(const struct addr *a); // 32, 128 or 0
 
 struct addr addr_from_bytes(const uint8_t *b, size_t len); // len 4 or 16, else family 0

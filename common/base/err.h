@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MUST_CHECK     __attribute__((warn_unused_result))
-#define PRINTF(f, a)   __attribute__((format(printf, f, a)))
-#define N_ELEMS(a)     (sizeof(a) / sizeof((a)[0]))
-#define MIN_OF(a, b)   ((a) < (b) ? (a) : (b))
-#define MAX_OF(a, b)   ((a) > (b) ? (a) : (b))
-#define CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+#define MUST_CHECK		      __attribute__((warn_unused_result))
+#define PRINTF(f, a)		      __attribute__((format(printf, f, a)))
+#define N_ELEMS(a)		      (sizeof(a) / sizeof((a)[0]))
+#define MIN_OF(a, b)		      ((a) < (b) ? (a) : (b))
+#define MAX_OF(a, b)		      ((a) > (b) ? (a) : (b))
+#define CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 // A broken invariant of our own. Never reached by anything a peer or a config file sends.
 #define BUG(why)                                                                                   \

@@ -46,7 +46,7 @@ enum event_id {
 #define X(sym, fac, sev, mnem, meaning) EV_##sym,
 	EVENTS(X)
 #undef X
-	EV_COUNT
+		EV_COUNT
 };
 
 void event_log(enum event_id id, const struct logctx *c, const char *fmt, ...) PRINTF(3, 4);

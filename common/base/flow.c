@@ -15,14 +15,15 @@ static bool side_matches(const struct flow_side *s, const struct addr *a, uint16
 
 bool flow_matches(const struct flow *f, const struct flow_key *k)
 {
-	return (f->proto == 0 || f->proto == k->proto) && side_matches(&f->src, &k->src, k->sport) &&
-	       side_matches(&f->dst, &k->dst, k->dport);
+	return (f->proto == 0 || f->proto == k->proto) &&
+	       side_matches(&f->src, &k->src, k->sport) && side_matches(&f->dst, &k->dst, k->dport);
 }
 
 static bool side_overlaps(const struct flow_side *a, const struct flow_side *b)
 {
 	return a->lo.family == b->lo.family && addr_cmp(&a->lo, &b->hi) <= 0 &&
-	       addr_cmp(&b->lo, &a->hi) <= 0 && a->port_lo <= b->port_hi && b->port_lo <= a->port_hi;
+	       addr_cmp(&b->lo, &a->hi) <= 0 && a->port_lo <= b->port_hi &&
+	       b->port_lo <= a->port_hi;
 }
 
 bool flow_overlaps(const struct flow *a, const struct flow *b)
@@ -121,9 +122,9 @@ static const struct {
 	uint8_t number;
 	const char *name;
 } proto_names[] = {
-	{ 0, "ip" },   { 1, "icmp" }, { 2, "igmp" },  { 4, "ipinip" },  { 6, "tcp" },  { 17, "udp" },
-	{ 47, "gre" }, { 50, "esp" }, { 51, "ahp" }, { 58, "icmpv6" }, { 88, "eigrp" }, { 89, "ospf" },
-	{ 103, "pim" },
+	{ 0, "ip" },	 { 1, "icmp" },	 { 2, "igmp" },	 { 4, "ipinip" }, { 6, "tcp" },
+	{ 17, "udp" },	 { 47, "gre" },	 { 50, "esp" },	 { 51, "ahp" },	  { 58, "icmpv6" },
+	{ 88, "eigrp" }, { 89, "ospf" }, { 103, "pim" },
 };
 
 int ip_proto_parse(const char *text, uint8_t *out)

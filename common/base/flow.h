@@ -12,7 +12,7 @@
 #define FLOW_STRLEN 256
 
 struct flow_side {
-	struct addr lo, hi; // inclusive, same family
+	struct addr lo, hi;	   // inclusive, same family
 	uint16_t port_lo, port_hi; // inclusive, host order; 0..65535 is any
 };
 
@@ -38,7 +38,7 @@ bool flow_eq(const struct flow *a, const struct flow *b);
 bool flow_matches(const struct flow *f, const struct flow_key *k);
 bool flow_overlaps(const struct flow *a, const struct flow *b);
 bool flow_covers(const struct flow *outer, const struct flow *inner);
-void flow_side_any(struct flow_side *s, uint8_t family); // every address and port
+void flow_side_any(struct flow_side *s, uint8_t family);	    // every address and port
 void flow_side_prefix(struct flow_side *s, const struct prefix *p); // every port
 
 // a minus b as disjoint boxes: writes at most max and returns how many there are (may exceed max).

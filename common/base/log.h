@@ -27,7 +27,7 @@ enum log_module {
 #define X(sym, name) LOG_M_##sym,
 	LOG_MODULES(X)
 #undef X
-	LOG_M_COUNT
+		LOG_M_COUNT
 };
 
 // The object a line is about: "group=G1 gm=10.0.1.1". Borrowed for the call only.

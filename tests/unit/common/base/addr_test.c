@@ -2,17 +2,18 @@
 
 #include "common/base/addr.h"
 
-static struct addr A(const char *text)
-{
+static struct addr A(const char *text) {
 	struct addr a;
 
 	assert_int_equal(addr_parse(text, &a), 0);
 	return a;
 }
 
-static void addresses_print_as_they_were_read(void **state)
+static void
+addresses_print_as_they_were_read(void **state)
 {
-	const char *const good[] = { "10.1.2.3", "0.0.0.0", "255.255.255.255", "2001:db8::1", "::" };
+	const char *const good[] = { "10.1.2.3", "0.0.0.0", "255.255.255.255", "2001:db8::1",
+				     "::" };
 	char buf[ADDR_STRLEN];
 
 	(void)state;
@@ -25,8 +26,16 @@ static void addresses_print_as_they_were_read(void **state)
 
 static void bad_text_is_refused(void **state)
 {
-	const char *const bad[] = { "", "10.1.2", "10.1.2.256", "10.1.2.3 ", "host", "10.1.0.0/33",
-				    "10.1.0.1/16", "10.0.0.0/", "10.0.0.0/8x", "::/129" };
+	const char *const bad[] = { "",
+				    "10.1.2",
+				    "10.1.2.256",
+				    "10.1.2.3 ",
+				    "host",
+				    "10.1.0.0/33",
+				    "10.1.0.1/16",
+				    "10.0.0.0/",
+				    "10.0.0.0/8x",
+				    "::/129" };
 	struct prefix p;
 
 	(void)state;

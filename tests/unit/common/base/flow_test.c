@@ -3,8 +3,7 @@
 #include "common/base/flow.h"
 #include "common/base/rng.h"
 
-static struct flow F(const char *src, const char *dst, uint8_t proto)
-{
+static struct flow F(const char *src, const char *dst, uint8_t proto) {
 	struct flow f = { .proto = proto };
 	struct prefix p;
 
@@ -16,7 +15,8 @@ static struct flow F(const char *src, const char *dst, uint8_t proto)
 }
 
 // A small box in a small world, so that random keys hit its edges.
-static struct flow random_flow(struct rng *r)
+static struct flow
+random_flow(struct rng *r)
 {
 	struct flow f = { 0 };
 	struct flow_side *sides[] = { &f.src, &f.dst };
