@@ -11,9 +11,9 @@ struct bytes {
 	size_t len;
 };
 
-#define BYTES(ptr, n)    ((struct bytes){ (const uint8_t *)(ptr), (n) })
+#define BYTES(ptr, n)	 ((struct bytes){ (const uint8_t *)(ptr), (n) })
 #define BYTES_OF(object) BYTES(&(object), sizeof(object))
-#define BYTES_LIT(text)  BYTES(text, sizeof(text) - 1) // a string literal without its NUL
+#define BYTES_LIT(text)	 BYTES(text, sizeof(text) - 1) // a string literal without its NUL
 
 // For public data; secrets are compared with secret_eq or bytes_eq_ct.
 static inline bool bytes_eq(struct bytes a, struct bytes b)
