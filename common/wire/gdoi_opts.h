@@ -1,0 +1,117 @@
+// common/wire/gdoi_opts.h - where the RFCs leave a choice, the choice has a name.
+// One struct for all of GDOI, whoever applies the field: the codecs here, phase 1, the key
+// server, the member. A peer that needs another reading gets its own copy. Fields say what we send,
+// what we accept besides it, and whose reading it is. gdoi_wire_opts_default() is what the RFC
+// text and the traces of other implementations support best.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gdoi_wire_opts {
+	// -- phase 1 (applied by common/ike) --
+
+	// DOI of the phase 1 SA we send: 2 with situation 0 (RFC 6407 2.1), or 1 with
+	// SIT_IDENTITY_ONLY for peers that know only IPsec's. Default 2.
+	uint32_t phase1_doi;
+	// Accept a phase 1 SA of DOI 1 with SIT_IDENTITY_ONLY. Default off.
+	bool phase1_accept_doi1;
+	// ECDSA in phase 1: sign the hash of HASH_I/HASH_R, i.e. take HASH as the message
+	// (default), or sign HASH itself as the digest. accept_ecdsa_bare verifies the second form
+	// too; off.
+	bool ecdsa_sign_bare_hash, accept_ecdsa_bare_hash;
+	// DOI written into our own Notify and Delete payloads after phase 1: default 2. Received
+	// ones may say 0, 1 or 2 (RFC 3706 is silent about other DOIs than IPsec's).
+	uint32_t notify_doi;
+
+	// -- NAT (applied by ks and gm) --
+
+	// Send PUSH to a member behind a NAT to the address and port of its last PULL, from 4500
+	// with the non-ESP marker; a member listens for PUSH on 848 and on 4500. Default on.
+	bool push_follows_natt;
+
+	// -- GROUPKEY-PULL --
+
+	// Payloads beyond those of the message: vendor ids are covered by HASH and ignored. Others
+	// fail the message unless this is set, then they are ignored too. Default off.
+	bool pull_ignore_extra;
+	// KEK_MANAGEMENT_ALGORITHM must not be in a PULL and must be ignored there (RFC 6407 5.3),
+	// but RFC 3547 peers send it: tolerated (default), or the message fails.
+	bool accept_kek_management_in_pull;
+	// ACTIVATION_TIME_DELAY in PULL: RFC 8052 wants it only in PUSH, RFC 6407 allows both.
+	// Accepted in both by default.
+	bool accept_atd_in_pull;
+
+	// -- SA payload --
+
+	// Octets of the length that precedes identification data in SAK and SAT. The RFC text and
+	// Cisco's reference daemon have 1, other code has 2 in the SAT or in both. sak/sat_id_len
+	// is what we send (1 by default) and what is preferred when both readings of a received
+	// payload fit; accept_other_id_len (default on) allows the other reading at all. A
+	// reading fits when every length suits its ID type, the transform is a known one and the
+	// attributes end exactly with the payload.
+	uint8_t sak_id_len, sat_id_len;
+	bool accept_other_id_len;
+	// "Any source": sent as 0.0.0.0/0 or ::/0 (subnet types). Accept also no data at all or
+	// three zero octets (RFC 6407 5.5.1, RFC 3547). Default on.
+	bool accept_empty_src;
+	// Send KEK_ACK_REQUESTED (RFC 8263). A member that knows RFC 6407 only has to abort on it,
+	// so a key server clears this per group or per member. Applied by ks. Default on.
+	bool send_ack_requested;
+	// Lifetimes sent are what remains (default) or the whole life. A member counts from receipt
+	// in both cases. Applied by ks.
+	bool send_total_life;
+	// RESERVED and RESERVED2 of a received SAK must be zero: RFC 3547 had proof-of-possession
+	// fields in place of RESERVED2. Default: must be zero.
+	bool accept_sak_pop_fields;
+
+	// -- key download --
+
+	// Keys of AES-GMAC (RFC 6407 5.6.1.2 speaks of the hash output length): with ESP in
+	// TEK_ALGORITHM_KEY, with AH in TEK_INTEGRITY_KEY, key and salt. On receipt any of the
+	// three TEK attributes is taken when the expected one is absent (default on).
+	bool accept_gmac_key_anywhere;
+	// Public key in SIG_ALGORITHM_KEY: sent as SubjectPublicKeyInfo; a bare PKCS #1
+	// RSAPublicKey is accepted as well (default on). Applied by ks and gm through
+	// common/crypto.
+	bool accept_pkcs1_public_key;
+	// LKH with AES-192: IV and key are 40 octets, not a block multiple, padding undefined.
+	// Refused by default.
+	bool accept_lkh_aes192;
+	// Octets of SID_VALUE we send (4). 1 to 8, big endian, are accepted.
+	uint8_t sid_value_len;
+
+	// -- GROUPKEY-PUSH --
+
+	// The static IV of KEK_ALGORITHM_KEY starts every PUSH under a KEK; there is no other IV on
+	// the wire, hence nothing to choose. SEQ in the first block keeps the prefixes distinct.
+
+	// A PUSH whose SEQ equals the one given in PULL: rejected (strictly greater; RFC 6407 3.2,
+	// 7.3.4). "Not less than" (RFC 6407 3.3) when set. Applied by gm. Default off.
+	bool accept_equal_seq;
+	// SPIs that mean "all" in a Delete: sent as 4 (TEK) or 16 (KEK) zero octets; any 1-16 zero
+	// octets are accepted by default.
+	bool accept_any_zero_spi;
+	// RSA signatures: with DigestInfo (EMSA-PKCS1-v1_5, RFC 6407 5.3.6.1; default), or the bare
+	// hash as IKEv1 does. accept_rsa_bare (default on) verifies both, comparing the whole
+	// block.
+	bool rsa_sign_bare_hash, accept_rsa_bare_hash;
+	// A PUSH that changes only the KEK, without any TEK. Accepted by default.
+	bool accept_kek_only_push;
+
+	// -- delays, sender ids (applied by gm and ks) --
+
+	// Delays in seconds when the attribute is absent: ATD 0; DTD 0 here means until the old
+	// SA's own end. Inbound SAs are installed at once whatever ATD says.
+	uint16_t default_atd_s, default_dtd_s;
+	// Give a sender id also to members that did not ask by SENDER_ID_REQUEST, when the group
+	// has counter-mode SAs. Default off: only to those that ask or that policy names senders.
+	bool sid_without_request;
+
+	// -- acknowledgement (RFC 8263) --
+
+	// L in the derivation of ack_key. The prf's block size in bits (512, 1024: default) or its
+	// output size (256, 512). accept_ack_other_l (default on) makes the key server try both.
+	bool ack_l_is_output_size, accept_ack_other_l;
+};
+
+struct gdoi_wire_opts gdoi_wire_opts_default(void);
