@@ -1,6 +1,5 @@
 // common/crypto/crypto.h - the room's start and its generator of randomness.
-// Owns:   algorithm objects fetched once, so that no packet pays for a lookup; a few OpenSSL
-//         contexts per thread, freed when the thread ends.
+// Owns:   algorithm objects fetched once, so that no packet pays for a lookup.
 // Always: only the default provider; openssl.cnf and its environment variables are not read.
 // Never:  hands an OpenSSL type outside this folder.
 #pragma once

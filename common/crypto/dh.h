@@ -16,7 +16,6 @@
 
 enum dh_group { // IANA numbers, the same in IKEv1 and IKEv2
 	DH_NONE = 0,
-	DH_MODP1024 = 2, // weak: for old peers only
 	DH_MODP2048 = 14,
 	DH_MODP3072 = 15,
 	DH_MODP4096 = 16,
@@ -36,7 +35,8 @@ struct dh_job {
 	uint16_t peer_len; // 0: only make a key pair
 	uint16_t own_len;  // 0 until run
 	int err;	   // of the last run: 0, -EBADMSG the peer's value is bad, -ENOMEM
-	void *own_key;	   // own private key; made by the first run, freed by dh_job_fini
+	uint64_t tag;	   // the machine's: tells its own job from one of a predecessor
+	void *own_key;	   // own private key; made by the first run
 	uint8_t peer[DH_PUBLIC_MAX];
 	uint8_t own[DH_PUBLIC_MAX];
 	struct dh_secret shared;
@@ -45,14 +45,14 @@ struct dh_job {
 size_t dh_public_len(enum dh_group g); // octets in a KE payload; 0 for a group we do not have
 size_t dh_shared_len(enum dh_group g);
 const char *dh_name(enum dh_group g); // "MODP-2048", "ECP-256"
-bool dh_is_weak(enum dh_group g);
 
-// A job starts zeroed.
-void dh_job_init(struct dh_job *j, enum dh_group g);
+// NULL when out of memory or for a group we do not have. Freed (and wiped) by dh_job_free.
+struct dh_job *dh_job_new(enum dh_group g);
+void dh_job_free(struct dh_job *j);
 // -EBADMSG when the length is not the group's.
 MUST_CHECK int dh_job_set_peer(struct dh_job *j, struct bytes ke);
-// Use this private value rather than a fresh one. -EINVAL when it is none of the group's.
-MUST_CHECK int dh_job_set_private(struct dh_job *j, struct bytes x);
+// Use this key pair rather than a fresh one (x and its public value as on the wire): for known
+// answers. -EINVAL when it is none of the group's.
+MUST_CHECK int dh_job_set_private(struct dh_job *j, struct bytes x, struct bytes own);
 // Any thread; touches nothing but *j. The result is j->err, also returned.
 int dh_job_run(struct dh_job *j);
-void dh_job_fini(struct dh_job *j); // wipes; the job may be used again after dh_job_init

@@ -1,0 +1,17 @@
+// common/crypto/sign_int.h - what sign.c and signer.c share; nobody else includes it.
+#pragma once
+#include <openssl/evp.h>
+
+#include "common/crypto/sign.h"
+
+#define RSA_BITS_MIN 1024
+#define RSA_BITS_MAX 4096
+
+// SIGN_NONE when the key is of a kind or size we refuse. *bits may be NULL.
+enum sign_alg sign_key_kind(const EVP_PKEY *key, unsigned *bits);
+size_t sign_coord_len(enum sign_alg a); // of r and s; 0 for RSA
+
+// The block of block type 1 that a right RSA signature opens to: 00 01 ff.. 00 | [DigestInfo] |
+// hash, exactly len octets. False when it does not fit.
+bool rsa_block(enum hash_alg h, const uint8_t *digest, enum rsa_form form, uint8_t *out,
+	       size_t len);
