@@ -1,0 +1,137 @@
+// common/ike/ike.h - one phase 1 SA, what configures it and what a step of it asks for.
+// Owns:   struct ike_sa: embeddable, fixed size. What only the handshake needs hangs off one
+//         pointer and is freed when the SA stands or fails.
+// Spec:   RFC 2408, RFC 2409 main mode with a pre-shared key, RFC 6407 2.1 (DOI 2).
+// Always: the configuration is borrowed and outlives its SAs; after a reload the daemon repoints
+//         sa->conf of those that live on.
+#pragma once
+#include "common/base/addr.h"
+#include "common/base/mono.h"
+#include "common/base/rng.h"
+#include "common/crypto/dh.h"
+#include "common/ike/keymat.h"
+#include "common/ike/reason.h"
+#include "common/ike/retrans.h"
+#include "common/wire/gdoi_opts.h"
+#include "common/wire/isakmp.h"
+#include "common/wire/ike1_pl.h"
+
+#define IKE_DGRAM_MAX 8192 // of phase 1 and informational messages; PULL has its own limit
+#define IKE_MSG_MAX   4096 // of what phase 1 sends
+#define IKE_ID_MAX    256
+
+// One acceptable combination, with a pre-shared key.
+struct ike_proposal {
+	enum cipher_alg cipher;
+	enum hash_alg hash;
+	enum dh_group group;
+};
+#define IKE_MAX_PROPOSALS 64
+
+// "AES-256-CBC/SHA384/ECP-384"
+#define IKE_PROPOSAL_STRLEN 48
+const char *ike_proposal_str(const struct ike_proposal *p, char buf[IKE_PROPOSAL_STRLEN]);
+// AES-128 or -256, SHA-256 to -512, groups 14-16 and 19-21. Anything else is for tests of old
+// traces and is refused by configuration readers.
+bool ike_proposal_ok(const struct ike_proposal *p);
+
+struct ike_keylog; // keylog.h
+
+struct ike_conf {
+	const struct ike_proposal *proposals; // best first
+	size_t n_proposals;
+	uint32_t life_s; // 0: 86400
+	struct isakmp_id own_id;
+	// DOI of our SA, whether DOI 1 is answered, DOI of our notifies.
+	struct gdoi_wire_opts wire;
+	bool dpd;		      // show the DPD vendor id
+	uint16_t features;	      // VID_CONCLAVE_*: what our vendor id says
+	struct ike_schedule schedule; // resending by the initiator
+	uint32_t handshake_s; // responder: a handshake not finished by then is dropped; 0: 30
+	// Main mode has to choose the key by the peer's address. NULL: none. The secret is used
+	// before the call into this room returns, not kept.
+	const struct secret *(*psk)(void *arg, const struct addr *peer);
+	void *psk_arg;
+	struct rng *rng;
+#if CONCLAVE_KEYLOG
+	void (*keylog)(void *arg, const struct ike_keylog *k);
+	void *keylog_arg;
+#endif
+};
+
+enum ike_role { IKE_INITIATOR, IKE_RESPONDER };
+
+enum ike_state {
+	IKE_IDLE,
+	IKE_I_WAIT_SA,	 // sent 1, wants 2
+	IKE_I_KEYGEN,	 // has 2, own DH value being made
+	IKE_I_WAIT_KE,	 // sent 3, wants 4
+	IKE_I_DERIVE,	 // has 4, shared secret being made
+	IKE_I_WAIT_AUTH, // sent 5, wants 6
+	IKE_R_WAIT_KE,	 // sent 2, wants 3
+	IKE_R_DERIVE,	 // has 3, both DH values being made
+	IKE_R_WAIT_AUTH, // sent 4, wants 5
+	IKE_ESTABLISHED,
+	IKE_DEAD,
+};
+const char *ike_state_name(enum ike_state s);
+
+// What stays of the negotiation. Used by protect.
+struct ike_keys {
+	enum hash_alg hash;
+	enum cipher_alg cipher;
+	uint8_t last_block[CIPHER_BLOCK_MAX]; // of phase 1
+	struct secret skeyid_a, key;
+};
+
+struct ike_id {	      // the peer's identity, copied; authenticated once established
+	uint8_t type; // enum isakmp_id_type; 0: none yet
+	uint16_t len;
+	uint8_t data[IKE_ID_MAX];
+};
+struct isakmp_id ike_id_view(const struct ike_id *id);
+
+#define IKE_INFO_SEEN 8
+
+struct ike_handshake; // phase1.c
+
+struct ike_sa {
+	enum ike_role role;
+	enum ike_state state;	// written by ike_sa_step alone
+	enum ike_reason reason; // why IKE_DEAD
+	const struct ike_conf *conf;
+	struct ike_handshake *hs; // NULL once established or dead
+	struct endpoint peer;	  // where its messages come from and go to
+	uint8_t cky_i[ISAKMP_COOKIE_LEN], cky_r[ISAKMP_COOKIE_LEN];
+	uint32_t doi;		   // of this SA: 2, or 1
+	struct ike_proposal suite; // chosen
+	uint32_t life_s;	   // agreed
+	mono_t deadline;	   // when it wants the timer event
+	mono_t expires;		   // hard end, once established
+	bool peer_dpd;		   // showed the DPD vendor id
+	bool peer_conclave;	   // showed ours, with
+	uint8_t peer_major, peer_minor;
+	uint16_t peer_features; // VID_CONCLAVE_*
+	bool initial_contact;	// peer says it holds no other SA with us
+	struct ike_id peer_id;
+	struct ike_keys keys;
+	struct ike_stored stored;	   // responder's answers 4 and 6
+	uint32_t info_seen[IKE_INFO_SEEN]; // message ids of protected informationals
+	uint8_t info_at;
+};
+
+// What the caller has to do after a step. At most one datagram.
+struct ike_out {
+	size_t msg_len; // 0: nothing to send
+	uint8_t msg[IKE_MSG_MAX];
+	struct endpoint to;
+	// Not NULL: run it (dh_job_run) here or on another thread and hand it back with
+	// IKE_EV_DH_DONE; if the SA is gone by then, dh_job_free it.
+	struct dh_job *dh;
+	bool established; // this very step
+	bool dead;	  // this very step; sa->reason says why. The caller takes the SA away.
+	// The datagram of this step was not accepted. IKE_R_OK and IKE_R_DUPLICATE are no faults.
+	enum ike_reason refused;
+	const char *detail;   // of IKE_R_MALFORMED: the decoder's words; else NULL
+	uint16_t peer_notify; // an unauthenticated error notify came: a hint for the log, or 0
+};
