@@ -6,7 +6,8 @@
 //
 //   gmd                                espd
 //   DP_HELLO            ------------>
-//                       <------------  DP_HELLO_ACK   boot id, limits, where outbound counters stand
+//                       <------------  DP_HELLO_ACK   boot id, limits, where outbound counters
+//                       stand
 //   DP_BEGIN generation ------------>                 a new table is built aside
 //   DP_SA … DP_RULE … DP_EXEMPT …  -->                the whole desired state, not a difference
 //   DP_COMMIT generation ----------->                 one pointer swap; what is not named is gone
@@ -50,8 +51,8 @@ enum dp_type {
 // Values of struct dp_sa.suite. AEAD keys carry their 4 octet salt at the end (RFC 4106 8.1).
 enum dp_suite {
 	DP_SUITE_NONE,
-	DP_SUITE_AES128_GCM16,	      // key 16 + salt 4
-	DP_SUITE_AES256_GCM16,	      // key 32 + salt 4
+	DP_SUITE_AES128_GCM16,		// key 16 + salt 4
+	DP_SUITE_AES256_GCM16,		// key 32 + salt 4
 	DP_SUITE_AES128_CBC_SHA256_128, // key 16, auth key 32
 	DP_SUITE_AES256_CBC_SHA256_128, // key 32, auth key 32
 };
@@ -59,13 +60,13 @@ enum dp_suite {
 enum dp_sa_dir { DP_DIR_IN = 1, DP_DIR_OUT = 2, DP_DIR_BOTH = 3 };
 
 struct dp_sa {
-	uint32_t spi; // host order
-	uint8_t dir; // enum dp_sa_dir
-	uint8_t suite; // enum dp_suite
+	uint32_t spi;	  // host order
+	uint8_t dir;	  // enum dp_sa_dir
+	uint8_t suite;	  // enum dp_suite
 	uint8_t sid_bits; // length of sid in the IV, RFC 6054; 0 for suites without a counter IV
 	uint8_t key_len, auth_len;
 	uint8_t pad[3];
-	uint32_t sid; // right-aligned
+	uint32_t sid;	 // right-aligned
 	uint32_t life_s; // hard life left at the moment of sending, 0 = gone at once
 	uint8_t key[DP_MAX_KEY], auth[DP_MAX_KEY];
 	char group[DP_NAME_LEN]; // for show and counters
@@ -78,12 +79,12 @@ enum dp_action { DP_PROTECT = 1, DP_CLEAR = 2, DP_DROP = 3 };
 struct dp_rule {
 	uint8_t action; // enum dp_action
 	uint8_t family; // 4 or 6
-	uint8_t proto; // 0 any
+	uint8_t proto;	// 0 any
 	uint8_t n_spi_in;
 	uint32_t line; // number of the policy line, for show and trace
 	uint8_t src_lo[16], src_hi[16], dst_lo[16], dst_hi[16]; // network order
-	uint16_t sport_lo, sport_hi, dport_lo, dport_hi; // host order
-	uint32_t spi_out; // DP_PROTECT: encrypt under this SA; 0 = none yet, drop
+	uint16_t sport_lo, sport_hi, dport_lo, dport_hi;	// host order
+	uint32_t spi_out;		// DP_PROTECT: encrypt under this SA; 0 = none yet, drop
 	uint32_t spi_in[DP_MAX_SPI_IN]; // DP_PROTECT: SAs this flow may arrive under
 	uint8_t accept_clear; // DP_PROTECT: cleartext may arrive too (receive-only groups)
 	uint8_t pad[3];
@@ -104,13 +105,13 @@ struct dp_hello_ack {
 	uint8_t core_bits; // bits of the IV, right after the sid, that tell workers apart
 	uint8_t pad;
 	uint64_t boot_id;
-	uint64_t generation; // last committed, 0 after start
+	uint64_t generation;	   // last committed, 0 after start
 	char backend[DP_NAME_LEN]; // "imb vaes_avx512" …
 };
 
 struct dp_result {
 	int32_t status; // 0 or -errno
-	uint32_t of; // enum dp_type it answers
+	uint32_t of;	// enum dp_type it answers
 	uint64_t generation;
 	char text[128];
 };
@@ -132,9 +133,9 @@ struct dp_counter {
 
 enum dp_note_kind {
 	DP_NOTE_INVALID_SPI = 1, // ESP for a protected flow under an SPI we lack; at most 1 per s
-	DP_NOTE_IV_SOON, // an outbound SA has used 75 % of its IV space
-	DP_NOTE_IV_GONE, // an outbound SA stopped: its IV space is used up
-	DP_NOTE_EXPIRED, // an SA reached its hard life
+	DP_NOTE_IV_SOON,	 // an outbound SA has used 75 % of its IV space
+	DP_NOTE_IV_GONE,	 // an outbound SA stopped: its IV space is used up
+	DP_NOTE_EXPIRED,	 // an SA reached its hard life
 };
 
 struct dp_note {
@@ -144,8 +145,8 @@ struct dp_note {
 
 struct dp_msg {
 	uint16_t version; // DP_API_VERSION
-	uint16_t type; // enum dp_type
-	uint32_t tag; // chosen by gmd, echoed in answers
+	uint16_t type;	  // enum dp_type
+	uint32_t tag;	  // chosen by gmd, echoed in answers
 	union {
 		struct dp_hello_ack hello_ack;
 		uint64_t generation; // DP_BEGIN, DP_COMMIT
