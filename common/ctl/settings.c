@@ -30,8 +30,8 @@ static struct set_node *node_of(config_setting_t *c)
 	return (struct set_node *)c;
 }
 
-static void complain(struct settings *s, unsigned line, const char *word, const char *fmt,
-		     va_list ap)
+static PRINTF(4, 0) void complain(struct settings *s, unsigned line, const char *word,
+				  const char *fmt, va_list ap)
 {
 	char text[1024];
 	size_t n;
