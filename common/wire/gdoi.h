@@ -1,10 +1,11 @@
 // common/wire/gdoi.h - every protocol number once, with the name people read.
-// One list per registry: the enum and the name function come from the same rows. A name function
-// returns "unassigned" for what is not in its list; it never returns NULL.
+// One list per registry; its enum, its name function and its membership test come from the same
+// rows. A name function returns "unassigned" for what is not in its list, never NULL.
 // Spec: RFC 2407, 2408, 2409 (ISAKMP, IPsec DOI, IKEv1), 3526, 5903, 4754, 4868 (groups and
 //       algorithms), 3706 (DPD), 3947 (NAT traversal), 6407 (GDOI), 8052 (IEC 62351), 8263 (ACK),
 //       IANA registries isakmp-registry, ipsec-registry, gdoi-payloads.
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #define GDOI_PORT      848
@@ -348,7 +349,7 @@ enum {
 
 #define GDOI_ENUM_ROW(name, value, text) name = (value),
 
-// Every list: its enum (enum isakmp_doi …) and the function that names its values.
+// Every list: its enum (enum isakmp_doi …) and the functions isakmp_doi_name(), isakmp_doi_known().
 #define GDOI_REGISTRIES(R)                                                                         \
 	R(isakmp_doi, ISAKMP_DOIS)                                                                 \
 	R(isakmp_exchange, ISAKMP_EXCHANGES)                                                       \
@@ -389,7 +390,8 @@ enum {
 
 #define GDOI_DECLARE(reg, list)                                                                    \
 	enum reg { list(GDOI_ENUM_ROW) };                                                          \
-	const char *reg##_name(unsigned value);
+	const char *reg##_name(unsigned value);                                                    \
+	bool reg##_known(unsigned value);
 GDOI_REGISTRIES(GDOI_DECLARE)
 #undef GDOI_DECLARE
 

@@ -1,6 +1,6 @@
-// common/wire/gdoi_kd.h - the key download payload: TEK, KEK, LKH and sender ids.
+// common/wire/gdoi_kd.h - key download: TEK, KEK, LKH and sender ids; and SEQ beside it.
 // From:   gdoi_pull (message 4), gdoi_push.
-// Spec:   RFC 6407 5.6.
+// Spec:   RFC 6407 5.6, 5.7.
 // Owns:   nothing: every key is a view into the datagram, which the caller wipes.
 // Always: at most one KEK, one LKH, one SID packet; each attribute at most once where the RFC
 //         says so.
@@ -75,3 +75,7 @@ void gdoi_kd_encode(const struct gdoi_wire_opts *o, struct wr_chain *c, const st
 
 // The packet of an SPI, NULL when there is none.
 const struct gdoi_kd_tek *gdoi_kd_find_tek(const struct gdoi_kd *kd, uint32_t spi);
+
+// SEQ payload, RFC 6407 5.7: four octets: in PULL message 4, in PUSH, in its acknowledgement.
+bool gdoi_seq_decode(struct bytes body, uint32_t *out, struct rd_err *err);
+void gdoi_seq_encode(struct wr_chain *c, uint32_t seq);

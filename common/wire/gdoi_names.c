@@ -3,6 +3,7 @@
 #define GDOI_CASE_ROW(name, value, text)                                                           \
 	case (value):                                                                              \
 		return (text);
+#define GDOI_KNOWN_ROW(name, value, text) case (value):
 #define GDOI_DEFINE(reg, list)                                                                     \
 	const char *reg##_name(unsigned value)                                                     \
 	{                                                                                          \
@@ -10,6 +11,13 @@
 			list(GDOI_CASE_ROW)                                                        \
 		}                                                                                  \
 		return "unassigned";                                                               \
+	}                                                                                          \
+	bool reg##_known(unsigned value)                                                           \
+	{                                                                                          \
+		switch (value) {                                                                   \
+			list(GDOI_KNOWN_ROW) return true;                                          \
+		}                                                                                  \
+		return false;                                                                      \
 	}
 GDOI_REGISTRIES(GDOI_DEFINE)
 

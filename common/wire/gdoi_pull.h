@@ -42,12 +42,10 @@ struct gdoi_pull4 {
 // header's next payload. pad: block size of the cipher. Judges the set of payloads.
 bool gdoi_pull_open(const struct gdoi_wire_opts *o, int n, struct bytes payloads, uint8_t first,
 		    size_t pad, struct isakmp_hashed *out, struct rd_err *err);
-bool gdoi_pull1_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashed *m,
-		       struct gdoi_pull1 *out, struct rd_err *err);
+bool gdoi_pull1_decode(const struct isakmp_hashed *m, struct gdoi_pull1 *out, struct rd_err *err);
 bool gdoi_pull2_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashed *m,
 		       struct gdoi_pull2 *out, struct rd_err *err);
-bool gdoi_pull3_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashed *m,
-		       struct gdoi_pull3 *out, struct rd_err *err);
+bool gdoi_pull3_decode(const struct isakmp_hashed *m, struct gdoi_pull3 *out, struct rd_err *err);
 bool gdoi_pull4_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashed *m,
 		       struct gdoi_pull4 *out, struct rd_err *err);
 
@@ -58,12 +56,12 @@ struct gdoi_pull_out {
 	size_t hash_len;
 };
 
-// False when the buffer is too small. w->len is the unpadded message.
-bool gdoi_pull1_encode(const struct gdoi_wire_opts *o, struct wr *w, const struct gdoi_pull_out *p,
-		       const struct gdoi_pull1 *m, struct wr_hash *h);
+// w is empty. False when its buffer is too small. w->len is then the unpadded message.
+bool gdoi_pull1_encode(struct wr *w, const struct gdoi_pull_out *p, const struct gdoi_pull1 *m,
+		       struct wr_hash *h);
 bool gdoi_pull2_encode(const struct gdoi_wire_opts *o, struct wr *w, const struct gdoi_pull_out *p,
 		       const struct gdoi_pull2 *m, struct wr_hash *h);
-bool gdoi_pull3_encode(const struct gdoi_wire_opts *o, struct wr *w, const struct gdoi_pull_out *p,
-		       const struct gdoi_pull3 *m, struct wr_hash *h);
+bool gdoi_pull3_encode(struct wr *w, const struct gdoi_pull_out *p, const struct gdoi_pull3 *m,
+		       struct wr_hash *h);
 bool gdoi_pull4_encode(const struct gdoi_wire_opts *o, struct wr *w, const struct gdoi_pull_out *p,
 		       const struct gdoi_pull4 *m, struct wr_hash *h);

@@ -45,7 +45,9 @@ struct gdoi_push_form {
 	struct isakmp_chain chain;
 };
 
-// h: decoded header; its flags, message id and exchange are judged here. payloads: decrypted.
+// Exchange, flags and message id of a PUSH, before anything is decrypted.
+bool gdoi_push_hdr_judge(const struct isakmp_hdr *h, struct rd_err *err);
+// h: decoded header, judged again. payloads: decrypted.
 bool gdoi_push_open(const struct isakmp_hdr *h, struct bytes payloads, size_t pad,
 		    struct gdoi_push_form *out, struct rd_err *err);
 // Deletes, SA and KD of a verified message.

@@ -9,6 +9,8 @@
 #include "common/wire/wr.h"
 
 #define ISAKMP_HDR_LEN	  28
+#define ISAKMP_HDR_LEN_AT 24 // offset of the length field
+#define ISAKMP_PL_HDR_LEN 4  // generic header
 #define ISAKMP_COOKIE_LEN 8
 #define ISAKMP_MAX_PL	  32 // payloads of one message
 #define ISAKMP_MAX_HASH	  64
@@ -60,8 +62,8 @@ bool isakmp_chain_decode(struct bytes payloads, uint8_t first, size_t pad, struc
 // The n-th payload of a type (0 = first), NULL when there is none.
 const struct isakmp_pl *isakmp_chain_find(const struct isakmp_chain *c, uint8_t type, size_t nth);
 
-// The set of payloads a message may have; bits by PL_BIT(type). Required ones come exactly once
-// unless also in repeat; optional ones at most once unless also in repeat; others fail.
+// The set of payloads a message may have; bits by PL_BIT(type). Required ones come exactly once,
+// optional ones at most once; those also in repeat any number of times. Others fail.
 #define PL_BIT(type) (1u << (type))
 struct isakmp_form {
 	uint32_t required, optional, repeat;
@@ -89,8 +91,9 @@ struct wr_chain {
 
 // Starts a message: header now, chain positioned on its next-payload octet.
 struct wr_chain isakmp_msg_begin(struct wr *w, const struct isakmp_hdr *h);
-// Patches Length to what was written. False when the buffer was too small.
-bool isakmp_msg_end(struct wr_chain *c);
+// at: where the message began in w (0 unless something precedes it). Patches Length to what was
+// written. False when the buffer was too small.
+bool isakmp_msg_end(struct wr *w, size_t at);
 
 // A payload between begin (writes the generic header, links it) and end (patches its length).
 size_t wr_pl_begin(struct wr_chain *c, uint8_t type); // returns the offset of the generic header

@@ -67,6 +67,11 @@ static inline const uint8_t *rd_take(struct rd *r, size_t n)
 	return b;
 }
 
+static inline void rd_skip(struct rd *r, size_t n)
+{
+	(void)rd_take(r, n);
+}
+
 static inline uint8_t rd_u8(struct rd *r)
 {
 	const uint8_t *b = rd_take(r, 1);

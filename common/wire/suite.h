@@ -70,16 +70,15 @@ const struct suite_sig *suite_sig_find(uint16_t sig_alg);
 const struct suite_sig_hash *suite_sig_hash_find(uint16_t hash);
 const struct suite_sig_hash *suite_sig_hash_named(const char *name);
 
-// Data SAs. name as `show` prints it ("esp-gcm 128", "esp-256-aes esp-sha256-hmac"); words as a
-// transform-set spells it ("esp-gcm 128", "esp-aes 256 esp-sha256-hmac").
+// Data SAs. name as `show` prints it: "esp-gcm 128", "esp-256-aes esp-sha256-hmac".
 struct suite_tek {
-	const char *name, *words;
+	const char *name;
 	uint8_t proto;		   // GDOI_PROTO_ESP or GDOI_PROTO_AH
 	uint8_t transform;	   // enum esp_transform or ah_transform
 	uint16_t key_bits;	   // attribute Key Length; 0 absent
 	uint16_t auth;		   // attribute Authentication Algorithm; 0 absent
 	uint8_t alg_key_len;	   // octets of TEK_ALGORITHM_KEY, salt included
-	uint8_t salt_len;	   // of these, at the end
+	uint8_t salt_len;	   // of the key, at its end (AH: of the integrity key)
 	uint8_t integrity_key_len; // octets of TEK_INTEGRITY_KEY
 	uint8_t iv_len, icv_len;   // octets in the packet
 	bool aead;
@@ -90,6 +89,9 @@ struct suite_tek {
 // The row of a received SAT, NULL when it names none. A Key Length left out finds the 128 bit row
 // of AES (RFC 3602 default key length).
 const struct suite_tek *suite_tek_find(const struct gdoi_sat *sat);
+// As a transform-set spells it: "esp-gcm 128", "esp-aes 256 esp-sha256-hmac". Returns buf.
+#define SUITE_TEK_STRLEN 48
+const char *suite_tek_words(const struct suite_tek *s, char buf[SUITE_TEK_STRLEN]);
 const struct suite_tek *suite_tek_named(const char *name_or_words);
 const struct suite_tek *suite_tek_row(size_t i); // NULL past the end
 // proto, transform, key_bits, auth of a SAT to send.

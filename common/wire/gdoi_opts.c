@@ -1,0 +1,26 @@
+#include "common/wire/gdoi_opts.h"
+
+#include "common/wire/gdoi.h"
+
+struct gdoi_wire_opts gdoi_wire_opts_default(void)
+{
+	return (struct gdoi_wire_opts){
+		.phase1_doi = ISAKMP_DOI_GDOI,
+		.notify_doi = ISAKMP_DOI_GDOI,
+		.push_follows_natt = true,
+		.accept_kek_management_in_pull = true,
+		.accept_atd_in_pull = true,
+		.sak_id_len = 1,
+		.sat_id_len = 1,
+		.accept_other_id_len = true,
+		.accept_empty_src = true,
+		.send_ack_requested = true,
+		.accept_gmac_key_anywhere = true,
+		.accept_pkcs1_public_key = true,
+		.sid_value_len = 4,
+		.accept_any_zero_spi = true,
+		.accept_rsa_bare_hash = true,
+		.accept_kek_only_push = true,
+		.accept_ack_other_l = true,
+	};
+}

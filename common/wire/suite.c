@@ -1,0 +1,287 @@
+#include "common/wire/suite.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// ---- phase 1 ----
+
+static const struct suite_enc encs[] = {
+	{ "aes", IKE1_ENC_AES_CBC, 128, 16, 16, false },
+	{ "aes 192", IKE1_ENC_AES_CBC, 192, 24, 16, false },
+	{ "aes 256", IKE1_ENC_AES_CBC, 256, 32, 16, false },
+	{ "3des", IKE1_ENC_3DES, 0, 24, 8, true },
+	{ "des", IKE1_ENC_DES, 0, 8, 8, true },
+};
+
+static const struct suite_hash hashes[] = {
+	{ "sha256", IKE1_HASH_SHA256, 32, 64, false },
+	{ "sha384", IKE1_HASH_SHA384, 48, 128, false },
+	{ "sha512", IKE1_HASH_SHA512, 64, 128, false },
+	{ "sha", IKE1_HASH_SHA1, 20, 64, true },
+	{ "md5", IKE1_HASH_MD5, 16, 64, true },
+};
+
+// ECP: KE is x and y, the secret is x alone (RFC 5903 7).
+static const struct suite_group groups[] = {
+	{ IKE1_GROUP_MODP_768, 96, 96, false, true },
+	{ IKE1_GROUP_MODP_1024, 128, 128, false, true },
+	{ IKE1_GROUP_MODP_1536, 192, 192, false, true },
+	{ IKE1_GROUP_MODP_2048, 256, 256, false, false },
+	{ IKE1_GROUP_MODP_3072, 384, 384, false, false },
+	{ IKE1_GROUP_MODP_4096, 512, 512, false, false },
+	{ IKE1_GROUP_MODP_6144, 768, 768, false, false },
+	{ IKE1_GROUP_MODP_8192, 1024, 1024, false, false },
+	{ IKE1_GROUP_ECP_256, 64, 32, true, false },
+	{ IKE1_GROUP_ECP_384, 96, 48, true, false },
+	{ IKE1_GROUP_ECP_521, 132, 66, true, false },
+};
+
+static const struct suite_auth auths[] = {
+	{ "pre-share", IKE1_AUTH_PSK, 0, 0 },
+	{ "rsa-sig", IKE1_AUTH_RSA_SIG, 0, 0 },
+	{ "ecdsa-256", IKE1_AUTH_ECDSA_256, 64, IKE1_HASH_SHA256 },
+	{ "ecdsa-384", IKE1_AUTH_ECDSA_384, 96, IKE1_HASH_SHA384 },
+	{ "ecdsa-521", IKE1_AUTH_ECDSA_521, 132, IKE1_HASH_SHA512 },
+};
+
+// ---- rekey SA ----
+
+static const struct suite_kek keks[] = {
+	{ "aes 128", GDOI_KEK_AES, 128, 16, 16, false },
+	{ "aes 192", GDOI_KEK_AES, 192, 24, 16, false },
+	{ "aes 256", GDOI_KEK_AES, 256, 32, 16, false },
+	{ "3des", GDOI_KEK_3DES, 0, 24, 8, true },
+	{ "des", GDOI_KEK_DES, 0, 8, 8, true },
+};
+
+static const struct suite_sig sigs[] = {
+	{ "rsa", GDOI_SIG_RSA, 0, 0 },
+	{ "ecdsa-256", GDOI_SIG_ECDSA_256, GDOI_SIG_HASH_SHA256, 64 },
+	{ "ecdsa-384", GDOI_SIG_ECDSA_384, GDOI_SIG_HASH_SHA384, 96 },
+	{ "ecdsa-521", GDOI_SIG_ECDSA_521, GDOI_SIG_HASH_SHA512, 132 },
+};
+
+static const struct suite_sig_hash sig_hashes[] = {
+	{ "sha256", GDOI_SIG_HASH_SHA256, 32, false },
+	{ "sha384", GDOI_SIG_HASH_SHA384, 48, false },
+	{ "sha512", GDOI_SIG_HASH_SHA512, 64, false },
+	{ "sha", GDOI_SIG_HASH_SHA1, 20, true },
+	{ "md5", GDOI_SIG_HASH_MD5, 16, true },
+};
+
+// ---- data SAs ----
+
+// name, protocol, transform, key bits, authentication; octets of algorithm key, salt,
+// integrity key, IV, ICV; aead, counter IV, weak (0 or 1).
+#define ESP	GDOI_PROTO_ESP
+#define AH	GDOI_PROTO_AH
+#define HMAC(x) IPSEC_AUTH_HMAC_##x
+#define GMAC(x) IPSEC_AUTH_AES_##x##_GMAC
+// clang-format off
+static const struct suite_tek teks[] = {
+	{ "esp-gcm 128",                 ESP, ESP_AES_GCM_16,    128, 0,            20, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-gcm 192",                 ESP, ESP_AES_GCM_16,    192, 0,            28, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-gcm 256",                 ESP, ESP_AES_GCM_16,    256, 0,            36, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-gmac 128",                ESP, ESP_NULL_AES_GMAC, 128, 0,            20, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-gmac 192",                ESP, ESP_NULL_AES_GMAC, 192, 0,            28, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-gmac 256",                ESP, ESP_NULL_AES_GMAC, 256, 0,            36, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-aes esp-sha256-hmac",     ESP, ESP_AES_CBC,       128, HMAC(SHA256), 16, 0, 32, 16, 16, 0, 0, 0 },
+	{ "esp-192-aes esp-sha256-hmac", ESP, ESP_AES_CBC,       192, HMAC(SHA256), 24, 0, 32, 16, 16, 0, 0, 0 },
+	{ "esp-256-aes esp-sha256-hmac", ESP, ESP_AES_CBC,       256, HMAC(SHA256), 32, 0, 32, 16, 16, 0, 0, 0 },
+	{ "esp-aes esp-sha384-hmac",     ESP, ESP_AES_CBC,       128, HMAC(SHA384), 16, 0, 48, 16, 24, 0, 0, 0 },
+	{ "esp-192-aes esp-sha384-hmac", ESP, ESP_AES_CBC,       192, HMAC(SHA384), 24, 0, 48, 16, 24, 0, 0, 0 },
+	{ "esp-256-aes esp-sha384-hmac", ESP, ESP_AES_CBC,       256, HMAC(SHA384), 32, 0, 48, 16, 24, 0, 0, 0 },
+	{ "esp-aes esp-sha512-hmac",     ESP, ESP_AES_CBC,       128, HMAC(SHA512), 16, 0, 64, 16, 32, 0, 0, 0 },
+	{ "esp-192-aes esp-sha512-hmac", ESP, ESP_AES_CBC,       192, HMAC(SHA512), 24, 0, 64, 16, 32, 0, 0, 0 },
+	{ "esp-256-aes esp-sha512-hmac", ESP, ESP_AES_CBC,       256, HMAC(SHA512), 32, 0, 64, 16, 32, 0, 0, 0 },
+	{ "esp-aes esp-sha-hmac",        ESP, ESP_AES_CBC,       128, HMAC(SHA1),   16, 0, 20, 16, 12, 0, 0, 1 },
+	{ "esp-192-aes esp-sha-hmac",    ESP, ESP_AES_CBC,       192, HMAC(SHA1),   24, 0, 20, 16, 12, 0, 0, 1 },
+	{ "esp-256-aes esp-sha-hmac",    ESP, ESP_AES_CBC,       256, HMAC(SHA1),   32, 0, 20, 16, 12, 0, 0, 1 },
+	{ "esp-3des esp-sha-hmac",       ESP, ESP_3DES,          0,   HMAC(SHA1),   24, 0, 20, 8,  12, 0, 0, 1 },
+	{ "esp-3des esp-md5-hmac",       ESP, ESP_3DES,          0,   HMAC(MD5),    24, 0, 16, 8,  12, 0, 0, 1 },
+	{ "esp-null esp-sha256-hmac",    ESP, ESP_NULL,          0,   HMAC(SHA256), 0,  0, 32, 0,  16, 0, 0, 0 },
+	{ "esp-null esp-sha-hmac",       ESP, ESP_NULL,          0,   HMAC(SHA1),   0,  0, 20, 0,  12, 0, 0, 1 },
+	{ "ah-sha256-hmac",              AH,  AH_SHA256,         0,   HMAC(SHA256), 0,  0, 32, 0,  16, 0, 0, 0 },
+	{ "ah-sha384-hmac",              AH,  AH_SHA384,         0,   HMAC(SHA384), 0,  0, 48, 0,  24, 0, 0, 0 },
+	{ "ah-sha512-hmac",              AH,  AH_SHA512,         0,   HMAC(SHA512), 0,  0, 64, 0,  32, 0, 0, 0 },
+	{ "ah-sha-hmac",                 AH,  AH_SHA1,           0,   HMAC(SHA1),   0,  0, 20, 0,  12, 0, 0, 1 },
+	{ "ah-md5-hmac",                 AH,  AH_MD5,            0,   HMAC(MD5),    0,  0, 16, 0,  12, 0, 0, 1 },
+	{ "ah-gmac 128",                 AH,  AH_AES_128_GMAC,   0,   GMAC(128),    0,  4, 20, 8,  16, 0, 1, 0 },
+	{ "ah-gmac 192",                 AH,  AH_AES_192_GMAC,   0,   GMAC(192),    0,  4, 28, 8,  16, 0, 1, 0 },
+	{ "ah-gmac 256",                 AH,  AH_AES_256_GMAC,   0,   GMAC(256),    0,  4, 36, 8,  16, 0, 1, 0 },
+};
+// clang-format on
+
+// ---- lookups ----
+
+const struct suite_enc *suite_enc_find(uint16_t enc, uint16_t key_bits)
+{
+	for (size_t i = 0; i < N_ELEMS(encs); i++) {
+		if (encs[i].enc == enc && encs[i].key_bits == key_bits)
+			return &encs[i];
+	}
+	return NULL;
+}
+
+const struct suite_enc *suite_enc_named(const char *name)
+{
+	for (size_t i = 0; i < N_ELEMS(encs); i++) {
+		if (strcmp(encs[i].name, name) == 0)
+			return &encs[i];
+	}
+	return NULL;
+}
+
+const struct suite_hash *suite_hash_find(uint16_t hash)
+{
+	for (size_t i = 0; i < N_ELEMS(hashes); i++) {
+		if (hashes[i].hash == hash)
+			return &hashes[i];
+	}
+	return NULL;
+}
+
+const struct suite_hash *suite_hash_named(const char *name)
+{
+	for (size_t i = 0; i < N_ELEMS(hashes); i++) {
+		if (strcmp(hashes[i].name, name) == 0)
+			return &hashes[i];
+	}
+	return NULL;
+}
+
+const struct suite_group *suite_group_find(uint16_t group)
+{
+	for (size_t i = 0; i < N_ELEMS(groups); i++) {
+		if (groups[i].group == group)
+			return &groups[i];
+	}
+	return NULL;
+}
+
+const struct suite_auth *suite_auth_find(uint16_t auth)
+{
+	for (size_t i = 0; i < N_ELEMS(auths); i++) {
+		if (auths[i].auth == auth)
+			return &auths[i];
+	}
+	return NULL;
+}
+
+const struct suite_auth *suite_auth_named(const char *name)
+{
+	for (size_t i = 0; i < N_ELEMS(auths); i++) {
+		if (strcmp(auths[i].name, name) == 0)
+			return &auths[i];
+	}
+	return NULL;
+}
+
+const struct suite_kek *suite_kek_find(uint16_t alg, uint16_t key_bits)
+{
+	for (size_t i = 0; i < N_ELEMS(keks); i++) {
+		if (keks[i].alg == alg && keks[i].key_bits == key_bits)
+			return &keks[i];
+	}
+	return NULL;
+}
+
+const struct suite_kek *suite_kek_named(const char *name)
+{
+	for (size_t i = 0; i < N_ELEMS(keks); i++) {
+		if (strcmp(keks[i].name, name) == 0)
+			return &keks[i];
+	}
+	return NULL;
+}
+
+const struct suite_sig *suite_sig_find(uint16_t sig_alg)
+{
+	for (size_t i = 0; i < N_ELEMS(sigs); i++) {
+		if (sigs[i].sig_alg == sig_alg)
+			return &sigs[i];
+	}
+	return NULL;
+}
+
+const struct suite_sig_hash *suite_sig_hash_find(uint16_t hash)
+{
+	for (size_t i = 0; i < N_ELEMS(sig_hashes); i++) {
+		if (sig_hashes[i].hash == hash)
+			return &sig_hashes[i];
+	}
+	return NULL;
+}
+
+const struct suite_sig_hash *suite_sig_hash_named(const char *name)
+{
+	for (size_t i = 0; i < N_ELEMS(sig_hashes); i++) {
+		if (strcmp(sig_hashes[i].name, name) == 0)
+			return &sig_hashes[i];
+	}
+	return NULL;
+}
+
+static bool is_aes(const struct gdoi_sat *sat)
+{
+	return sat->proto == GDOI_PROTO_ESP &&
+	       (sat->transform == ESP_AES_CBC || sat->transform == ESP_AES_GCM_16 ||
+		sat->transform == ESP_NULL_AES_GMAC);
+}
+
+const struct suite_tek *suite_tek_find(const struct gdoi_sat *sat)
+{
+	uint16_t key_bits = sat->key_bits == 0 && is_aes(sat) ? 128 : sat->key_bits;
+
+	for (size_t i = 0; i < N_ELEMS(teks); i++) {
+		if (teks[i].proto == sat->proto && teks[i].transform == sat->transform &&
+		    teks[i].key_bits == key_bits && teks[i].auth == sat->auth)
+			return &teks[i];
+	}
+	return NULL;
+}
+
+// AES-CBC with long keys is the one family that shows and types differently.
+static const struct {
+	const char *shown, *typed;
+} spellings[] = {
+	{ "esp-192-aes ", "esp-aes 192 " },
+	{ "esp-256-aes ", "esp-aes 256 " },
+};
+
+const char *suite_tek_words(const struct suite_tek *s, char buf[SUITE_TEK_STRLEN])
+{
+	snprintf(buf, SUITE_TEK_STRLEN, "%s", s->name);
+	for (size_t i = 0; i < N_ELEMS(spellings); i++) {
+		size_t n = strlen(spellings[i].shown);
+
+		if (strncmp(s->name, spellings[i].shown, n) == 0)
+			snprintf(buf, SUITE_TEK_STRLEN, "%s%s", spellings[i].typed, s->name + n);
+	}
+	return buf;
+}
+
+const struct suite_tek *suite_tek_named(const char *name_or_words)
+{
+	char words[SUITE_TEK_STRLEN];
+
+	for (size_t i = 0; i < N_ELEMS(teks); i++) {
+		if (strcmp(teks[i].name, name_or_words) == 0 ||
+		    strcmp(suite_tek_words(&teks[i], words), name_or_words) == 0)
+			return &teks[i];
+	}
+	return NULL;
+}
+
+const struct suite_tek *suite_tek_row(size_t i)
+{
+	return i < N_ELEMS(teks) ? &teks[i] : NULL;
+}
+
+void suite_tek_to_sat(const struct suite_tek *s, struct gdoi_sat *sat)
+{
+	sat->proto = s->proto;
+	sat->transform = s->transform;
+	sat->key_bits = s->key_bits;
+	sat->auth = s->auth;
+}
