@@ -1,0 +1,32 @@
+// common/ike/ike_conf.h - the `isakmp` and `psk` lists of a daemon's file.
+//	isakmp = ( { encryption = "aes"; key_bits = 128; hash = "sha256"; group = 19;
+//	             lifetime = 86400; }, … );                          # preference order
+//	psk = ( { peer = "192.0.2.1"; key = "…"; }, { peer = "192.0.2.0/24"; key = "…"; } );
+// Owns:   proposals and keys, until ike_settings_fini wipes them.
+// From:   ksd's and gmd's configuration readers.
+// To:     struct ike_conf: proposals, life_s, psk (ike_settings_psk with the settings as arg).
+#pragma once
+#include "common/ctl/settings.h"
+#include "common/ike/ike.h"
+
+#define IKE_MAX_PSKS 4096
+
+struct ike_psk {
+	struct prefix peer;
+	struct secret key;
+};
+
+struct ike_settings {
+	size_t n_proposals, n_psks;
+	struct ike_proposal proposal[IKE_MAX_PROPOSALS];
+	uint32_t life_s; // shortest of the proposals
+	struct ike_psk *psk;
+};
+
+// Each reads one entry of its list (for SET_EACH) and appends it.
+void ike_settings_read_isakmp(struct settings *s, struct set_node *n, struct ike_settings *out);
+void ike_settings_read_psk(struct settings *s, struct set_node *n, struct ike_settings *out);
+void ike_settings_fini(struct ike_settings *i);
+// The key of the longest prefix that holds peer, NULL when there is none. arg: the settings.
+const struct secret *ike_settings_psk(void *arg, const struct addr *peer);
+void ike_settings_describe(FILE *to); // the --help of both lists

@@ -1,0 +1,40 @@
+// gm/gm_conf.h - gmd's configuration file as plain data.
+// Owns:   everything in it, PSKs included, until gm_conf_free wipes it.
+// From:   main.c and gm_io.c (SIGHUP).   To: gm_step with GM_EV_CONFIG, which takes it.
+// Always: checked whole; a file with one mistake gives none at all.
+#pragma once
+#include "common/ctl/acl_conf.h"
+#include "common/ike/ike_conf.h"
+#include "dataplane/dp_api.h"
+
+#define GM_MAX_GROUPS  16
+#define GM_MAX_SERVERS 8
+#define GM_PATH_LEN    100
+
+struct gm_conf_group {
+	char name[DP_NAME_LEN];
+	uint32_t identity;
+	size_t n_servers;
+	struct addr server[GM_MAX_SERVERS]; // in order of preference
+	uint16_t server_port;		    // 0: gm_conf.port
+	char local_acl[ACL_CONF_NAME_LEN];  // "": none; its lines pass in clear
+	bool send_doi1;			    // phase 1 with DOI 1, for peers that know no other
+	unsigned line;
+};
+
+struct gm_conf {
+	struct addr address;
+	uint16_t port;
+	char control[GM_PATH_LEN], espd[GM_PATH_LEN], user[33];
+	struct ike_settings ike;
+	struct acl_conf_list acls;
+	size_t n_groups;
+	struct gm_conf_group group[GM_MAX_GROUPS];
+};
+
+// NULL after mistakes, each of them reported.
+struct gm_conf *gm_conf_load(const char *path, settings_report *report, void *arg);
+void gm_conf_free(struct gm_conf *c);
+void gm_conf_describe(FILE *to); // the --help of the file
+
+bool gm_conf_is_server(const struct gm_conf_group *g, const struct addr *a);

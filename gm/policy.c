@@ -1,0 +1,193 @@
+#include "gm/policy.h"
+
+struct gm_program *gm_program_new(uint64_t generation)
+{
+	struct gm_program *p = calloc(1, sizeof(*p));
+
+	BUG_ON(!p);
+	p->generation = generation;
+	return p;
+}
+
+void gm_program_free(struct gm_program *p)
+{
+	if (!p)
+		return;
+	if (p->sa)
+		explicit_bzero(p->sa, p->cap_sas * sizeof(p->sa[0]));
+	free(p->sa);
+	free(p->rule);
+	free(p->exempt);
+	free(p);
+}
+
+// A growing array of one kind of message. Old blocks are wiped: they may hold keys.
+static void *slot(void **array, size_t *n, size_t *cap, size_t size)
+{
+	if (*n == *cap) {
+		size_t more = *cap ? 2 * *cap : 32;
+		void *grown = calloc(more, size);
+
+		BUG_ON(!grown);
+		if (*array) {
+			memcpy(grown, *array, *n * size);
+			explicit_bzero(*array, *cap * size);
+		}
+		free(*array);
+		*array = grown;
+		*cap = more;
+	}
+	return (char *)*array + (*n)++ * size;
+}
+
+static struct dp_sa *sa_slot(struct gm_program *p)
+{
+	return slot((void **)&p->sa, &p->n_sas, &p->cap_sas, sizeof(p->sa[0]));
+}
+
+static struct dp_rule *rule_slot(struct gm_program *p)
+{
+	struct dp_rule *r = slot((void **)&p->rule, &p->n_rules, &p->cap_rules, sizeof(p->rule[0]));
+
+	*r = (struct dp_rule){ .line = (uint32_t)p->n_rules };
+	return r;
+}
+
+void gm_policy_exempt(struct gm_program *p, const struct addr *own, const struct addr *peer,
+		      uint16_t port)
+{
+	struct dp_exempt *e =
+		slot((void **)&p->exempt, &p->n_exempts, &p->cap_exempts, sizeof(p->exempt[0]));
+
+	*e = (struct dp_exempt){ .family = own->family, .proto = 17, .port = port };
+	memcpy(e->local, own->b, sizeof(e->local));
+	memcpy(e->remote, peer->b, sizeof(e->remote));
+}
+
+static void rule_flow(struct dp_rule *r, const char *group, const struct flow *f)
+{
+	r->family = f->src.lo.family;
+	r->proto = f->proto;
+	memcpy(r->src_lo, f->src.lo.b, sizeof(r->src_lo));
+	memcpy(r->src_hi, f->src.hi.b, sizeof(r->src_hi));
+	memcpy(r->dst_lo, f->dst.lo.b, sizeof(r->dst_lo));
+	memcpy(r->dst_hi, f->dst.hi.b, sizeof(r->dst_hi));
+	r->sport_lo = f->src.port_lo;
+	r->sport_hi = f->src.port_hi;
+	r->dport_lo = f->dst.port_lo;
+	r->dport_hi = f->dst.port_hi;
+	snprintf(r->group, sizeof(r->group), "%s", group);
+}
+
+static void rule_spi_in(struct dp_rule *r, const struct gm_teks *t, uint32_t spi)
+{
+	const struct gm_tek *k = gm_teks_find(t, spi);
+
+	if (!k || !(k->dir & DP_DIR_IN) || r->n_spi_in == DP_MAX_SPI_IN)
+		return;
+	for (size_t i = 0; i < r->n_spi_in; i++) {
+		if (r->spi_in[i] == spi)
+			return;
+	}
+	r->spi_in[r->n_spi_in++] = spi;
+}
+
+// What a flow may arrive under: the key of its own line, then what the other sets, newest first,
+// protect such packets with. Peers are at another point of the same rollover.
+static void rule_arrivals(struct dp_rule *r, const struct gm_teks *t, const struct gm_set *active,
+			  const struct gm_line *l)
+{
+	rule_spi_in(r, t, l->spi);
+	for (const struct gm_set *s = t->set; s < t->set + t->n_sets; s++) {
+		for (size_t i = 0; s != active && i < s->n; i++) {
+			if (s->line[i].protect && flow_overlaps(&s->line[i].flow, &l->flow))
+				rule_spi_in(r, t, s->line[i].spi);
+		}
+	}
+}
+
+static struct gm_tek *tek_mutable(struct gm_teks *t, const struct gm_tek *k)
+{
+	return &t->tek[k - t->tek];
+}
+
+// Lines in clear of the member itself stand before the group's.
+static void add_local(struct gm_program *p, const struct gm_policy_in *in)
+{
+	for (size_t i = 0; in->local && i < in->local->n; i++) {
+		struct dp_rule *r = rule_slot(p);
+
+		r->action = DP_CLEAR;
+		rule_flow(r, in->group, &in->local->lines[i].acl.flow);
+	}
+}
+
+static void add_lines(struct gm_program *p, mono_t now, const struct gm_policy_in *in,
+		      bool sid_left, bool *want_sid)
+{
+	const struct gm_set *active = gm_teks_active(in->teks, now);
+
+	for (size_t i = 0; active && i < active->n; i++) {
+		const struct gm_line *l = &active->line[i];
+		const struct gm_tek *out = gm_teks_out(in->teks, now, i);
+		struct dp_rule *r = rule_slot(p);
+
+		rule_flow(r, in->group, &l->flow);
+		r->action = l->protect ? DP_PROTECT : DP_CLEAR;
+		if (!l->protect)
+			continue;
+		rule_arrivals(r, in->teks, active, l);
+		if (out && out->counter_iv && !sid_left) {
+			*want_sid = true;
+		} else if (out) {
+			tek_mutable(in->teks, out)->sent = true;
+			r->spi_out = out->spi;
+		}
+	}
+}
+
+// A key once used for sending stays an outbound SA, with the sender id of now, so that its
+// counter lives on; one never used is inbound only.
+static void add_sa(struct gm_program *p, mono_t now, const char *group, const struct gm_tek *k,
+		   const struct gm_sids *sids, bool sid_left, uint32_t sid)
+{
+	struct dp_sa *sa = sa_slot(p);
+
+	*sa = (struct dp_sa){ .spi = k->spi, .suite = k->suite, .dir = k->dir & DP_DIR_IN };
+	if (k->sent && (sid_left || !k->counter_iv))
+		sa->dir |= DP_DIR_OUT;
+	if (k->counter_iv) {
+		sa->sid_bits = sids->bits;
+		sa->sid = sid;
+	}
+	sa->life_s = mono_left_s(k->dies, now);
+	sa->key_len = (uint8_t)k->key.len;
+	sa->auth_len = (uint8_t)k->auth.len;
+	memcpy(sa->key, k->key.b, k->key.len);
+	memcpy(sa->auth, k->auth.b, k->auth.len);
+	snprintf(sa->group, sizeof(sa->group), "%s", group);
+}
+
+static bool any_counter(const struct gm_teks *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->tek[i].counter_iv)
+			return true;
+	}
+	return false;
+}
+
+void gm_policy_add(struct gm_program *p, mono_t now, const struct gm_policy_in *in, bool *want_sid)
+{
+	uint32_t sid = 0;
+	bool sid_left = any_counter(in->teks) && gm_sids_take(in->sids, in->boot, &sid);
+
+	add_local(p, in);
+	add_lines(p, now, in, sid_left, want_sid);
+	for (size_t i = 0; i < in->teks->n; i++) {
+		const struct gm_tek *k = &in->teks->tek[i];
+
+		if (k->dir & DP_DIR_IN || k->sent)
+			add_sa(p, now, in->group, k, in->sids, sid_left, sid);
+	}
+}

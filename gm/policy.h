@@ -1,0 +1,37 @@
+// gm/policy.h - the present state as the ordered list that espd searches: local deny lines first,
+// then the group's policy, and the keys these lines name.
+// Owns:   struct gm_program until it is freed (wiped).
+// From:   gm/core.c when something changed.   To: gm_io.c, one dp transaction.
+// Always: a line of a registered group never turns into clear text for want of a key: it drops.
+// Never:  knows ISAKMP.
+#pragma once
+#include "common/ctl/acl_conf.h"
+#include "gm/sids.h"
+#include "gm/teks.h"
+
+struct gm_program {
+	uint64_t generation;
+	size_t n_sas, n_rules, n_exempts;
+	size_t cap_sas, cap_rules, cap_exempts;
+	struct dp_sa *sa;
+	struct dp_rule *rule;
+	struct dp_exempt *exempt;
+};
+
+struct gm_program *gm_program_new(uint64_t generation);
+void gm_program_free(struct gm_program *p); // wipes the keys
+
+struct gm_policy_in {
+	const char *group;
+	struct gm_teks *teks;	      // keys that become outbound SAs are marked
+	struct gm_sids *sids;	      // the id that is used is marked
+	uint64_t boot;		      // of espd
+	const struct acl_conf *local; // NULL: none
+};
+
+// Appends the rules and SAs of one group. *want_sid is set when a counter-mode key cannot be used
+// for sending because no fresh sender id is left.
+void gm_policy_add(struct gm_program *p, mono_t now, const struct gm_policy_in *in, bool *want_sid);
+// UDP port between own and peer passes in clear where it starts or ends here.
+void gm_policy_exempt(struct gm_program *p, const struct addr *own, const struct addr *peer,
+		      uint16_t port);

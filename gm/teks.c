@@ -1,0 +1,431 @@
+#include "gm/teks.h"
+
+void gm_teks_init(struct gm_teks *t)
+{
+	t->n = 0;
+	t->n_sets = 0;
+}
+
+static void tek_fini(struct gm_tek *k)
+{
+	secret_fini(&k->key);
+	secret_fini(&k->auth);
+}
+
+void gm_teks_fini(struct gm_teks *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		tek_fini(&t->tek[i]);
+	gm_teks_init(t);
+}
+
+void gm_grant_fini(struct gm_grant *g)
+{
+	for (size_t i = 0; i < g->n_teks; i++)
+		tek_fini(&g->tek[i]);
+	g->n_teks = g->n_lines = 0;
+}
+
+static struct gm_tek *tek_of(struct gm_teks *t, uint32_t spi)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->tek[i].spi == spi)
+			return &t->tek[i];
+	}
+	return NULL;
+}
+
+const struct gm_tek *gm_teks_find(const struct gm_teks *t, uint32_t spi)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->tek[i].spi == spi)
+			return &t->tek[i];
+	}
+	return NULL;
+}
+
+static bool tek_same(const struct gm_tek *a, const struct gm_tek *b)
+{
+	return a->suite == b->suite && secret_eq(&a->key, &b->key) && secret_eq(&a->auth, &b->auth);
+}
+
+bool gm_teks_judge(const struct gm_teks *t, const struct gm_grant *g, const char **why)
+{
+	size_t n = t->n;
+
+	for (size_t i = 0; i < g->n_teks; i++) {
+		const struct gm_tek *old = gm_teks_find(t, g->tek[i].spi);
+
+		if (old && !tek_same(old, &g->tek[i])) {
+			*why = "SPI comes again with another key";
+			return false;
+		}
+		n += old == NULL;
+	}
+	if (n > GM_MAX_TEKS) {
+		*why = "too many keys";
+		return false;
+	}
+	return true;
+}
+
+// ---- lines into sets ----
+
+// How many earlier lines have the selector of line i: 0 is the newest generation.
+static size_t generation(const struct gm_line *l, size_t i)
+{
+	size_t k = 0;
+
+	for (size_t j = 0; j < i; j++)
+		k += flow_eq(&l[j].flow, &l[i].flow);
+	return k;
+}
+
+static uint32_t line_life_s(const struct gm_grant *g, const struct gm_line *l)
+{
+	for (size_t i = 0; i < g->n_teks; i++) {
+		if (g->tek[i].spi == l->spi)
+			return g->tek[i].life_s;
+	}
+	return 0;
+}
+
+// Generation of each line. Key servers hand out whole generations one after the other, or the
+// generations of each line together. A selector that first shows up after a repetition, with less
+// life than the policy's first line, was dropped from the policy: it belongs to the past.
+static void generations(const struct gm_grant *g, const struct gm_line *l, size_t n, size_t *k)
+{
+	bool repeated = false;
+
+	for (size_t i = 0; i < n; i++) {
+		k[i] = generation(l, i);
+		if (k[i] == 0 && repeated && line_life_s(g, &l[i]) < line_life_s(g, &l[0]))
+			k[i] = 1;
+		repeated |= k[i] > 0;
+	}
+}
+
+static void set_put(struct gm_set *s, const struct gm_line *l)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (flow_eq(&s->line[i].flow, &l->flow)) {
+			s->line[i] = *l;
+			return;
+		}
+	}
+	if (s->n < GM_MAX_LINES)
+		s->line[s->n++] = *l;
+}
+
+// The sets of a list of lines, newest first; an older set is the policy of the newest with the
+// keys of its own generation. Returns how many.
+static size_t sets_build(const struct gm_grant *g, const struct gm_line *l, size_t n,
+			 struct gm_set *set)
+{
+	size_t k[GM_MAX_LINES], n_sets = 1;
+
+	generations(g, l, n, k);
+	set[0].n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (k[i] == 0)
+			set[0].line[set[0].n++] = l[i];
+		if (k[i] >= n_sets && k[i] < GM_MAX_SETS)
+			n_sets = k[i] + 1;
+	}
+	for (size_t s = 1; s < n_sets; s++) {
+		set[s] = set[0];
+		for (size_t i = 0; i < n; i++) {
+			if (k[i] == s)
+				set_put(&set[s], &l[i]);
+		}
+	}
+	return n_sets;
+}
+
+// Additions to a policy: the key of a selector that is there is replaced, others come after.
+static size_t lines_merge(const struct gm_teks *t, const struct gm_grant *g, struct gm_line *out)
+{
+	struct gm_set s = { .n = 0 };
+
+	if (g->whole || t->n_sets == 0) {
+		memcpy(out, g->line, g->n_lines * sizeof(out[0]));
+		return g->n_lines;
+	}
+	s = t->set[0];
+	for (size_t i = 0; i < g->n_lines; i++)
+		set_put(&s, &g->line[i]);
+	memcpy(out, s.line, s.n * sizeof(out[0]));
+	return s.n;
+}
+
+// ---- staging ----
+
+static void keys_put(struct gm_teks *t, mono_t now, const struct gm_grant *g)
+{
+	for (size_t i = 0; i < g->n_teks; i++) {
+		struct gm_tek *k = tek_of(t, g->tek[i].spi);
+		bool sent = k && k->sent;
+
+		if (!k)
+			k = &t->tek[t->n++];
+		*k = g->tek[i];
+		k->sent = sent;
+		k->no_send = false;
+		k->dies = mono_add_s(now, k->life_s);
+	}
+}
+
+static bool set_names(const struct gm_set *s, uint32_t spi)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->line[i].protect && s->line[i].spi == spi)
+			return true;
+	}
+	return false;
+}
+
+// Every key of s is in one of the n sets.
+static bool set_within(const struct gm_set *s, const struct gm_set *sets, size_t n)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		bool found = !s->line[i].protect;
+
+		for (size_t k = 0; k < n && !found; k++)
+			found = set_names(&sets[k], s->line[i].spi);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static bool set_eq(const struct gm_set *a, const struct gm_set *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct gm_line *x = &a->line[i], *y = &b->line[i];
+
+		if (x->protect != y->protect || x->spi != y->spi || !flow_eq(&x->flow, &y->flow))
+			return false;
+	}
+	return true;
+}
+
+static bool tek_can_send(const struct gm_tek *k)
+{
+	return k && !k->no_send && (k->dir & DP_DIR_OUT);
+}
+
+static bool set_can_send(const struct gm_teks *t, const struct gm_set *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->line[i].protect && tek_can_send(gm_teks_find(t, s->line[i].spi)))
+			return true;
+	}
+	return false;
+}
+
+void gm_teks_stage(struct gm_teks *t, mono_t now, const struct gm_grant *g)
+{
+	struct gm_set old[GM_MAX_SETS];
+	struct gm_line line[GM_MAX_LINES];
+	size_t n_old = t->n_sets, n_line = lines_merge(t, g, line);
+	mono_t drained = g->has_dtd ? mono_add_s(now, g->dtd_s) : MONO_NEVER;
+
+	keys_put(t, now, g);
+	if (g->n_lines == 0)
+		return;
+	memcpy(old, t->set, n_old * sizeof(old[0]));
+	t->n_sets = sets_build(g, line, n_line, t->set);
+	for (size_t i = 0; i < t->n_sets; i++) {
+		t->set[i].active_at = i == 0 && g->has_atd ? mono_add_s(now, g->atd_s) : now;
+		t->set[i].gone_at = i == 0 ? MONO_NEVER : drained;
+	}
+	for (size_t i = 0; i < n_old; i++) {
+		if (set_eq(&old[i], &t->set[0]))
+			t->set[0].active_at = mono_min(t->set[0].active_at, old[i].active_at);
+		if (set_within(&old[i], t->set, t->n_sets) || t->n_sets == GM_MAX_SETS)
+			continue;
+		old[i].gone_at = mono_min(old[i].gone_at, drained);
+		t->set[t->n_sets++] = old[i];
+	}
+}
+
+bool gm_teks_delete(struct gm_teks *t, mono_t now, uint32_t spi, uint32_t grace_s)
+{
+	struct gm_tek *k = tek_of(t, spi);
+
+	if (!k)
+		return false;
+	k->no_send = true;
+	k->dies = mono_min(k->dies, mono_add_s(now, grace_s));
+	return true;
+}
+
+void gm_teks_delete_all(struct gm_teks *t, mono_t now, uint32_t grace_s)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		t->tek[i].no_send = true;
+		t->tek[i].dies = mono_min(t->tek[i].dies, mono_add_s(now, grace_s));
+	}
+}
+
+// ---- ageing ----
+
+static bool sets_name(const struct gm_teks *t, uint32_t spi)
+{
+	for (size_t i = 0; i < t->n_sets; i++) {
+		if (set_names(&t->set[i], spi))
+			return true;
+	}
+	return false;
+}
+
+static bool set_alive(const struct gm_teks *t, const struct gm_set *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->line[i].protect && gm_teks_find(t, s->line[i].spi))
+			return true;
+	}
+	return false;
+}
+
+static bool sets_drop(struct gm_teks *t, mono_t now)
+{
+	size_t kept = 0, n = t->n_sets;
+
+	for (size_t i = 0; i < n; i++) {
+		struct gm_set *s = &t->set[i];
+
+		// The newest stays without keys: its lines drop rather than let pass.
+		if (i > 0 && (mono_due(s->gone_at, now) || !set_alive(t, s)))
+			continue;
+		if (kept != i)
+			t->set[kept] = *s;
+		kept++;
+	}
+	t->n_sets = kept;
+	return kept != n;
+}
+
+static bool keys_drop(struct gm_teks *t, mono_t now)
+{
+	size_t n = t->n;
+
+	for (size_t i = 0; i < t->n;) {
+		struct gm_tek *k = &t->tek[i], *last = &t->tek[t->n - 1];
+
+		if (!mono_due(k->dies, now) && sets_name(t, k->spi)) {
+			i++;
+			continue;
+		}
+		*k = *last;
+		tek_fini(last);
+		t->n--;
+	}
+	return t->n != n;
+}
+
+bool gm_teks_age(struct gm_teks *t, mono_t before, mono_t now)
+{
+	bool changed = keys_drop(t, now);
+
+	if (sets_drop(t, now))
+		changed = keys_drop(t, now) || true;
+	for (size_t i = 0; i < t->n_sets; i++)
+		changed |= mono_before(before, t->set[i].active_at) &&
+			   mono_due(t->set[i].active_at, now);
+	return changed;
+}
+
+mono_t gm_teks_next(const struct gm_teks *t, mono_t now)
+{
+	mono_t next = MONO_NEVER;
+
+	for (size_t i = 0; i < t->n_sets; i++) {
+		if (!mono_due(t->set[i].active_at, now))
+			next = mono_min(next, t->set[i].active_at);
+		if (i > 0)
+			next = mono_min(next, t->set[i].gone_at);
+	}
+	for (size_t i = 0; i < t->n; i++)
+		next = mono_min(next, t->tek[i].dies);
+	return next;
+}
+
+// ---- questions ----
+
+const struct gm_set *gm_teks_active(const struct gm_teks *t, mono_t now)
+{
+	for (size_t i = 0; i < t->n_sets; i++) {
+		bool older = false;
+
+		for (size_t j = i + 1; j < t->n_sets && !older; j++)
+			older = set_can_send(t, &t->set[j]);
+		if (mono_due(t->set[i].active_at, now) || !older)
+			return &t->set[i];
+	}
+	return NULL;
+}
+
+const struct gm_tek *gm_teks_out(const struct gm_teks *t, mono_t now, size_t i)
+{
+	const struct gm_set *active = gm_teks_active(t, now);
+	const struct gm_line *l = &active->line[i];
+	const struct gm_tek *k = gm_teks_find(t, l->spi);
+
+	if (!l->protect || tek_can_send(k))
+		return l->protect ? k : NULL;
+	for (size_t s = 0; s < t->n_sets; s++) {
+		for (size_t j = 0; j < t->set[s].n; j++) {
+			const struct gm_line *o = &t->set[s].line[j];
+
+			if (!o->protect || !flow_eq(&o->flow, &l->flow))
+				continue;
+			k = gm_teks_find(t, o->spi);
+			if (tek_can_send(k))
+				return k;
+		}
+	}
+	return NULL;
+}
+
+enum gm_tek_state gm_teks_state(const struct gm_teks *t, mono_t now, uint32_t spi)
+{
+	const struct gm_set *active = gm_teks_active(t, now);
+	const struct gm_tek *k = gm_teks_find(t, spi);
+
+	if (active && tek_can_send(k) && set_names(active, spi))
+		return GM_TEK_CURRENT;
+	for (const struct gm_set *s = t->set; s < active; s++) {
+		if (set_names(s, spi))
+			return GM_TEK_STAGED;
+	}
+	return GM_TEK_DRAINING;
+}
+
+mono_t gm_teks_end(const struct gm_teks *t)
+{
+	mono_t end = MONO_NEVER;
+
+	for (size_t i = 0; t->n_sets > 0 && i < t->set[0].n; i++) {
+		const struct gm_line *l = &t->set[0].line[i];
+		const struct gm_tek *k = gm_teks_find(t, l->spi);
+
+		if (l->protect)
+			end = mono_min(end, k ? k->dies : (mono_t){ 0 });
+	}
+	return end;
+}
+
+uint32_t gm_teks_life_s(const struct gm_teks *t)
+{
+	const struct gm_tek *first = NULL;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->n_sets > 0 && set_names(&t->set[0], t->tek[i].spi) &&
+		    (!first || mono_before(t->tek[i].dies, first->dies)))
+			first = &t->tek[i];
+	}
+	return first ? first->life_s : 0;
+}

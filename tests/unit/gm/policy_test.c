@@ -1,0 +1,229 @@
+#include "tests/unit/unit.h"
+
+#include "gm/policy.h"
+#include "tests/unit/gm/gm_make.h"
+
+static struct gm_teks t;
+static struct gm_sids s;
+static struct gm_grant g;
+static struct gm_program *p;
+static bool want_sid;
+
+static int fresh(void **state)
+{
+	const uint32_t ids[] = { 7, 8 };
+
+	(void)state;
+	gm_teks_init(&t);
+	gm_sids_set(&s, 24, ids, 2);
+	memset(&g, 0, sizeof(g));
+	p = gm_program_new(1);
+	want_sid = false;
+	return 0;
+}
+
+static int done(void **state)
+{
+	(void)state;
+	gm_program_free(p);
+	return 0;
+}
+
+static void build_at(int64_t sec, uint64_t boot, const struct acl_conf *local)
+{
+	const struct gm_policy_in in = { "G1", &t, &s, boot, local };
+
+	gm_program_free(p);
+	p = gm_program_new(1);
+	want_sid = false;
+	gm_policy_add(p, at_s(sec), &in, &want_sid);
+}
+
+static const struct dp_sa *sa_of(uint32_t spi)
+{
+	for (size_t i = 0; i < p->n_sas; i++) {
+		if (p->sa[i].spi == spi)
+			return &p->sa[i];
+	}
+	return NULL;
+}
+
+static void stage_policy(void)
+{
+	g.whole = true;
+	grant_tek(&g, 0x110, 1000);
+	grant_line(&g, false, mk_flow(1, 1), 0);
+	grant_line(&g, true, mk_flow(1, 2), 0x110);
+	gm_teks_stage(&t, at_s(0), &g);
+}
+
+static void lines_keep_their_order_behind_the_local_ones(void **state)
+{
+	struct acl_conf_line deny = { .acl = { false, mk_flow(5, 5) } };
+	const struct acl_conf local = { .name = "L", .n = 1, .lines = &deny };
+
+	(void)state;
+	stage_policy();
+	build_at(0, 0xb1, &local);
+	assert_int_equal(p->n_rules, 3);
+	assert_int_equal(p->rule[0].action, DP_CLEAR);
+	assert_int_equal(p->rule[0].src_lo[1], 5);
+	assert_int_equal(p->rule[1].action, DP_CLEAR);
+	assert_int_equal(p->rule[1].src_lo[1], 1);
+	assert_int_equal(p->rule[2].action, DP_PROTECT);
+	assert_int_equal(p->rule[2].spi_out, 0x110);
+	assert_int_equal(p->rule[2].line, 3);
+	assert_int_equal(p->rule[2].src_hi[2], 255);
+	assert_int_equal(p->rule[2].dport_hi, 65535);
+	assert_string_equal(p->rule[2].group, "G1");
+}
+
+static void a_key_carries_its_life_and_sender_id(void **state)
+{
+	const struct dp_sa *sa;
+
+	(void)state;
+	stage_policy();
+	build_at(100, 0xb1, NULL);
+	sa = sa_of(0x110);
+	assert_non_null(sa);
+	assert_int_equal(sa->dir, DP_DIR_BOTH);
+	assert_int_equal(sa->life_s, 900);
+	assert_int_equal(sa->sid, 7);
+	assert_int_equal(sa->sid_bits, 24);
+	assert_int_equal(sa->key_len, 20);
+	assert_memory_equal(sa->key, t.tek[0].key.b, 20);
+}
+
+static void during_rollover_both_keys_arrive_and_one_sends(void **state)
+{
+	(void)state;
+	grant_one(&g, 0x100, 1000);
+	gm_teks_stage(&t, at_s(0), &g);
+	build_at(0, 0xb1, NULL);
+	grant_one(&g, 0x200, 3600);
+	g.has_atd = true;
+	g.atd_s = 30;
+	gm_teks_stage(&t, at_s(100), &g);
+
+	build_at(100, 0xb1, NULL);
+	assert_int_equal(p->rule[0].spi_out, 0x100);
+	assert_int_equal(p->rule[0].n_spi_in, 2);
+	assert_int_equal(p->rule[0].spi_in[0], 0x100);
+	assert_int_equal(p->rule[0].spi_in[1], 0x200);
+	assert_int_equal(sa_of(0x200)->dir, DP_DIR_IN);
+
+	build_at(130, 0xb1, NULL);
+	assert_int_equal(p->rule[0].spi_out, 0x200);
+	assert_int_equal(p->rule[0].n_spi_in, 2);
+	// An outbound SA stays one, so that its counter cannot start again.
+	assert_int_equal(sa_of(0x100)->dir, DP_DIR_BOTH);
+	assert_int_equal(sa_of(0x200)->dir, DP_DIR_BOTH);
+}
+
+static void a_changed_line_still_takes_what_the_old_line_sent(void **state)
+{
+	struct flow all = mk_flow(1, 2);
+
+	(void)state;
+	grant_one(&g, 0x100, 1000);
+	gm_teks_stage(&t, at_s(0), &g);
+	all.src.hi = addr_from_v4(0x0affffff);
+	memset(&g, 0, sizeof(g));
+	g.whole = true;
+	grant_tek(&g, 0x200, 3600);
+	grant_line(&g, true, all, 0x200);
+	gm_teks_stage(&t, at_s(100), &g);
+	build_at(100, 0xb1, NULL);
+	assert_int_equal(p->n_rules, 1);
+	assert_int_equal(p->rule[0].spi_out, 0x200);
+	assert_int_equal(p->rule[0].n_spi_in, 2);
+	assert_int_equal(p->rule[0].spi_in[1], 0x100);
+}
+
+static void lines_of_a_group_without_keys_drop(void **state)
+{
+	(void)state;
+	stage_policy();
+	gm_teks_age(&t, at_s(999), at_s(1000));
+	build_at(1000, 0xb1, NULL);
+	assert_int_equal(p->n_sas, 0);
+	assert_int_equal(p->n_rules, 2);
+	assert_int_equal(p->rule[1].action, DP_PROTECT);
+	assert_int_equal(p->rule[1].spi_out, 0);
+	assert_int_equal(p->rule[1].n_spi_in, 0);
+}
+
+static void another_boot_sends_with_the_spare_id(void **state)
+{
+	(void)state;
+	stage_policy();
+	build_at(0, 0xb1, NULL);
+	assert_int_equal(sa_of(0x110)->sid, 7);
+	build_at(1, 0xb2, NULL);
+	assert_int_equal(sa_of(0x110)->sid, 8);
+	assert_false(want_sid);
+}
+
+static void without_a_fresh_id_the_key_only_receives_and_the_line_drops(void **state)
+{
+	(void)state;
+	stage_policy();
+	build_at(0, 0xb1, NULL);
+	build_at(1, 0xb2, NULL);
+	build_at(2, 0xb3, NULL);
+	assert_true(want_sid);
+	assert_int_equal(sa_of(0x110)->dir, DP_DIR_IN);
+	assert_int_equal(p->rule[1].spi_out, 0);
+	assert_int_equal(p->rule[1].n_spi_in, 1);
+}
+
+static void cbc_keys_need_no_sender_id(void **state)
+{
+	struct gm_tek *k;
+
+	(void)state;
+	g.whole = true;
+	k = grant_tek(&g, 0x110, 1000);
+	k->suite = DP_SUITE_AES128_CBC_SHA256_128;
+	k->counter_iv = false;
+	grant_line(&g, true, mk_flow(1, 2), 0x110);
+	gm_teks_stage(&t, at_s(0), &g);
+	gm_sids_set(&s, 0, NULL, 0);
+	build_at(0, 0xb1, NULL);
+	assert_false(want_sid);
+	assert_int_equal(p->rule[0].spi_out, 0x110);
+	assert_int_equal(sa_of(0x110)->dir, DP_DIR_BOTH);
+	assert_int_equal(sa_of(0x110)->sid_bits, 0);
+}
+
+static void exemptions_name_both_ends_and_the_port(void **state)
+{
+	const struct addr own = addr_from_v4(0xc0000201), ks = addr_from_v4(0x0a000001);
+
+	(void)state;
+	gm_policy_exempt(p, &own, &ks, 848);
+	assert_int_equal(p->n_exempts, 1);
+	assert_int_equal(p->exempt[0].proto, 17);
+	assert_int_equal(p->exempt[0].port, 848);
+	assert_memory_equal(p->exempt[0].local, own.b, 16);
+	assert_memory_equal(p->exempt[0].remote, ks.b, 16);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, fresh, done)
+		T(lines_keep_their_order_behind_the_local_ones),
+		T(a_key_carries_its_life_and_sender_id),
+		T(during_rollover_both_keys_arrive_and_one_sends),
+		T(a_changed_line_still_takes_what_the_old_line_sent),
+		T(lines_of_a_group_without_keys_drop),
+		T(another_boot_sends_with_the_spare_id),
+		T(without_a_fresh_id_the_key_only_receives_and_the_line_drops),
+		T(cbc_keys_need_no_sender_id),
+		T(exemptions_name_both_ends_and_the_port),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
