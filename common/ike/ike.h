@@ -135,3 +135,14 @@ struct ike_out {
 	const char *detail;   // of IKE_R_MALFORMED: the decoder's words; else NULL
 	uint16_t peer_notify; // an unauthenticated error notify came: a hint for the log, or 0
 };
+
+// Nothing to do. The buffer keeps what it had: it is large.
+static inline void ike_out_clear(struct ike_out *out)
+{
+	out->msg_len = 0;
+	out->dh = NULL;
+	out->established = out->dead = false;
+	out->refused = IKE_R_OK;
+	out->detail = NULL;
+	out->peer_notify = 0;
+}

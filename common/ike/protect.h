@@ -31,8 +31,6 @@ struct ike_nonces {
 // Decrypts into plain (cap at least the datagram's length), verifies HASH, splits the payloads.
 // *m views plain; m->chain.pl[0] is the HASH. plain holds key material afterwards when the message
 // had some: the caller wipes it. IKE_R_OK, MALFORMED, BAD_FLAGS, BAD_HASH, NO_MEMORY.
-// With a HASH that is right but payloads that do not parse the answer is MALFORMED and the chain
-// has moved.
 enum ike_reason ike_exch_open(struct ike_exch *x, const struct isakmp_hdr *hdr,
 			      struct bytes datagram, const struct ike_nonces *n, uint8_t *plain,
 			      size_t cap, struct isakmp_hashed *m, const char **detail);

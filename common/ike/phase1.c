@@ -1,0 +1,480 @@
+#include "common/ike/phase1.h"
+
+#include "common/ike/handshake.h"
+#include "common/ike/info.h"
+
+#define HANDSHAKE_DEFAULT_S 30
+
+// What each waiting state takes, each row under the drawing of its message. NAT-D needs NAT-T
+// vendor ids, which we do not show, but is harmless.
+#define BIT PL_BIT
+#define FORM_SA                                                                                    \
+	{                                                                                          \
+		BIT(ISAKMP_PL_SA), 0, BIT(ISAKMP_PL_VID)                                           \
+	}
+#define FORM_KE                                                                                    \
+	{                                                                                          \
+		BIT(ISAKMP_PL_KE) | BIT(ISAKMP_PL_NONCE), 0,                                       \
+			BIT(ISAKMP_PL_VID) | BIT(ISAKMP_PL_NAT_D)                                  \
+	}
+#define FORM_AUTH                                                                                  \
+	{                                                                                          \
+		BIT(ISAKMP_PL_ID) | BIT(ISAKMP_PL_HASH), 0,                                        \
+			BIT(ISAKMP_PL_VID) | BIT(ISAKMP_PL_NOTIFY)                                 \
+	}
+
+static const struct ike_row rows[] = {
+	// 2  HDR, SA [, VID..]
+	{ IKE_I_WAIT_SA, IKE_I_KEYGEN, false, FORM_SA, ISAKMP_PL_SA },
+	// 3  HDR, KE, Ni
+	{ IKE_R_WAIT_KE, IKE_R_DERIVE, false, FORM_KE, 0 },
+	// 4  HDR, KE, Nr
+	{ IKE_I_WAIT_KE, IKE_I_DERIVE, false, FORM_KE, 0 },
+	// 5  HDR*, IDii, HASH_I [, N]
+	{ IKE_R_WAIT_AUTH, IKE_ESTABLISHED, true, FORM_AUTH, 0 },
+	// 6  HDR*, IDir, HASH_R [, N]
+	{ IKE_I_WAIT_AUTH, IKE_ESTABLISHED, true, FORM_AUTH, 0 },
+};
+#undef BIT
+
+static const char *const state_names[] = {
+	[IKE_IDLE] = "idle",
+	[IKE_I_WAIT_SA] = "wait-sa",
+	[IKE_I_KEYGEN] = "keygen",
+	[IKE_I_WAIT_KE] = "wait-ke",
+	[IKE_I_DERIVE] = "derive",
+	[IKE_I_WAIT_AUTH] = "wait-auth",
+	[IKE_R_WAIT_KE] = "wait-ke",
+	[IKE_R_DERIVE] = "derive",
+	[IKE_R_WAIT_AUTH] = "wait-auth",
+	[IKE_ESTABLISHED] = "established",
+	[IKE_DEAD] = "dead",
+};
+
+const char *ike_state_name(enum ike_state s)
+{
+	return (unsigned)s < N_ELEMS(state_names) ? state_names[s] : "unknown";
+}
+
+struct isakmp_id ike_id_view(const struct ike_id *id)
+{
+	return (struct isakmp_id){ .type = id->type, .data = BYTES(id->data, id->len) };
+}
+
+struct ike_handshake *handshake_new(void)
+{
+	struct ike_handshake *hs = calloc(1, sizeof(*hs));
+
+	if (hs)
+		ike_resend_init(&hs->resend);
+	return hs;
+}
+
+void handshake_free(struct ike_handshake *hs)
+{
+	if (!hs)
+		return;
+	ike_resend_clear(&hs->resend);
+	dh_job_free(hs->dh);
+	free(hs->sai);
+	explicit_bzero(hs, sizeof(*hs));
+	free(hs);
+}
+
+void ike_sa_init(struct ike_sa *sa, const struct ike_conf *conf, const struct endpoint *peer)
+{
+	*sa = (struct ike_sa){
+		.role = IKE_INITIATOR,
+		.state = IKE_IDLE,
+		.conf = conf,
+		.peer = *peer,
+		.deadline = MONO_NEVER,
+		.expires = MONO_NEVER,
+	};
+}
+
+void ike_sa_fini(struct ike_sa *sa)
+{
+	handshake_free(sa->hs);
+	ike_stored_fini(&sa->stored);
+	explicit_bzero(sa, sizeof(*sa));
+}
+
+// The one writer of sa->state, with what each state brings along.
+static void set_state(struct ike_sa *sa, mono_t now, enum ike_state next)
+{
+	sa->state = next;
+	if (next == IKE_I_KEYGEN || next == IKE_I_DERIVE) // a job that never comes back
+		sa->deadline = mono_add_s(now, HANDSHAKE_DEFAULT_S);
+	if (next == IKE_ESTABLISHED) {
+		memcpy(sa->keys.last_block, sa->hs->iv, sizeof(sa->keys.last_block));
+		sa->expires = mono_add_s(now, sa->life_s);
+		sa->deadline = sa->expires;
+	}
+	if (next == IKE_DEAD) {
+		secret_fini(&sa->keys.skeyid_a);
+		secret_fini(&sa->keys.key);
+		ike_stored_fini(&sa->stored);
+		sa->deadline = MONO_NEVER;
+	}
+	if (next == IKE_ESTABLISHED || next == IKE_DEAD) {
+		handshake_free(sa->hs);
+		sa->hs = NULL;
+	}
+}
+
+void ike_sa_kill(struct ike_sa *sa, enum ike_reason why)
+{
+	if (sa->state == IKE_DEAD)
+		return;
+	sa->reason = why;
+	set_state(sa, MONO_NEVER, IKE_DEAD);
+}
+
+static void die(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
+{
+	ike_sa_kill(sa, why);
+	out->dead = true;
+}
+
+int ike_sa_init_responder(struct ike_sa *sa, mono_t now, const struct ike_responder_seed *seed)
+{
+	uint32_t handshake_s = seed->conf->handshake_s;
+
+	ike_sa_init(sa, seed->conf, &seed->peer);
+	sa->role = IKE_RESPONDER;
+	memcpy(sa->cky_i, seed->cky_i, sizeof(sa->cky_i));
+	memcpy(sa->cky_r, seed->cky_r, sizeof(sa->cky_r));
+	sa->doi = seed->doi;
+	sa->suite = seed->suite;
+	sa->life_s = seed->life_s;
+	sa->peer_dpd = seed->peer_dpd;
+	sa->peer_conclave = seed->peer_conclave;
+	sa->peer_major = seed->peer_major;
+	sa->peer_minor = seed->peer_minor;
+	sa->peer_features = seed->peer_features;
+	sa->deadline = mono_add_s(now, handshake_s ? handshake_s : HANDSHAKE_DEFAULT_S);
+	sa->hs = handshake_new();
+	if (!sa->hs)
+		return -ENOMEM;
+	sa->hs->sai = malloc(seed->sai.len);
+	if (!sa->hs->sai) {
+		ike_sa_fini(sa);
+		return -ENOMEM;
+	}
+	sa->hs->sai_len = seed->sai.len;
+	memcpy(sa->hs->sai, seed->sai.p, seed->sai.len);
+	set_state(sa, now, IKE_R_WAIT_KE);
+	return 0;
+}
+
+// The message just written waits for an answer (initiator), or is the answer to the message just
+// accepted (responder).
+static enum ike_reason keep_sent(struct ike_sa *sa, mono_t now, const struct ike_out *out)
+{
+	struct bytes msg = BYTES(out->msg, out->msg_len);
+	int err;
+
+	if (sa->role == IKE_RESPONDER)
+		return ike_stored_reply(&sa->stored, msg) ? IKE_R_NO_MEMORY : IKE_R_OK;
+	err = ike_resend_arm(&sa->hs->resend, &sa->conf->schedule, now, msg);
+	sa->deadline = sa->hs->resend.next;
+	return err ? IKE_R_NO_MEMORY : IKE_R_OK;
+}
+
+static void start(struct ike_sa *sa, mono_t now, struct ike_out *out)
+{
+	enum ike_reason why;
+
+	BUG_ON(sa->state != IKE_IDLE || sa->role != IKE_INITIATOR);
+	sa->hs = handshake_new();
+	why = sa->hs ? main_out_1(sa, out) : IKE_R_NO_MEMORY;
+	if (why == IKE_R_OK)
+		why = keep_sent(sa, now, out);
+	if (why != IKE_R_OK) {
+		out->msg_len = 0;
+		die(sa, why, out);
+		return;
+	}
+	set_state(sa, now, IKE_I_WAIT_SA);
+}
+
+// Lends the DH job to the caller: a new one first, the same again for the second half.
+static enum ike_reason lend_dh(struct ike_sa *sa, struct bytes peer_ke, struct ike_out *out)
+{
+	struct ike_handshake *hs = sa->hs;
+
+	if (!hs->dh)
+		hs->dh = dh_job_new(sa->suite.group);
+	if (!hs->dh)
+		return IKE_R_NO_MEMORY;
+	if (peer_ke.len > 0 && dh_job_set_peer(hs->dh, peer_ke))
+		return IKE_R_BAD_KE;
+	do {
+		hs->dh_tag = rng_u64(sa->conf->rng);
+	} while (hs->dh_tag == 0);
+	hs->dh->tag = hs->dh_tag;
+	out->dh = hs->dh;
+	hs->dh = NULL;
+	return IKE_R_OK;
+}
+
+static void dh_keygen_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
+{
+	struct ike_handshake *hs = sa->hs;
+	enum ike_reason why;
+
+	hs->ke_i.len = hs->dh->own_len;
+	memcpy(hs->ke_i.b, hs->dh->own, hs->dh->own_len);
+	why = main_out_3_4(sa, out);
+	if (why == IKE_R_OK)
+		why = keep_sent(sa, now, out);
+	if (why != IKE_R_OK)
+		die(sa, why, out);
+	else
+		set_state(sa, now, IKE_I_WAIT_KE);
+}
+
+static void dh_derive_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
+{
+	struct ike_handshake *hs = sa->hs;
+	bool initiator = sa->role == IKE_INITIATOR;
+	enum ike_reason why;
+
+	if (!initiator) { // message 4 first: it draws Nr, which the keys need
+		hs->ke_r.len = hs->dh->own_len;
+		memcpy(hs->ke_r.b, hs->dh->own, hs->dh->own_len);
+		why = main_out_3_4(sa, out);
+		if (why == IKE_R_OK)
+			why = main_keys(sa, &hs->dh->shared);
+	} else {
+		why = main_keys(sa, &hs->dh->shared);
+		if (why == IKE_R_OK)
+			why = main_out_5_6(sa, out);
+	}
+	dh_job_free(hs->dh);
+	hs->dh = NULL;
+	if (why == IKE_R_OK)
+		why = keep_sent(sa, now, out);
+	if (why != IKE_R_OK) {
+		out->msg_len = 0;
+		die(sa, why, out);
+		return;
+	}
+	set_state(sa, now, initiator ? IKE_I_WAIT_AUTH : IKE_R_WAIT_AUTH);
+}
+
+static void dh_done(struct ike_sa *sa, mono_t now, struct dh_job *dh, struct ike_out *out)
+{
+	struct ike_handshake *hs = sa->hs;
+
+	if (!hs || hs->dh_tag == 0 || dh->tag != hs->dh_tag) { // of a handshake that is no more
+		dh_job_free(dh);
+		return;
+	}
+	hs->dh = dh;
+	hs->dh_tag = 0;
+	if (dh->err) {
+		die(sa, dh->err == -EBADMSG ? IKE_R_BAD_KE : IKE_R_NO_MEMORY, out);
+		return;
+	}
+	if (sa->state == IKE_I_KEYGEN)
+		dh_keygen_done(sa, now, out);
+	else
+		dh_derive_done(sa, now, out);
+}
+
+static enum ike_reason handle(struct ike_sa *sa, const struct isakmp_hdr *hdr,
+			      const struct isakmp_chain *c, struct ike_out *out)
+{
+	enum ike_reason why;
+
+	switch (sa->state) {
+	case IKE_I_WAIT_SA:
+		why = main_in_2(sa, hdr, c, &out->detail);
+		return why == IKE_R_OK ? lend_dh(sa, BYTES(NULL, 0), out) : why;
+	case IKE_R_WAIT_KE:
+		why = main_in_3(sa, c, &out->detail);
+		return why == IKE_R_OK ? lend_dh(sa, ike_value_view(&sa->hs->ke_i), out) : why;
+	case IKE_I_WAIT_KE:
+		why = main_in_4(sa, c, &out->detail);
+		return why == IKE_R_OK ? lend_dh(sa, ike_value_view(&sa->hs->ke_r), out) : why;
+	default: // the rows leave only the two that wait for a proof
+		return main_in_5_6(sa, c, &out->detail);
+	}
+}
+
+// A message of main mode, decrypted if need be, against its row and its handler. Nothing but the
+// handler's own fields has changed when it returns anything but IKE_R_OK.
+static enum ike_reason judge(struct ike_sa *sa, const struct ike_row *row,
+			     const struct isakmp_hdr *hdr, struct bytes msg, struct ike_out *out)
+{
+	uint8_t plain[IKE_DGRAM_MAX], next_iv[CIPHER_BLOCK_MAX] = { 0 };
+	struct bytes payloads = BYTES(msg.p + ISAKMP_HDR_LEN, msg.len - ISAKMP_HDR_LEN);
+	size_t pad = 0;
+	struct isakmp_chain chain;
+	struct rd_err err = { NULL };
+	enum ike_reason why = ike_row_check_hdr(row, hdr);
+
+	if (why == IKE_R_OK && row->encrypted) {
+		why = main_decrypt(sa, msg, plain, next_iv);
+		payloads.p = plain;
+		pad = cipher_block_len(sa->suite.cipher);
+	}
+	if (why != IKE_R_OK)
+		return why;
+	if (!isakmp_chain_decode(payloads, hdr->next, pad, &chain, &err)) {
+		out->detail = err.why;
+		// Garbage behind a cipher is the other key, not another grammar.
+		return row->encrypted ? IKE_R_AUTH_FAILED : IKE_R_MALFORMED;
+	}
+	why = ike_row_check_chain(row, &chain, &out->detail);
+	if (why == IKE_R_OK)
+		why = handle(sa, hdr, &chain, out);
+	if (why == IKE_R_OK && row->encrypted)
+		memcpy(sa->hs->iv, next_iv, sizeof(sa->hs->iv));
+	return why;
+}
+
+// What follows from an accepted message: it is remembered, message 5 is answered, state moves.
+static enum ike_reason accept(struct ike_sa *sa, mono_t now, const struct ike_row *row,
+			      struct bytes msg, struct ike_out *out)
+{
+	if (ike_stored_accept(&sa->stored, msg))
+		return IKE_R_NO_MEMORY;
+	if (sa->state == IKE_R_WAIT_AUTH) {
+		enum ike_reason why = main_out_5_6(sa, out);
+
+		if (why == IKE_R_OK)
+			why = keep_sent(sa, now, out);
+		if (why != IKE_R_OK)
+			return why;
+	}
+	ike_resend_clear(&sa->hs->resend);
+	set_state(sa, now, (enum ike_state)row->next);
+	out->established = sa->state == IKE_ESTABLISHED;
+	return IKE_R_OK;
+}
+
+// Tells the peer why, once: whoever sends us nonsense does not get a datagram for each.
+static void tell(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
+{
+	uint16_t type = ike_reason_notify(why);
+
+	if (type == 0 || sa->hs->told)
+		return;
+	sa->hs->told = true;
+	out->msg_len = ike_info_clear(sa->cky_i, sa->cky_r, sa->conf->wire.notify_doi, type,
+				      sa->conf->rng, out->msg, sizeof(out->msg));
+	out->to = sa->peer;
+}
+
+static void refuse(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
+{
+	out->refused = why;
+	if (why == IKE_R_DUPLICATE || !sa->hs)
+		return;
+	sa->hs->last_refused = why;
+	tell(sa, why, out);
+}
+
+// An error notify without protection can come from anybody: it never ends the handshake, it only
+// explains a timeout.
+static void in_clear_notify(struct ike_sa *sa, const struct isakmp_hdr *hdr, struct bytes msg,
+			    struct ike_out *out)
+{
+	out->peer_notify = ike_info_clear_type(hdr, msg);
+	if (out->peer_notify == 0)
+		out->refused = IKE_R_MALFORMED;
+	else if (sa->hs && sa->hs->last_refused == IKE_R_OK)
+		sa->hs->last_refused =
+			out->peer_notify == ISAKMP_N_NO_PROPOSAL_CHOSEN	     ? IKE_R_NO_PROPOSAL
+			: out->peer_notify == ISAKMP_N_AUTHENTICATION_FAILED ? IKE_R_AUTH_FAILED
+									     : IKE_R_OK;
+}
+
+static bool ours(const struct ike_sa *sa, const struct isakmp_hdr *hdr)
+{
+	return memcmp(sa->cky_i, hdr->cky_i, sizeof(sa->cky_i)) == 0 &&
+	       (sa->state == IKE_I_WAIT_SA ||
+		memcmp(sa->cky_r, hdr->cky_r, sizeof(sa->cky_r)) == 0);
+}
+
+static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *ev,
+			struct ike_out *out)
+{
+	const struct ike_row *row = ike_row_find(rows, N_ELEMS(rows), sa->state);
+	struct rd_err err = { NULL };
+	struct rd r = rd_of(ev->datagram, &err);
+	struct isakmp_hdr hdr;
+	struct bytes again;
+	enum ike_reason why;
+
+	if (ev->datagram.len > IKE_DGRAM_MAX || !isakmp_hdr_decode(&r, &hdr)) {
+		out->refused = IKE_R_MALFORMED;
+		out->detail = err.why ? err.why : "datagram too long";
+	} else if (!endpoint_eq(&sa->peer, &ev->from)) {
+		out->refused = IKE_R_WRONG_SOURCE;
+	} else if (!ours(sa, &hdr)) {
+		out->refused = IKE_R_COOKIE_UNKNOWN;
+	} else if (hdr.exchange == ISAKMP_XCH_INFO) {
+		in_clear_notify(sa, &hdr, ev->datagram, out);
+	} else if (hdr.exchange != ISAKMP_XCH_MAIN || hdr.msgid != 0) {
+		out->refused = IKE_R_BAD_EXCHANGE;
+	} else if (ike_stored_repeat(&sa->stored, ev->datagram, &again)) {
+		out->refused = IKE_R_DUPLICATE;
+		out->msg_len = MIN_OF(again.len, sizeof(out->msg));
+		memcpy(out->msg, again.p ? again.p : out->msg, out->msg_len);
+		out->to = sa->peer;
+	} else if (!row) {
+		out->refused = IKE_R_UNEXPECTED_MESSAGE;
+	} else {
+		why = judge(sa, row, &hdr, ev->datagram, out);
+		if (why == IKE_R_OK)
+			why = accept(sa, now, row, ev->datagram, out);
+		if (why != IKE_R_OK)
+			refuse(sa, why, out);
+	}
+}
+
+static void timer(struct ike_sa *sa, mono_t now, struct ike_out *out)
+{
+	struct ike_resend *r = sa->hs ? &sa->hs->resend : NULL;
+	enum ike_reason why;
+
+	if (!mono_due(sa->deadline, now) || sa->state == IKE_DEAD)
+		return;
+	if (sa->state == IKE_ESTABLISHED) {
+		die(sa, IKE_R_EXPIRED, out);
+		return;
+	}
+	if (sa->role == IKE_INITIATOR && r && r->msg &&
+	    ike_resend_due(r, &sa->conf->schedule, now) == IKE_RESEND_AGAIN) {
+		out->msg_len = MIN_OF(r->len, sizeof(out->msg));
+		memcpy(out->msg, r->msg, out->msg_len);
+		out->to = sa->peer;
+		sa->deadline = r->next;
+		return;
+	}
+	why = sa->hs ? sa->hs->last_refused : IKE_R_OK;
+	die(sa, why == IKE_R_OK ? IKE_R_TIMEOUT : why, out);
+}
+
+void ike_sa_step(struct ike_sa *sa, mono_t now, const struct ike_event *ev, struct ike_out *out)
+{
+	ike_out_clear(out);
+	switch (ev->kind) {
+	case IKE_EV_START:
+		start(sa, now, out);
+		break;
+	case IKE_EV_DATAGRAM:
+		in_datagram(sa, now, ev, out);
+		break;
+	case IKE_EV_DH_DONE:
+		dh_done(sa, now, ev->dh, out);
+		break;
+	case IKE_EV_TIMER:
+		timer(sa, now, out);
+		break;
+	}
+}

@@ -1,0 +1,164 @@
+#include "common/ike/proposal.h"
+
+#include <stdio.h>
+
+#define LIFE_DEFAULT_S 86400
+
+// Numbers of RFC 2409 appendix A beside ours. What is missing here cannot be negotiated.
+static const struct cipher_row {
+	enum cipher_alg cipher;
+	uint16_t enc, key_bits;
+} ciphers[] = {
+	{ CIPHER_AES128_CBC, IKE1_ENC_AES_CBC, 128 },
+	{ CIPHER_AES256_CBC, IKE1_ENC_AES_CBC, 256 },
+};
+static const struct hash_row {
+	enum hash_alg hash;
+	uint16_t num;
+} hashes[] = {
+	{ HASH_ALG_SHA256, IKE1_HASH_SHA256 },
+	{ HASH_ALG_SHA384, IKE1_HASH_SHA384 },
+	{ HASH_ALG_SHA512, IKE1_HASH_SHA512 },
+};
+
+static const struct cipher_row *cipher_row(enum cipher_alg c)
+{
+	for (size_t i = 0; i < N_ELEMS(ciphers); i++) {
+		if (ciphers[i].cipher == c)
+			return &ciphers[i];
+	}
+	return NULL;
+}
+
+static const struct hash_row *hash_row(enum hash_alg h)
+{
+	for (size_t i = 0; i < N_ELEMS(hashes); i++) {
+		if (hashes[i].hash == h)
+			return &hashes[i];
+	}
+	return NULL;
+}
+
+bool ike_proposal_ok(const struct ike_proposal *p)
+{
+	return cipher_row(p->cipher) && hash_row(p->hash) && dh_public_len(p->group) > 0;
+}
+
+const char *ike_proposal_str(const struct ike_proposal *p, char buf[IKE_PROPOSAL_STRLEN])
+{
+	snprintf(buf, IKE_PROPOSAL_STRLEN, "%s/%s/%s", cipher_name(p->cipher), hash_name(p->hash),
+		 dh_name(p->group));
+	return buf;
+}
+
+static uint32_t own_life(const struct ike_conf *conf)
+{
+	return conf->life_s ? conf->life_s : LIFE_DEFAULT_S;
+}
+
+static void vids_write(struct wr_chain *c, const struct ike_conf *conf)
+{
+	uint8_t own[GDOI_VID_LEN];
+
+	memcpy(own, vid_conclave, sizeof(own));
+	own[14] = (uint8_t)(conf->features >> 8);
+	own[15] = (uint8_t)conf->features;
+	wr_pl(c, ISAKMP_PL_VID, BYTES_OF(own));
+	if (conf->dpd)
+		wr_pl(c, ISAKMP_PL_VID, BYTES(vid_dpd, GDOI_VID_LEN));
+}
+
+static void transform_of(const struct ike_proposal *p, uint8_t num, uint32_t life_s,
+			 struct ike1_transform *t)
+{
+	const struct cipher_row *c = cipher_row(p->cipher);
+	const struct hash_row *h = hash_row(p->hash);
+
+	BUG_ON(!c || !h);
+	*t = (struct ike1_transform){
+		.num = num,
+		.enc = c->enc,
+		.key_bits = c->key_bits,
+		.hash = h->num,
+		.auth = IKE1_AUTH_PSK,
+		.group = (uint16_t)p->group,
+		.life_s = life_s,
+	};
+}
+
+void proposal_offer(struct wr_chain *c, const struct ike_conf *conf)
+{
+	struct ike1_sa sa = {
+		.doi = conf->wire.phase1_doi,
+		.situation = conf->wire.phase1_doi == ISAKMP_DOI_IPSEC ? IPSEC_SIT_IDENTITY_ONLY
+								       : GDOI_SITUATION,
+		.proposal = 1,
+		.n = MIN_OF(conf->n_proposals, (size_t)IKE1_MAX_TRANSFORMS),
+	};
+
+	for (size_t i = 0; i < sa.n; i++)
+		transform_of(&conf->proposals[i], (uint8_t)(i + 1), own_life(conf), &sa.t[i]);
+	ike1_sa_encode(c, &sa);
+	vids_write(c, conf);
+}
+
+void proposal_answer(struct wr_chain *c, const struct ike_conf *conf, const struct ike1_sa *offer,
+		     const struct ike1_transform *t)
+{
+	struct ike1_sa sa = {
+		.doi = offer->doi,
+		.situation = offer->situation,
+		.proposal = offer->proposal,
+		.spi = offer->spi,
+		.n = 1,
+	};
+
+	sa.t[0] = *t;
+	ike1_sa_encode(c, &sa);
+	vids_write(c, conf);
+}
+
+static bool matches(const struct ike_proposal *p, const struct ike1_transform *t)
+{
+	const struct cipher_row *c = cipher_row(p->cipher);
+	const struct hash_row *h = hash_row(p->hash);
+
+	return c && h && !t->unknown && t->auth == IKE1_AUTH_PSK && t->enc == c->enc &&
+	       t->key_bits == c->key_bits && t->hash == h->num && t->group == p->group;
+}
+
+const struct ike1_transform *proposal_choose(const struct ike_conf *conf,
+					     const struct ike1_sa *offer, struct ike_proposal *out)
+{
+	for (size_t i = 0; i < conf->n_proposals; i++) {
+		for (size_t k = 0; k < offer->n; k++) {
+			if (matches(&conf->proposals[i], &offer->t[k])) {
+				*out = conf->proposals[i];
+				return &offer->t[k];
+			}
+		}
+	}
+	return NULL;
+}
+
+uint32_t proposal_life(const struct ike_conf *conf, const struct ike1_transform *t)
+{
+	return t->life_s ? MIN_OF(t->life_s, own_life(conf)) : own_life(conf);
+}
+
+struct ike_peer_vids proposal_vids(const struct isakmp_chain *c)
+{
+	struct ike_peer_vids v = { .dpd = isakmp_vid_has(c, vid_dpd) };
+	const struct isakmp_pl *pl;
+
+	v.conclave = isakmp_vid_conclave(c, &v.features);
+	for (size_t i = 0; v.conclave && (pl = isakmp_chain_find(c, ISAKMP_PL_VID, i)); i++) {
+		if (pl->body.len == GDOI_VID_LEN &&
+		    memcmp(pl->body.p, vid_conclave, VID_CONCLAVE_PREFIX_LEN) == 0) {
+			v.major = pl->body.p[12];
+			v.minor = pl->body.p[13];
+			break;
+		}
+	}
+	return v;
+}
