@@ -116,6 +116,7 @@ struct ike_sa {
 	struct ike_id peer_id;
 	struct ike_keys keys;
 	struct ike_stored stored;	   // responder's answers 4 and 6
+	void *owner;			   // what the daemon keeps beside it; not touched here
 	uint32_t info_seen[IKE_INFO_SEEN]; // message ids of protected informationals
 	uint8_t info_at;
 };

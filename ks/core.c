@@ -1,0 +1,469 @@
+#include "ks/core.h"
+
+#include <string.h>
+
+#include "common/ike/info.h"
+#include "ks/fanout.h"
+#include "ks/pull.h"
+#include "ks/rekey.h"
+#include "ks/timers.h"
+
+#define DROP_LOG_MS 10000
+
+// ---- names, look-ups, refusals ----
+
+const char *ks_drop_name(enum ks_drop d)
+{
+	static const char *const name[KS_DROP_COUNT] = {
+#define X(sym, text) [KS_DROP_##sym] = text,
+		KS_DROPS(X)
+#undef X
+	};
+
+	return name[d];
+}
+
+struct ks_group *ks_group_by_identity(const struct ks *ks, uint32_t identity)
+{
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		if (ks->group[i]->identity == identity)
+			return ks->group[i];
+	}
+	return NULL;
+}
+
+struct ks_group *ks_group_by_name(const struct ks *ks, const char *name)
+{
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		if (strcmp(ks->group[i]->name, name) == 0)
+			return ks->group[i];
+	}
+	return NULL;
+}
+
+void ks_group_logctx(const struct ks_group *g, struct logctx *c)
+{
+	logctx_set(c, "group=%s", g->name);
+}
+
+// The refusals an operator acts on have an event of their own.
+static enum event_id drop_event(enum ks_drop why)
+{
+	switch (why) {
+	case KS_DROP_PULL_UNKNOWN_GROUP:
+		return EV_UNKNOWN_GROUP;
+	case KS_DROP_PULL_UNAUTHORIZED:
+		return EV_UNAUTHORIZED_IPADDR;
+	case KS_DROP_PULL_IDENTITY:
+		return EV_UNAUTHORIZED_IDENTITY;
+	default:
+		return EV_IKE_BAD_MESSAGE;
+	}
+}
+
+static void tell_drop(struct log_limit *l, mono_t now, enum event_id ev, const char *name,
+		      const struct endpoint *from, const char *detail, struct ks_out *out)
+{
+	char text[ENDPOINT_STRLEN];
+	struct logctx who;
+	uint64_t held;
+
+	if (l->interval_ms == 0)
+		l->interval_ms = DROP_LOG_MS;
+	if (!log_limit_pass(l, now, &held))
+		return;
+	logctx_set(&who, "from=%s", endpoint_str(from, text));
+	ks_out_event(out, ev, &who, "reason=%s%s%s%s held-back=%llu", name, detail ? " (" : "",
+		     detail ? detail : "", detail ? ")" : "", (unsigned long long)held);
+}
+
+void ks_drop(struct ks *ks, mono_t now, enum ks_drop why, const struct endpoint *from,
+	     const char *detail, struct ks_out *out)
+{
+	ks->drop[why]++;
+	tell_drop(&ks->drop_log[why], now, drop_event(why), ks_drop_name(why), from, detail, out);
+}
+
+void ks_drop_ike(struct ks *ks, mono_t now, enum ike_reason why, const struct endpoint *from,
+		 const char *detail, struct ks_out *out)
+{
+	enum event_id ev = EV_IKE_BAD_MESSAGE;
+
+	ks->ike_refused[why]++;
+	if (why == IKE_R_AUTH_FAILED)
+		ev = EV_IKE_AUTH_FAIL;
+	else if (why == IKE_R_NO_PROPOSAL)
+		ev = EV_IKE_NO_PROPOSAL;
+	if (why != IKE_R_DUPLICATE)
+		tell_drop(&ks->ike_log[why], now, ev, ike_reason_name(why), from, detail, out);
+}
+
+// ---- phase 1 ----
+
+struct call {
+	struct ks *ks;
+	mono_t now;
+	const struct ks_event *ev;
+	struct ks_out *out;
+};
+
+void ks_sa_drop(struct ks *ks, struct ike_sa *sa)
+{
+	ks_session_close(sa);
+	ike_table_drop(&ks->sas, sa);
+}
+
+static void tell_established(const struct ike_sa *sa, struct ks_out *out)
+{
+	struct isakmp_id id = ike_id_view(&sa->peer_id);
+	char peer[ENDPOINT_STRLEN], name[ISAKMP_ID_STRLEN], suite[IKE_PROPOSAL_STRLEN];
+	struct logctx who;
+
+	logctx_set(&who, "peer=%s", endpoint_str(&sa->peer, peer));
+	ks_out_event(out, EV_IKE_ESTABLISHED, &who, "identity=%.100s suite=%s",
+		     isakmp_id_str(&id, name), ike_proposal_str(&sa->suite, suite));
+}
+
+// What one step of phase 1 asks for. sa may be NULL (a stranger's datagram); it may be gone
+// afterwards.
+static void carry_out(struct ks *ks, mono_t now, struct ike_sa *sa, const struct endpoint *local,
+		      const struct endpoint *from, struct ike_out *o, struct ks_out *out)
+{
+	if (o->msg_len > 0)
+		ks_out_send_copy(out, local, &o->to, BYTES(o->msg, o->msg_len));
+	if (o->dh)
+		ks_out_dh(out, o->dh, sa->cky_i, sa->cky_r);
+	if (o->refused != IKE_R_OK)
+		ks_drop_ike(ks, now, o->refused, from, o->detail, out);
+	if (o->established) {
+		ks->n_phase1++;
+		ks_session_touch(sa, now);
+		tell_established(sa, out);
+	}
+	if (o->dead) {
+		if (o->refused == IKE_R_OK && sa->reason != IKE_R_EXPIRED)
+			ks_drop_ike(ks, now, sa->reason, &sa->peer, NULL, out);
+		ks_sa_drop(ks, sa);
+	}
+}
+
+void ks_sa_timer(struct ks *ks, struct ike_sa *sa, mono_t now, struct ks_out *out)
+{
+	struct ike_event ev = { .kind = IKE_EV_TIMER };
+	struct ike_out o;
+
+	ike_sa_step(sa, now, &ev, &o);
+	carry_out(ks, now, sa, ks_session_local(sa), &sa->peer, &o, out);
+}
+
+static void new_sa(struct call *c, struct ike_sa *sa, struct ike_out *o)
+{
+	if (ike_table_put(&c->ks->sas, sa)) {
+		dh_job_free(o->dh);
+		ike_sa_fini(sa);
+		free(sa);
+		ks_drop(c->ks, c->now, KS_DROP_TABLE_FULL, &c->ev->from, NULL, c->out);
+		return;
+	}
+	ks_session_open(sa, &c->ev->to, c->now);
+	carry_out(c->ks, c->now, sa, &c->ev->to, &c->ev->from, o, c->out);
+}
+
+static void main_mode_in(struct call *c, const struct isakmp_hdr *hdr)
+{
+	const struct ks_event *ev = c->ev;
+	struct ike_sa *sa = ike_table_find(&c->ks->sas, hdr->cky_i, hdr->cky_r);
+	struct ike_event in = { .kind = IKE_EV_DATAGRAM,
+				.datagram = ev->datagram,
+				.from = ev->from };
+	struct ike_out o;
+
+	if (sa) {
+		ike_sa_step(sa, c->now, &in, &o);
+		carry_out(c->ks, c->now, sa, ks_session_local(sa), &ev->from, &o, c->out);
+		return;
+	}
+	ike_halfopen_in(&c->ks->halfopen, &c->ks->ike, c->now, ev->datagram, &ev->from, &o, &sa);
+	if (sa)
+		new_sa(c, sa, &o);
+	else
+		carry_out(c->ks, c->now, NULL, &ev->to, &ev->from, &o, c->out);
+}
+
+// ---- informational ----
+
+static void info_in(struct call *c, const struct isakmp_hdr *hdr)
+{
+	const struct ks_event *ev = c->ev;
+	struct ike_sa *sa = ike_table_find(&c->ks->sas, hdr->cky_i, hdr->cky_r);
+	const char *detail = NULL;
+	struct ike_info info;
+	enum ike_reason r;
+
+	if (!(hdr->flags & ISAKMP_FLAG_E)) {
+		ks_drop(c->ks, c->now, KS_DROP_INFO_CLEAR, &ev->from, NULL, c->out);
+		return;
+	}
+	if (!sa || sa->state != IKE_ESTABLISHED || ev->datagram.len > IKE_DGRAM_MAX) {
+		ks_drop(c->ks, c->now, KS_DROP_INFO_NO_SA, &ev->from, NULL, c->out);
+		return;
+	}
+	r = ike_info_open(sa, hdr, ev->datagram, c->ks->plain, &info, &detail);
+	if (r != IKE_R_OK)
+		ks_drop_ike(c->ks, c->now, r, &ev->from, detail, c->out);
+	else if (info.deletes_sa)
+		ks_sa_drop(c->ks, sa);
+	else
+		ks_session_touch(sa, c->now);
+}
+
+// ---- datagrams ----
+
+static void datagram_in(struct call *c)
+{
+	const struct ks_event *ev = c->ev;
+	struct rd_err err = { NULL };
+	struct isakmp_hdr hdr;
+	struct rd r = rd_of(ev->datagram, &err);
+
+	if (!isakmp_hdr_decode(&r, &hdr) || ev->datagram.len > KS_DGRAM_MAX) {
+		ks_drop(c->ks, c->now, KS_DROP_SHORT, &ev->from, err.why, c->out);
+		return;
+	}
+	switch (hdr.exchange) {
+	case ISAKMP_XCH_MAIN:
+		main_mode_in(c, &hdr);
+		break;
+	case ISAKMP_XCH_INFO:
+		info_in(c, &hdr);
+		break;
+	case GDOI_XCH_PULL:
+		ks_pull_in(c->ks, c->now, &hdr, ev->datagram, &ev->from, &ev->to, c->out);
+		break;
+	case GDOI_XCH_PUSH_ACK:
+		ks_ack_in(c->ks, c->now, ev->datagram, &ev->from, c->out);
+		break;
+	default:
+		ks_drop(c->ks, c->now, KS_DROP_EXCHANGE, &ev->from, NULL, c->out);
+	}
+}
+
+static void dh_done(struct call *c)
+{
+	const struct ks_dh *dh = &c->ev->dh;
+	struct ike_sa *sa = ike_table_find(&c->ks->sas, dh->cky_i, dh->cky_r);
+	struct ike_event in = { .kind = IKE_EV_DH_DONE, .dh = dh->job };
+	struct ike_out o;
+
+	if (!sa) {
+		dh_job_free(dh->job);
+		return;
+	}
+	ike_sa_step(sa, c->now, &in, &o);
+	carry_out(c->ks, c->now, sa, ks_session_local(sa), &sa->peer, &o, c->out);
+}
+
+// ---- configuration ----
+
+static void group_free(struct ks_group *g)
+{
+	keys_end_all(&g->keys);
+	members_fini(&g->members);
+	ks_push_fini(&g->push);
+	free(g);
+}
+
+static struct ks_group *group_new(const struct ks_group_conf *conf)
+{
+	struct ks_group *g = calloc(1, sizeof(*g));
+
+	BUG_ON(!g);
+	snprintf(g->name, sizeof(g->name), "%s", conf->name);
+	g->identity = conf->identity;
+	g->conf = conf;
+	members_init(&g->members);
+	return g;
+}
+
+static struct ks_group *take_group(struct ks *ks, const struct ks_group_conf *conf)
+{
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		struct ks_group *g = ks->group[i];
+
+		if (g && g->identity == conf->identity && strcmp(g->name, conf->name) == 0) {
+			ks->group[i] = NULL;
+			return g;
+		}
+	}
+	return NULL;
+}
+
+static void tell_policy(struct ks *ks, struct ks_group *g, struct ks_out *out)
+{
+	struct logctx who;
+
+	if (!ks_rekey_is_stale(ks, g))
+		return;
+	g->policy_changed = true;
+	ks_group_logctx(g, &who);
+	ks_out_event(out, EV_POLICY_CHANGE, &who,
+		     "members hold the former policy; \"crypto gdoi ks rekey\" sends the new one");
+}
+
+static void conf_to_ike(struct ks *ks)
+{
+	struct ks_conf *c = ks->conf;
+
+	ks->ike.proposals = c->ike.proposal;
+	ks->ike.n_proposals = c->ike.n_proposals;
+	ks->ike.life_s = c->ike.life_s;
+	ks->ike.own_id = isakmp_id_of_addr(&c->address);
+	ks->ike.wire.phase1_accept_doi1 = c->accept_doi1;
+	ks->ike.psk = ike_settings_psk;
+	ks->ike.psk_arg = &c->ike;
+}
+
+static struct ks_group **groups_of(const struct ks_conf *conf)
+{
+	struct ks_group **group = calloc(conf->n_groups ? conf->n_groups : 1, sizeof(*group));
+
+	BUG_ON(!group);
+	return group;
+}
+
+// The new configuration is right as a whole: groups of the same name and identity go on with their
+// keys and members, others begin or end.
+static void swap_conf(struct ks *ks, mono_t now, struct ks_conf *conf, struct ks_out *out)
+{
+	struct ks_group **group = groups_of(conf), **old = ks->group;
+	struct ks_conf *old_conf = ks->conf;
+	size_t n_old = ks->n_groups;
+
+	for (size_t i = 0; i < conf->n_groups; i++) {
+		group[i] = take_group(ks, &conf->groups[i]);
+		if (group[i])
+			group[i]->conf = &conf->groups[i];
+	}
+	for (size_t i = 0; i < n_old; i++) {
+		if (old[i])
+			group_free(old[i]);
+	}
+	free(old);
+	ks->conf = conf;
+	ks->group = group;
+	ks->n_groups = 0;
+	conf_to_ike(ks);
+	for (size_t i = 0; i < conf->n_groups; i++) {
+		bool is_new = !group[i];
+
+		if (is_new)
+			group[i] = group_new(&conf->groups[i]);
+		ks->n_groups++;
+		if (is_new)
+			ks_rekey_start(ks, group[i], now);
+		else
+			tell_policy(ks, group[i], out);
+	}
+	ks_conf_free(old_conf);
+}
+
+// ---- commands ----
+
+static void append_answer(struct ks_out *out, const char *text)
+{
+	size_t n = strlen(out->answer);
+
+	snprintf(out->answer + n, sizeof(out->answer) - n, "%s%s", n ? "\n" : "", text);
+}
+
+static void rekey_command(struct call *c)
+{
+	char why[128];
+
+	for (size_t i = 0; i < c->ks->n_groups; i++) {
+		struct ks_group *g = c->ks->group[i];
+
+		if (c->ev->group && strcmp(c->ev->group, g->name) != 0)
+			continue;
+		if (!ks_rekey_now(c->ks, g, c->now, c->out, why, sizeof(why)))
+			c->out->refused = true;
+		append_answer(c->out, why);
+	}
+	if (c->out->answer[0] == '\0') {
+		c->out->refused = true;
+		append_answer(c->out, c->ev->group ? "no such group" : "no group is configured");
+	}
+}
+
+// ---- life ----
+
+int ks_init(struct ks *ks, struct rng *rng, const struct ks_limits *limits, mono_t now,
+	    struct ks_conf *conf)
+{
+	struct ks_out out;
+	int err;
+
+	*ks = (struct ks){ .rng = rng, .sweep = MONO_NEVER };
+	ks->ike.rng = rng;
+	ks->ike.wire = gdoi_wire_opts_default();
+	ks->ike.wire.sid_without_request = true;
+	ks->ike.features = VID_CONCLAVE_BYPASS;
+	ks->buf = malloc(KS_DGRAM_MAX);
+	ks->plain = malloc(KS_DGRAM_MAX);
+	err = ks->buf && ks->plain ? ike_table_init(&ks->sas, limits->n_sas) : -ENOMEM;
+	if (!err)
+		err = ike_halfopen_init(&ks->halfopen, rng, now, limits->n_halfopen,
+					limits->per_source);
+	if (err) {
+		ks_conf_free(conf);
+		ks_fini(ks);
+		return err;
+	}
+	ks_out_init(&out);
+	swap_conf(ks, now, conf, &out);
+	ks_out_fini(&out);
+	return 0;
+}
+
+void ks_fini(struct ks *ks)
+{
+	struct ike_sa *sa;
+	size_t at = 0;
+
+	while ((sa = ike_table_next(&ks->sas, &at)))
+		ks_session_close(sa);
+	ike_table_fini(&ks->sas);
+	ike_halfopen_fini(&ks->halfopen);
+	for (size_t i = 0; i < ks->n_groups; i++)
+		group_free(ks->group[i]);
+	free(ks->group);
+	ks_conf_free(ks->conf);
+	free(ks->buf);
+	free(ks->plain);
+	*ks = (struct ks){ 0 };
+}
+
+void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out *out)
+{
+	struct call c = { ks, now, ev, out };
+
+	ks_out_reset(out);
+	switch (ev->kind) {
+	case KS_EV_CONFIG:
+		swap_conf(ks, now, ev->conf, out);
+		break;
+	case KS_EV_DATAGRAM:
+		datagram_in(&c);
+		break;
+	case KS_EV_DH_DONE:
+		dh_done(&c);
+		break;
+	case KS_EV_TIMER:
+		ks_timers_run(ks, now, out);
+		break;
+	case KS_EV_REKEY:
+		rekey_command(&c);
+		break;
+	}
+	out->deadline = ks_timers_next(ks, now);
+}

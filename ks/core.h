@@ -1,0 +1,49 @@
+// ks/core.h - one step of the key server: an event in, outputs out. The only entry into the rooms.
+// Owns:   struct ks from ks_init to ks_fini.
+// From:   ks_io.c, tests, fuzzers, simulations.   To: pull, rekey, timers, common/ike.
+// Always: after every step out->deadline says when KS_EV_TIMER is due.
+// Never:  reads a clock, a socket or a file; blocks; logs (out carries the notes).
+#pragma once
+#include "ks/ks.h"
+
+enum ks_event_kind {
+	KS_EV_CONFIG,	// takes conf: groups appear, stay or go; POLICY_CHANGE where members differ
+	KS_EV_DATAGRAM, // borrowed
+	KS_EV_DH_DONE,	// takes dh
+	KS_EV_TIMER,
+	KS_EV_REKEY, // group by name, NULL: all
+};
+
+struct ks_event {
+	enum ks_event_kind kind;
+	struct ks_conf *conf;
+	struct bytes datagram;
+	struct endpoint from, to; // to: the address and port of ours that it came to
+	struct ks_dh dh;
+	const char *group;
+};
+
+struct ks_limits {
+	size_t n_sas;	   // phase 1 SAs
+	size_t n_halfopen; // handshakes before message 3
+	size_t per_source;
+};
+#define KS_LIMITS_DEFAULT ((struct ks_limits){ 65536, 4096, 64 })
+
+// conf is taken; groups get their first keys. rng is borrowed. -errno when memory is short.
+MUST_CHECK int ks_init(struct ks *ks, struct rng *rng, const struct ks_limits *limits, mono_t now,
+		       struct ks_conf *conf);
+void ks_fini(struct ks *ks);
+
+// out is reset, then filled.
+void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out *out);
+
+// For the rooms: count a refusal and tell it at most once per interval.
+void ks_drop(struct ks *ks, mono_t now, enum ks_drop why, const struct endpoint *from,
+	     const char *detail, struct ks_out *out);
+void ks_drop_ike(struct ks *ks, mono_t now, enum ike_reason why, const struct endpoint *from,
+		 const char *detail, struct ks_out *out);
+
+// For timers.c.
+void ks_sa_drop(struct ks *ks, struct ike_sa *sa);
+void ks_sa_timer(struct ks *ks, struct ike_sa *sa, mono_t now, struct ks_out *out);

@@ -1,0 +1,320 @@
+#include "ks/fanout.h"
+
+#include "ks/core.h"
+#include "ks/rekey.h"
+
+#define ACK_HASH HASH_ALG_SHA256 // REKEY_ACK_KEK_SHA256 is what we ask for
+
+uint32_t ks_fanout_spread_s(size_t n_members)
+{
+	size_t ticks = (n_members + KS_FANOUT_BATCH - 1) / KS_FANOUT_BATCH;
+
+	return (uint32_t)((ticks * KS_FANOUT_TICK_MS + 999) / 1000);
+}
+
+void ks_push_fini(struct ks_push *p)
+{
+	for (size_t i = 0; i < KS_V_COUNT; i++) {
+		if (p->dgram[i])
+			explicit_bzero(p->dgram[i], p->len[i]);
+		free(p->dgram[i]);
+	}
+	explicit_bzero(p, sizeof(*p));
+}
+
+static unsigned variant_of(const struct ks_group *g, const struct member *m)
+{
+	const struct ks_push *p = &g->push;
+	unsigned v = 0;
+
+	if (!p->clears && m->ordered)
+		v |= KS_V_ORDERED;
+	if (p->has_sak && ks_conf_asks_ack(g->conf, &m->remote.addr))
+		v |= KS_V_ACK;
+	return v;
+}
+
+static void send_to(struct ks_group *g, struct member *m, struct ks_out *out)
+{
+	struct ks_push *p = &g->push;
+	unsigned v = variant_of(g, m);
+
+	if (!p->dgram[v]) // a member whose form of the policy cannot be said any more
+		return;
+	ks_out_send_view(out, &m->local, &m->remote, BYTES(p->dgram[v], p->len[v]));
+	if (p->round == 0) {
+		m->rekeys_sent++;
+		member_note_seq(m->sent_seq, p->seq);
+	} else {
+		m->retransmits++;
+		p->n_retransmits++;
+		g->retransmits++;
+	}
+}
+
+void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_push *p = &g->push;
+
+	p->live = p->have = p->sending = true;
+	p->started = p->next = now;
+	p->cursor = g->members.first;
+	p->n_due = (uint32_t)g->members.n;
+	for (struct member *m = g->members.first; m; m = m->next)
+		m->push = MEMBER_PUSH_DUE;
+	g->rekeys_sent++;
+	ks_fanout_timer(g, now, out);
+}
+
+void ks_fanout_catch_up(struct ks_group *g, struct member *m, mono_t now, struct ks_out *out)
+{
+	struct ks_push *p = &g->push;
+	uint32_t round = p->round;
+
+	m->push = MEMBER_PUSH_DUE;
+	p->n_due++;
+	p->round = 0; // its first sending, whatever the others are at
+	send_to(g, m, out);
+	p->round = round;
+	if (!p->live) { // the others are done; this one gets its retransmissions
+		p->live = true;
+		p->next = mono_add_s(now, g->conf->retransmit_s);
+		p->round = 0;
+	}
+}
+
+void ks_fanout_forget(struct ks_push *p, const struct member *m)
+{
+	if (p->cursor == m)
+		p->cursor = m->next;
+	if (m->push == MEMBER_PUSH_DUE || m->push == MEMBER_PUSH_ACKED)
+		p->n_due--;
+	if (m->push == MEMBER_PUSH_ACKED)
+		p->n_acks--;
+}
+
+static void delete_member(struct ks_group *g, struct member *m, struct ks_out *out, const char *why)
+{
+	char addr[ADDR_STRLEN];
+	struct logctx who;
+
+	ks_group_logctx(g, &who);
+	ks_out_event(out, EV_KS_GM_DELETED, &who, "gm=%s reason=%s",
+		     addr_str(&m->remote.addr, addr), why);
+	ks_fanout_forget(&g->push, m);
+	members_del(&g->members, m);
+}
+
+// All rounds are over, or all have acknowledged: who has missed it?
+static void judge(struct ks_group *g, struct ks_out *out)
+{
+	uint32_t missing = 0, all = g->push.n_due;
+	char tag[KS_TAG_LEN], first[ADDR_STRLEN] = "";
+	struct logctx who;
+
+	for (struct member *m = g->members.first, *next; m; m = next) {
+		next = m->next;
+		if (g->push.clears && m->push != MEMBER_PUSH_NONE) {
+			delete_member(g, m, out, "told-to-register-again");
+			continue;
+		}
+		if (m->push != MEMBER_PUSH_DUE)
+			continue;
+		m->push = MEMBER_PUSH_MISSED;
+		g->push.n_due--;
+		if (!m->ack_asked)
+			continue;
+		if (missing++ == 0)
+			addr_str(&m->remote.addr, first);
+		m->acks_missed++;
+		if (++m->missed_in_row >= KS_ACKS_MISSED_MAX && m->acked_ever)
+			delete_member(g, m, out, "no-acknowledgement");
+	}
+	if (missing == 0 || g->push.clears)
+		return;
+	ks_group_logctx(g, &who);
+	ks_out_event(out, EV_KS_REKEY_ACK_MISSING, &who, "%s missing=%u of=%u first=%s",
+		     ks_rekey_tag(&g->push, tag), missing, all, first);
+}
+
+static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	char tag[KS_TAG_LEN];
+	struct logctx who;
+
+	g->push.live = g->push.sending = false;
+	g->push.cursor = NULL;
+	g->push.ended = now;
+	ks_group_logctx(g, &who);
+	ks_out_line(out, LOG_M_REKEY, LOG_L_INFO, &who,
+		    "%s done members=%u acks=%u resent=%u ms=%lld", ks_rekey_tag(&g->push, tag),
+		    g->push.n_due, g->push.n_acks, g->push.n_retransmits,
+		    (long long)(now.ms - g->push.started.ms));
+	judge(g, out);
+	if (g->push.has_sak) {
+		for (struct member *m = g->members.first; m; m = m->next)
+			m->ack_asked = ks_conf_asks_ack(g->conf, &m->remote.addr);
+	}
+}
+
+mono_t ks_fanout_next(const struct ks_push *p)
+{
+	if (p->live)
+		return p->next;
+	return p->have ? mono_add_s(p->ended, KS_PUSH_KEPT_S) : MONO_NEVER;
+}
+
+// One batch of the present round.
+static void send_batch(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_push *p = &g->push;
+
+	for (size_t n = 0; p->cursor && n < KS_FANOUT_BATCH; p->cursor = p->cursor->next) {
+		if (p->cursor->push == MEMBER_PUSH_DUE) {
+			send_to(g, p->cursor, out);
+			n++;
+		}
+	}
+	p->sending = p->cursor != NULL;
+	p->next = p->sending ? mono_add_ms(now, KS_FANOUT_TICK_MS)
+			     : mono_add_s(now, g->conf->retransmit_s);
+}
+
+void ks_fanout_timer(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_push *p = &g->push;
+
+	if (!p->live && p->have && mono_due(ks_fanout_next(p), now)) {
+		ks_push_fini(p);
+		kek_fini(&g->keys.old_kek);
+	}
+	if (!p->live || !mono_due(p->next, now))
+		return;
+	if (p->n_acks == p->n_due || (!p->sending && p->round >= g->conf->retransmit_number)) {
+		finish(g, now, out);
+		return;
+	}
+	if (!p->sending) {
+		p->round++;
+		p->sending = true;
+		p->cursor = g->members.first;
+	}
+	send_batch(g, now, out);
+}
+
+// ---- acknowledgements, RFC 8263 ----
+
+// ack_key = prf(KEK, "GROUPKEY-PUSH ACK" NUL | SPI | L); L in bits: of the prf's block, or of its
+// output. Both readings of the RFC exist.
+int ks_ack_keys(const struct kek *k, struct secret out[2])
+{
+	static const uint8_t block_bits[2] = { 0x02, 0x00 }, output_bits[2] = { 0x01, 0x00 };
+	const uint8_t *l[2] = { block_bits, output_bits };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct bytes part[] = { BYTES(GDOI_ACK_LABEL, GDOI_ACK_LABEL_LEN), BYTES_OF(k->spi),
+					BYTES(l[i], 2) };
+		int err = prf_secret(ACK_HASH, BYTES(k->key.b, k->key.len), part, N_ELEMS(part),
+				     &out[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static bool ack_is_authentic(const struct ks *ks, const struct ks_push *p,
+			     const struct gdoi_ack_msg *a)
+{
+	const struct gdoi_wire_opts *o = &ks->ike.wire;
+	size_t own = o->ack_l_is_output_size ? 1 : 0;
+	uint8_t want[HASH_MAX];
+
+	if (a->hash.len != hash_len(ACK_HASH))
+		return false;
+	for (size_t i = 0; i < (o->accept_ack_other_l ? 2u : 1u); i++) {
+		const struct secret *key = &p->ack_key[own ^ i];
+
+		if (prf_parts(ACK_HASH, BYTES(key->b, key->len), &a->covered, 1, want) == 0 &&
+		    bytes_eq_ct(want, a->hash.p, a->hash.len))
+			return true;
+	}
+	return false;
+}
+
+static struct ks_group *group_of_push(const struct ks *ks, const uint8_t *spi)
+{
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		struct ks_push *p = &ks->group[i]->push;
+
+		if (p->have && memcmp(p->spi, spi, sizeof(p->spi)) == 0)
+			return ks->group[i];
+	}
+	return NULL;
+}
+
+// Cheapest first; the HMAC last. Returns the member, or NULL and why.
+static struct member *judge_ack(const struct ks *ks, struct ks_group *g,
+				const struct gdoi_ack_msg *a, const struct endpoint *from,
+				enum ks_drop *why)
+{
+	struct addr id;
+	struct member *m;
+
+	*why = KS_DROP_ACK_SEQ;
+	if (a->seq != g->push.seq)
+		return NULL;
+	*why = KS_DROP_ACK_NO_MEMBER;
+	if (!isakmp_id_to_addr(&a->id, &id) || !(m = members_find(&g->members, &id)))
+		return NULL;
+	*why = KS_DROP_ACK_SOURCE;
+	if (!addr_eq(&from->addr, &m->remote.addr))
+		return NULL;
+	*why = KS_DROP_ACK_NOT_ASKED;
+	if (!m->ack_asked || m->push == MEMBER_PUSH_NONE)
+		return NULL;
+	*why = KS_DROP_ACK_DUPLICATE;
+	if (m->push == MEMBER_PUSH_ACKED)
+		return NULL;
+	*why = KS_DROP_ACK_BAD_HASH;
+	return ack_is_authentic(ks, &g->push, a) ? m : NULL;
+}
+
+static void accept_ack(struct ks_group *g, struct member *m, mono_t now, struct ks_out *out)
+{
+	if (m->push == MEMBER_PUSH_MISSED) // late
+		g->push.n_due++;
+	m->push = MEMBER_PUSH_ACKED;
+	m->acked_ever = true;
+	m->missed_in_row = 0;
+	m->acks_received++;
+	member_note_seq(m->acked_seq, g->push.seq);
+	g->push.n_acks++;
+	if (g->push.live && !g->push.sending && g->push.n_acks == g->push.n_due)
+		finish(g, now, out);
+}
+
+void ks_ack_in(struct ks *ks, mono_t now, struct bytes datagram, const struct endpoint *from,
+	       struct ks_out *out)
+{
+	struct gdoi_ack_msg a;
+	struct rd_err err = { NULL };
+	struct ks_group *g;
+	struct member *m;
+	enum ks_drop why;
+
+	if (!gdoi_ack_decode(datagram, &a, &err)) {
+		ks_drop(ks, now, KS_DROP_ACK_MALFORMED, from, err.why, out);
+		return;
+	}
+	g = group_of_push(ks, a.spi);
+	if (!g) {
+		ks_drop(ks, now, KS_DROP_ACK_UNKNOWN_KEK, from, NULL, out);
+		return;
+	}
+	m = judge_ack(ks, g, &a, from, &why);
+	if (m)
+		accept_ack(g, m, now, out);
+	else
+		ks_drop(ks, now, why, from, g->name, out);
+}

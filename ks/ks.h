@@ -1,0 +1,126 @@
+// ks/ks.h - the whole key server on one screen.
+//
+//   struct ks --+-- conf                     what the file says; swapped whole on reload
+//               +-- sas, halfopen            phase 1 (common/ike)
+//               |     sa->owner = ks_session PULL exchanges under that phase 1 SA
+//               +-- group[] --+-- keys       KEK and generations of TEKs
+//                             +-- sids       sender ids
+//                             +-- members    who is registered
+//                             +-- push       the rekey in flight, or the last one
+//
+// Owns:   all of it. What a group is (keys, sids, members, push, counters) is plain data without a
+//         pointer into anything but conf and policy, so that it can be packed and adopted.
+// From:   core.h is the only door; show.c reads.
+#pragma once
+#include "common/ike/halfopen.h"
+#include "common/ike/protect.h"
+#include "common/ike/table.h"
+#include "common/wire/gdoi_push.h"
+#include "ks/keys.h"
+#include "ks/ks_conf.h"
+#include "ks/members.h"
+#include "ks/out.h"
+#include "ks/sid.h"
+
+// Datagrams and requests that were refused: counted under these names and under those of
+// common/ike/reason.h. The text is what an operator sees.
+#define KS_DROPS(X)                                                                                \
+	X(SHORT, "malformed") /* no ISAKMP header of version 1 */                                  \
+	X(EXCHANGE, "unknown-exchange")                                                            \
+	X(TABLE_FULL, "phase1-table-full")                                                         \
+	X(INFO_NO_SA, "info-unknown-cookie")                                                       \
+	X(INFO_CLEAR, "info-in-clear")	     /* not believed, not answered */                      \
+	X(PULL_NO_SA, "pull-unknown-cookie") /* no established phase 1 SA */                       \
+	X(PULL_SOURCE, "pull-wrong-source")  /* not from where phase 1 came */                     \
+	X(PULL_BUSY, "pull-too-many")	     /* exchanges under one phase 1 SA */                  \
+	X(PULL_BAD_HASH, "pull-bad-hash")                                                          \
+	X(PULL_MALFORMED, "pull-malformed")                                                        \
+	X(PULL_REPEATED, "pull-repeated") /* answered often enough already */                      \
+	X(PULL_REPLAY, "pull-replay")	  /* a message of an exchange that is over */              \
+	X(PULL_UNKNOWN_GROUP, "pull-unknown-group")                                                \
+	X(PULL_UNAUTHORIZED, "pull-unauthorized-address")                                          \
+	X(PULL_IDENTITY, "pull-unauthorized-identity")                                             \
+	X(PULL_POLICY_FORM, "pull-policy-not-expressible")                                         \
+	X(PULL_KEYS_CHANGED, "pull-keys-changed")                                                  \
+	X(PULL_NO_SID, "pull-sender-ids-exhausted")                                                \
+	X(PULL_MEMBERS_FULL, "pull-members-full")                                                  \
+	X(PULL_INTERNAL, "pull-internal-error")                                                    \
+	X(ACK_MALFORMED, "ack-malformed")                                                          \
+	X(ACK_UNKNOWN_KEK, "ack-unknown-kek")                                                      \
+	X(ACK_SEQ, "ack-wrong-seq")                                                                \
+	X(ACK_NO_MEMBER, "ack-unknown-member")                                                     \
+	X(ACK_SOURCE, "ack-wrong-source")                                                          \
+	X(ACK_NOT_ASKED, "ack-not-requested")                                                      \
+	X(ACK_DUPLICATE, "ack-duplicate")                                                          \
+	X(ACK_BAD_HASH, "ack-bad-hash")
+
+enum ks_drop {
+#define X(sym, text) KS_DROP_##sym,
+	KS_DROPS(X)
+#undef X
+		KS_DROP_COUNT
+};
+
+// A PUSH goes out in up to four variants of the same SEQ; a member gets one of them. The ack bit
+// counts only when there is a SAK to carry the request.
+enum ks_variant { KS_V_ORDERED = 1, KS_V_ACK = 2, KS_V_COUNT = 4 };
+
+struct ks_push {
+	bool live;    // being sent, or waiting for acknowledgements
+	bool have;    // the datagrams are here (kept after the end, for registrations under way)
+	bool has_sak; // it brings a new KEK
+	bool clears;  // it tells members to forget everything and register again
+	uint8_t spi[KEYS_KEK_SPI_LEN]; // of the KEK it was sealed under
+	uint32_t seq;
+	struct secret ack_key[2]; // RFC 8263: L as block size and as output size
+	uint8_t *dgram[KS_V_COUNT];
+	size_t len[KS_V_COUNT];
+	mono_t started, ended;
+	mono_t next;	       // next batch, next round, or judgement
+	struct member *cursor; // next to be sent to in this round
+	bool sending;	       // a round is in progress
+	uint32_t round;	       // 0: first sending
+	uint32_t n_due, n_acks, n_retransmits;
+};
+
+struct ks_group {
+	char name[KS_NAME_LEN];
+	uint32_t identity;
+	const struct ks_group_conf *conf;
+	struct keys keys;
+	struct sid_pool sids;
+	struct members members;
+	struct ks_push push;
+	bool rekey_wanted;   // asked for while one was in flight
+	bool policy_changed; // told to the operator
+	mono_t not_before;   // after a rekey could not be made
+	uint32_t rekeys_sent, retransmits;
+	uint64_t registrations;
+};
+
+struct ks_session; // pull.c
+
+struct ks {
+	struct rng *rng; // of the process; borrowed
+	struct ks_conf *conf;
+	struct ike_conf ike;
+	struct ike_table sas;
+	struct ike_halfopen halfopen;
+	mono_t sweep; // next look over the phase 1 SAs
+	size_t n_groups;
+	struct ks_group **group;
+	uint64_t drop[KS_DROP_COUNT], ike_refused[IKE_R_COUNT];
+	struct log_limit drop_log[KS_DROP_COUNT], ike_log[IKE_R_COUNT];
+	uint64_t n_phase1, n_pulls; // established, completed
+	uint8_t *buf, *plain;	    // KS_DGRAM_MAX each: the message being written, read
+#if CONCLAVE_KEYLOG
+	FILE *keylog; // borrowed; NULL: none
+#endif
+};
+
+#define KS_DGRAM_MAX 65000
+
+const char *ks_drop_name(enum ks_drop d);
+struct ks_group *ks_group_by_identity(const struct ks *ks, uint32_t identity);
+struct ks_group *ks_group_by_name(const struct ks *ks, const char *name);
+void ks_group_logctx(const struct ks_group *g, struct logctx *c);

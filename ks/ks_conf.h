@@ -1,0 +1,48 @@
+// ks/ks_conf.h - ksd's configuration file as typed data.
+// Owns:   everything read from one file: built aside, checked whole, then swapped in.
+// From:   main.c and ks_io.c load; core.c takes.
+// Always: every problem of a file is reported, with file, line and word. A file with a problem
+//         yields nothing. Signing keys are loaded (and thereby proved usable) here.
+#pragma once
+#include "common/base/addr.h"
+#include "common/crypto/secret.h"
+#include "common/ctl/settings.h"
+#include "common/ike/ike_conf.h"
+#include "ks/keys.h"
+#include "ks/policy.h"
+
+#define KS_NAME_LEN POLICY_NAME_LEN
+#define KS_PATH_LEN 108
+
+struct ks_group_conf {
+	char name[KS_NAME_LEN];
+	uint32_t identity;
+	struct kek_params kek;
+	uint32_t retransmit_s, retransmit_number;
+	bool ack;	// RFC 8263 acknowledgements are asked for
+	uint32_t atd_s; // 0: computed
+	uint8_t sid_bits;
+	size_t n_no_ack, n_authorized;
+	struct addr *no_ack;	   // members never asked for one
+	struct prefix *authorized; // none: any authenticated peer
+	struct policy *policy;
+};
+
+struct ks_conf {
+	struct addr address;
+	uint16_t port;
+	char control[KS_PATH_LEN], user[33];
+	bool accept_doi1;
+	uint32_t workers;
+	struct ike_settings ike;
+	struct keystore *store;
+	size_t n_groups;
+	struct ks_group_conf *groups;
+};
+
+// NULL after errors. report hears errors and warnings (which name themselves), one line each.
+struct ks_conf *ks_conf_load(const char *path, settings_report *report, void *arg);
+void ks_conf_free(struct ks_conf *c); // wipes what is secret; NULL is fine
+void ks_conf_describe(FILE *to);      // the reference part of --help
+
+bool ks_conf_asks_ack(const struct ks_group_conf *g, const struct addr *member);

@@ -1,0 +1,61 @@
+// ks/members.h - who is registered in a group.
+// With a pre-shared key what a member has proved is that it holds the key of its address: the
+// address of its last PULL is its name here, where rekeys go and what its acknowledgements say.
+// The list keeps the order of registration so that a paced fan-out can walk it while members come
+// and go.
+// Owns:   the records.     From: pull.c adds, rekey.c counts, core.c and show.c read.
+// Always: one record per address; a new registration replaces the old record.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/addr.h"
+#include "common/base/mono.h"
+
+#define MEMBERS_MAX	 100000 // per group
+#define MEMBER_NAME_LEN	 64
+#define MEMBER_SEQ_SHOWN 4
+
+enum member_push {
+	MEMBER_PUSH_NONE, // registered after it: has its keys already
+	MEMBER_PUSH_DUE,  // is to get it, has not acknowledged it
+	MEMBER_PUSH_ACKED,
+	MEMBER_PUSH_MISSED, // all rounds went by without its acknowledgement
+};
+
+struct member {
+	struct member *prev, *next;	// order of registration
+	struct member *chain;		// of its hash bucket
+	char identity[MEMBER_NAME_LEN]; // of phase 1, for people
+	struct endpoint remote, local;	// where it is, and the address of ours it talks to
+	mono_t registered;
+	bool conclave; // showed our vendor id
+	uint8_t major, minor;
+	bool ordered;	       // takes the ordered form of the policy
+	bool ack_asked;	       // its KEK came with KEK_ACK_REQUESTED
+	bool acked_ever;       // never judged gone before that (RFC 8263 6)
+	enum member_push push; // what the rekey in flight (or the last one) means to it
+	// Counters; they survive a new registration:
+	uint32_t registrations, rekeys_sent, retransmits, acks_received, acks_missed;
+	uint32_t missed_in_row;
+	uint32_t sent_seq[MEMBER_SEQ_SHOWN], acked_seq[MEMBER_SEQ_SHOWN]; // newest first
+};
+
+struct members {
+	size_t n, n_buckets;
+	struct member *first, *last;
+	struct member **bucket;
+};
+
+void members_init(struct members *m);
+void members_fini(struct members *m);
+
+struct member *members_find(const struct members *m, const struct addr *a);
+// A fresh record at the end of the list, NULL when the table is full. old: a copy of the record
+// this one replaces, already deleted; its counters move over. NULL: none.
+struct member *members_add(struct members *m, const struct endpoint *remote,
+			   const struct member *old);
+void members_del(struct members *m, struct member *r);
+
+void member_note_seq(uint32_t shown[MEMBER_SEQ_SHOWN], uint32_t seq);

@@ -1,0 +1,57 @@
+// ks/out.h - what a step of the key server asks the world to do.
+// Owns:   copies of one-off datagrams until ks_out_reset. Views handed to ks_out_send_view (a rekey
+//         that goes to many) are kept alive by the core until the next step.
+// From:   every room of ks fills it; ks_io.c, tests and simulations carry it out.
+#pragma once
+#include "common/base/addr.h"
+#include "common/base/bytes.h"
+#include "common/base/events.h"
+#include "common/base/mono.h"
+#include "common/crypto/dh.h"
+
+struct ks_send {
+	struct endpoint from, to;
+	struct bytes datagram;
+	void *owned; // the datagram, when it is ours to free
+};
+
+// To be run anywhere and handed back with KS_EV_DH_DONE and the same cookies.
+struct ks_dh {
+	struct dh_job *job;
+	uint8_t cky_i[8], cky_r[8];
+};
+
+struct ks_note {
+	int event; // enum event_id, or -1: a plain line of module and level
+	enum log_module module;
+	enum log_level level;
+	struct logctx who;
+	char text[256];
+};
+
+struct ks_out {
+	size_t n_send, cap_send;
+	struct ks_send *send;
+	size_t n_dh, cap_dh;
+	struct ks_dh *dh;
+	size_t n_note, cap_note;
+	struct ks_note *note;
+	mono_t deadline;  // when the next KS_EV_TIMER is due
+	bool refused;	  // KS_EV_REKEY: answer says why
+	char answer[256]; // KS_EV_REKEY: for the operator
+};
+
+void ks_out_init(struct ks_out *o);
+void ks_out_reset(struct ks_out *o); // empty again; unsent datagrams are wiped
+void ks_out_fini(struct ks_out *o);
+
+void ks_out_send_copy(struct ks_out *o, const struct endpoint *from, const struct endpoint *to,
+		      struct bytes datagram);
+void ks_out_send_view(struct ks_out *o, const struct endpoint *from, const struct endpoint *to,
+		      struct bytes datagram);
+void ks_out_dh(struct ks_out *o, struct dh_job *job, const uint8_t cky_i[8],
+	       const uint8_t cky_r[8]);
+void ks_out_event(struct ks_out *o, enum event_id id, const struct logctx *who, const char *fmt,
+		  ...) PRINTF(4, 5);
+void ks_out_line(struct ks_out *o, enum log_module m, enum log_level level,
+		 const struct logctx *who, const char *fmt, ...) PRINTF(5, 6);

@@ -1,0 +1,532 @@
+#include "ks/pull.h"
+
+#include "common/ike/info.h"
+#include "common/wire/gdoi_pull.h"
+#include "ks/core.h"
+#include "ks/fanout.h"
+#include "ks/rekey.h"
+#include "ks/sa_build.h"
+
+#define NONCE_LEN	32
+#define IDLE_S		60 // a phase 1 SA nobody uses is forgotten
+#define PULL_PATIENCE_S 30 // for message 3
+
+// What message 2 offered: message 4 has to deliver the keys of exactly that.
+struct offer {
+	mono_t made;
+	uint8_t kek_spi[KEYS_KEK_SPI_LEN];
+	uint32_t seq;
+	size_t n_gen;
+	uint32_t gen[KEYS_MAX_GENS]; // serials
+	bool ordered, ack;
+};
+
+struct ks_pull {
+	bool done; // message 4 is out
+	struct ike_exch exch;
+	struct ike_stored stored;
+	uint8_t ni_len;
+	uint8_t ni[GDOI_NONCE_MAX], nr[NONCE_LEN];
+	uint32_t group; // identity: groups may go while we wait
+	struct offer offer;
+};
+
+struct ks_session {
+	struct endpoint local;
+	mono_t idle_at;
+	struct ks_pull *pull[KS_PULLS_PER_SA];
+};
+
+// One datagram of a PULL on its way through this file.
+struct call {
+	struct ks *ks;
+	mono_t now;
+	struct ike_sa *sa;
+	struct ks_session *session;
+	const struct isakmp_hdr *hdr;
+	struct bytes datagram;
+	struct endpoint from, to;
+	struct ks_out *out;
+};
+
+static void pull_free(struct ks_pull *p)
+{
+	if (!p)
+		return;
+	ike_stored_fini(&p->stored);
+	explicit_bzero(p, sizeof(*p));
+	free(p);
+}
+
+void ks_session_open(struct ike_sa *sa, const struct endpoint *local, mono_t now)
+{
+	struct ks_session *s = calloc(1, sizeof(*s));
+
+	BUG_ON(!s);
+	s->local = *local;
+	s->idle_at = mono_add_s(now, IDLE_S);
+	sa->owner = s;
+}
+
+void ks_session_close(struct ike_sa *sa)
+{
+	struct ks_session *s = sa->owner;
+
+	if (!s)
+		return;
+	for (size_t i = 0; i < KS_PULLS_PER_SA; i++)
+		pull_free(s->pull[i]);
+	free(s);
+	sa->owner = NULL;
+}
+
+void ks_session_touch(struct ike_sa *sa, mono_t now)
+{
+	struct ks_session *s = sa->owner;
+
+	s->idle_at = mono_add_s(now, IDLE_S);
+}
+
+mono_t ks_session_idle_at(const struct ike_sa *sa)
+{
+	const struct ks_session *s = sa->owner;
+
+	return s->idle_at;
+}
+
+const struct endpoint *ks_session_local(const struct ike_sa *sa)
+{
+	const struct ks_session *s = sa->owner;
+
+	return &s->local;
+}
+
+static void drop(struct call *c, enum ks_drop why, const char *detail)
+{
+	ks_drop(c->ks, c->now, why, &c->from, detail, c->out);
+}
+
+// Refused: counted, told to the operator, and to the peer, which has proved to hold its key.
+static void refuse(struct call *c, enum ks_drop why, uint16_t notify, const char *detail)
+{
+	uint8_t buf[IKE_INFO_BUF];
+	struct bytes msg;
+
+	drop(c, why, detail);
+	if (ike_info_notify(c->sa, notify, (struct bytes){ 0 }, buf, sizeof(buf), &msg) == 0)
+		ks_out_send_copy(c->out, &c->to, &c->from, msg);
+}
+
+static void reply(struct call *c, struct ks_pull *p, struct bytes msg)
+{
+	if (ike_stored_reply(&p->stored, msg))
+		drop(c, KS_DROP_PULL_INTERNAL, "no memory to keep the reply");
+	ks_out_send_copy(c->out, &c->to, &c->from, msg);
+}
+
+// ---- judging ----
+
+static bool authorized(const struct ks_group_conf *g, const struct addr *a)
+{
+	for (size_t i = 0; i < g->n_authorized; i++) {
+		if (prefix_contains(&g->authorized[i], a))
+			return true;
+	}
+	return g->n_authorized == 0;
+}
+
+// With a pre-shared key only the address is proved: an identity that is another address is a lie.
+static bool identity_fits(const struct ike_sa *sa)
+{
+	struct isakmp_id id = ike_id_view(&sa->peer_id);
+	struct addr a;
+
+	return !isakmp_id_to_addr(&id, &a) || addr_eq(&a, &sa->peer.addr);
+}
+
+static bool takes_ordered(const struct ike_sa *sa)
+{
+	return sa->peer_conclave && (sa->peer_features & VID_CONCLAVE_BYPASS);
+}
+
+// May this peer have this group? RFC 6407 3.1; the answers do not tell which groups exist to
+// peers that may not have them.
+static struct ks_group *judge_group(struct call *c, uint32_t identity)
+{
+	struct ks_group *g = ks_group_by_identity(c->ks, identity);
+	char text[80];
+
+	if (!g) {
+		snprintf(text, sizeof(text), "group=%u", identity);
+		refuse(c, KS_DROP_PULL_UNKNOWN_GROUP, ISAKMP_N_INVALID_ID_INFORMATION, text);
+		return NULL;
+	}
+	if (!authorized(g->conf, &c->sa->peer.addr)) {
+		refuse(c, KS_DROP_PULL_UNAUTHORIZED, ISAKMP_N_AUTHENTICATION_FAILED, g->name);
+		return NULL;
+	}
+	if (!identity_fits(c->sa)) {
+		refuse(c, KS_DROP_PULL_IDENTITY, ISAKMP_N_AUTHENTICATION_FAILED, g->name);
+		return NULL;
+	}
+	if (!takes_ordered(c->sa) && g->keys.gen[0].policy->no_flat_at) {
+		refuse(c, KS_DROP_PULL_POLICY_FORM, ISAKMP_N_ATTRIBUTES_NOT_SUPPORTED, g->name);
+		return NULL;
+	}
+	return g;
+}
+
+// ---- message 2 ----
+
+// Every living generation, newest first, as far as they fit: what others may still send under.
+static void offer_gens(struct ks_group *g, mono_t now, struct offer *o, struct gdoi_sa *sa)
+{
+	const struct policy *newest = g->keys.gen[0].policy;
+
+	for (size_t i = 0; i < g->keys.n_gen; i++) {
+		const struct tek_gen *gen = &g->keys.gen[i];
+		bool bypass = i == 0 || !policy_eq(gen->policy, newest);
+		size_t before = sa->n_sat;
+
+		if (!o->ordered && gen->policy->no_flat_at)
+			continue;
+		if (!ks_build_sats(gen, o->ordered, bypass, now, sa)) {
+			sa->n_sat = before;
+			return;
+		}
+		o->gen[o->n_gen++] = gen->serial;
+	}
+}
+
+static struct gdoi_sa *offer_make(struct call *c, struct ks_group *g, struct offer *o)
+{
+	struct gdoi_sa *sa = malloc(sizeof(*sa));
+	uint32_t atd_s = mono_left_s(g->keys.gen[0].active, c->now);
+
+	BUG_ON(!sa);
+	sa->n_sat = 0;
+	*o = (struct offer){ .made = c->now,
+			     .seq = g->keys.kek.seq,
+			     .ordered = takes_ordered(c->sa),
+			     .ack = ks_conf_asks_ack(g->conf, &c->from.addr) };
+	memcpy(o->kek_spi, g->keys.kek.spi, sizeof(o->kek_spi));
+	sa->has_sak = true;
+	ks_build_sak(&g->keys.kek, &c->to, &c->from, o->ack, c->now, &sa->sak);
+	sa->gap = (struct gdoi_gap){ .has_atd = atd_s > 0, .atd_s = (uint16_t)atd_s };
+	sa->has_gap = sa->gap.has_atd;
+	offer_gens(g, c->now, o, sa);
+	return sa;
+}
+
+static bool send_2(struct call *c, struct ks_pull *p, struct ks_group *g)
+{
+	struct gdoi_sa *sa = offer_make(c, g, &p->offer);
+	struct ike_nonces n = { .ni = BYTES(p->ni, p->ni_len) };
+	struct ike_seal s;
+	struct bytes msg;
+	int err;
+
+	ike_seal_begin(&s, &p->exch, c->ks->buf, KS_DGRAM_MAX);
+	wr_pl(&s.chain, ISAKMP_PL_NONCE, BYTES_OF(p->nr));
+	gdoi_sa_encode(&c->ks->ike.wire, &s.chain, sa);
+	err = ike_seal_end(&s, &p->exch, &n, &msg);
+	free(sa);
+	if (err) {
+		drop(c, KS_DROP_PULL_INTERNAL, "message 2 could not be written");
+		return false;
+	}
+	reply(c, p, msg);
+	return true;
+}
+
+// ---- message 1 ----
+
+// A free place, else that of an exchange that is over or was left waiting too long.
+static struct ks_pull **slot_for_new(struct ks_session *s, mono_t now)
+{
+	struct ks_pull **oldest = NULL;
+
+	for (size_t i = 0; i < KS_PULLS_PER_SA; i++) {
+		struct ks_pull *p = s->pull[i];
+
+		if (!p)
+			return &s->pull[i];
+		if (!p->done && mono_before(now, mono_add_s(p->offer.made, PULL_PATIENCE_S)))
+			continue;
+		if (!oldest || mono_before(p->offer.made, (*oldest)->offer.made))
+			oldest = &s->pull[i];
+	}
+	return oldest;
+}
+
+// Decrypts, verifies HASH, judges the set of payloads of message n.
+static bool open_message(struct call *c, struct ike_exch *x, int n, const struct ike_nonces *nonces,
+			 struct isakmp_hashed *m)
+{
+	struct rd_err err = { NULL };
+	const char *detail = NULL;
+	enum ike_reason r;
+
+	r = ike_exch_open(x, c->hdr, c->datagram, nonces, c->ks->plain, KS_DGRAM_MAX, m, &detail);
+	if (r == IKE_R_OK) {
+		struct bytes all = m->chain.all;
+
+		if (gdoi_pull_open(&c->ks->ike.wire, n, all, ISAKMP_PL_HASH, 0, m, &err))
+			return true;
+		detail = err.why;
+	}
+	drop(c, r == IKE_R_BAD_HASH ? KS_DROP_PULL_BAD_HASH : KS_DROP_PULL_MALFORMED,
+	     detail ? detail : ike_reason_name(r));
+	return false;
+}
+
+static void pull_in_1(struct call *c)
+{
+	struct ks_pull **slot = slot_for_new(c->session, c->now), *p;
+	struct isakmp_hashed m;
+	struct gdoi_pull1 pull1;
+	struct rd_err err = { NULL };
+	struct ike_exch x;
+	struct ks_group *g;
+	uint32_t identity;
+
+	if (!slot) {
+		drop(c, KS_DROP_PULL_BUSY, NULL);
+		return;
+	}
+	if (ike_exch_init(&x, c->sa, GDOI_XCH_PULL, c->hdr->msgid)) {
+		drop(c, KS_DROP_PULL_MALFORMED, "message id zero");
+		return;
+	}
+	if (!open_message(c, &x, 1, &(struct ike_nonces){ 0 }, &m))
+		return;
+	ks_session_touch(c->sa, c->now);
+	if (!gdoi_pull1_decode(&m, &pull1, &err)) {
+		drop(c, KS_DROP_PULL_MALFORMED, err.why);
+		return;
+	}
+	if (!isakmp_id_to_group(&pull1.id, &identity)) {
+		refuse(c, KS_DROP_PULL_UNKNOWN_GROUP, ISAKMP_N_INVALID_ID_INFORMATION,
+		       "identity is no number of four octets");
+		return;
+	}
+	g = judge_group(c, identity);
+	if (!g)
+		return;
+	p = calloc(1, sizeof(*p));
+	BUG_ON(!p);
+	p->exch = x;
+	p->group = identity;
+	p->ni_len = (uint8_t)pull1.nonce.len; // at most GDOI_NONCE_MAX
+	memcpy(p->ni, pull1.nonce.p, pull1.nonce.len);
+	rng_fill(c->ks->rng, p->nr, sizeof(p->nr));
+	ike_stored_init(&p->stored);
+	if (ike_stored_accept(&p->stored, c->datagram) || !send_2(c, p, g)) {
+		pull_free(p);
+		return;
+	}
+	pull_free(*slot);
+	*slot = p;
+}
+
+// ---- messages 3 and 4 ----
+
+// Still the group, the member's right to it, and the keys that message 2 offered?
+static struct ks_group *judge_offer(struct call *c, const struct ks_pull *p)
+{
+	struct ks_group *g = judge_group(c, p->group);
+	bool alive = true;
+
+	if (!g)
+		return NULL;
+	for (size_t i = 0; i < p->offer.n_gen; i++)
+		alive = alive && keys_find_gen(&g->keys, p->offer.gen[i]);
+	if (!alive || !ks_rekey_can_catch_up(g, p->offer.kek_spi, p->offer.seq)) {
+		refuse(c, KS_DROP_PULL_KEYS_CHANGED, ISAKMP_N_INVALID_KEY_INFORMATION, g->name);
+		return NULL;
+	}
+	return g;
+}
+
+static bool take_sids(struct call *c, struct ks_group *g, const struct gdoi_pull3 *m,
+		      struct gdoi_kd *kd)
+{
+	size_t n = m->has_gap && m->gap.has_sid_request ? m->gap.sid_request : 1;
+
+	if (!g->keys.gen[0].policy->counter)
+		return true;
+	n = MAX_OF(1, MIN_OF(n, KS_SIDS_MAX));
+	if (!sid_take(&g->sids, n, kd->sid.sid)) {
+		ks_rekey_renew(c->ks, g, c->now, c->out);
+		refuse(c, KS_DROP_PULL_NO_SID, ISAKMP_N_INVALID_KEY_INFORMATION, g->name);
+		return false;
+	}
+	kd->has_sid = true;
+	kd->sid.bits = g->sids.bits;
+	kd->sid.n = n;
+	return true;
+}
+
+static bool seal_4(struct call *c, struct ks_pull *p, struct ks_group *g, struct gdoi_kd *kd,
+		   struct bytes *msg)
+{
+	struct ike_nonces n = { BYTES(p->ni, p->ni_len), BYTES_OF(p->nr) };
+	const struct kek *kek = ks_rekey_kek(g, p->offer.kek_spi);
+	struct ks_kek_bytes kek_bytes;
+	struct ike_seal s;
+	bool ok = true;
+
+	for (size_t i = 0; i < p->offer.n_gen && ok; i++)
+		ok = ks_build_teks(keys_find_gen(&g->keys, p->offer.gen[i]), p->offer.made, kd);
+	ok = ok && ks_build_kek(kek, &kek_bytes, kd);
+	if (ok) {
+		ike_seal_begin(&s, &p->exch, c->ks->buf, KS_DGRAM_MAX);
+		gdoi_seq_encode(&s.chain, p->offer.seq);
+		gdoi_kd_encode(&c->ks->ike.wire, &s.chain, kd);
+		ok = ike_seal_end(&s, &p->exch, &n, msg) == 0;
+	}
+	explicit_bzero(&kek_bytes, sizeof(kek_bytes));
+	return ok;
+}
+
+static struct member *record(struct call *c, struct ks_pull *p, struct ks_group *g)
+{
+	struct isakmp_id id = ike_id_view(&c->sa->peer_id);
+	struct member *old = members_find(&g->members, &c->from.addr), before, *m;
+	char name[ISAKMP_ID_STRLEN];
+
+	if (old) {
+		before = *old;
+		ks_fanout_forget(&g->push, old);
+		members_del(&g->members, old);
+	}
+	m = members_add(&g->members, &c->from, old ? &before : NULL);
+	BUG_ON(!m); // room_for_member
+	snprintf(m->identity, sizeof(m->identity), "%.*s", (int)sizeof(m->identity) - 1,
+		 isakmp_id_str(&id, name));
+	m->local = c->to;
+	m->registered = c->now;
+	m->conclave = c->sa->peer_conclave;
+	m->major = c->sa->peer_major;
+	m->minor = c->sa->peer_minor;
+	m->ordered = p->offer.ordered;
+	m->ack_asked = p->offer.ack;
+	return m;
+}
+
+static void registered(struct call *c, struct ks_pull *p, struct ks_group *g,
+		       const struct gdoi_kd *kd)
+{
+	struct member *m = record(c, p, g);
+	char addr[ADDR_STRLEN], sids[48] = "";
+	struct logctx who;
+
+	ks_group_logctx(g, &who);
+	if (kd->has_sid)
+		snprintf(sids, sizeof(sids), " sid=%u+%zu", kd->sid.sid[0], kd->sid.n);
+	g->registrations++;
+	c->ks->n_pulls++;
+	ks_out_event(c->out, EV_KS_GM_REGISTERED, &who, "gm=%s identity=%s seq=%u policy=%s%s",
+		     addr_str(&m->remote.addr, addr), m->identity, p->offer.seq,
+		     m->ordered ? "ordered" : "flat", sids);
+	if (g->push.have && memcmp(p->offer.kek_spi, g->push.spi, sizeof(g->push.spi)) == 0 &&
+	    p->offer.seq + 1 == g->push.seq)
+		ks_fanout_catch_up(g, m, c->now, c->out);
+}
+
+static bool room_for_member(const struct ks_group *g, const struct addr *a)
+{
+	return g->members.n < MEMBERS_MAX || members_find(&g->members, a);
+}
+
+static void pull_in_3(struct call *c, struct ks_pull *p)
+{
+	struct ike_nonces nonces = { BYTES(p->ni, p->ni_len), BYTES_OF(p->nr) };
+	struct isakmp_hashed m;
+	struct gdoi_pull3 pull3;
+	struct rd_err err = { NULL };
+	struct gdoi_kd *kd;
+	struct ks_group *g;
+	struct bytes msg;
+
+	if (!open_message(c, &p->exch, 3, &nonces, &m))
+		return;
+	ks_session_touch(c->sa, c->now);
+	p->done = true; // whatever comes of it, this exchange has had its message 3
+	if (ike_stored_accept(&p->stored, c->datagram) || !gdoi_pull3_decode(&m, &pull3, &err)) {
+		drop(c, KS_DROP_PULL_MALFORMED, err.why);
+		return;
+	}
+	g = judge_offer(c, p);
+	if (!g)
+		return;
+	if (!room_for_member(g, &c->from.addr)) {
+		refuse(c, KS_DROP_PULL_MEMBERS_FULL, ISAKMP_N_AUTHENTICATION_FAILED, g->name);
+		return;
+	}
+	kd = calloc(1, sizeof(*kd));
+	BUG_ON(!kd);
+	if (take_sids(c, g, &pull3, kd)) {
+		if (seal_4(c, p, g, kd, &msg)) {
+			reply(c, p, msg);
+			registered(c, p, g, kd);
+		} else {
+			drop(c, KS_DROP_PULL_INTERNAL, "message 4 could not be written");
+		}
+	}
+	free(kd);
+}
+
+// ---- entry ----
+
+static struct ks_pull *pull_find(const struct ks_session *s, uint32_t msgid)
+{
+	for (size_t i = 0; i < KS_PULLS_PER_SA; i++) {
+		if (s->pull[i] && s->pull[i]->exch.msgid == msgid)
+			return s->pull[i];
+	}
+	return NULL;
+}
+
+static void pull_dispatch(struct call *c)
+{
+	struct ks_pull *p = pull_find(c->session, c->hdr->msgid);
+	struct bytes again;
+
+	if (!p) {
+		pull_in_1(c);
+	} else if (ike_stored_repeat(&p->stored, c->datagram, &again)) {
+		drop(c, KS_DROP_PULL_REPEATED, NULL);
+		if (again.len > 0)
+			ks_out_send_copy(c->out, &c->to, &c->from, again);
+	} else if (p->done) {
+		drop(c, KS_DROP_PULL_REPLAY, NULL);
+	} else {
+		pull_in_3(c, p);
+	}
+}
+
+void ks_pull_in(struct ks *ks, mono_t now, const struct isakmp_hdr *hdr, struct bytes datagram,
+		const struct endpoint *from, const struct endpoint *to, struct ks_out *out)
+{
+	struct call c = { .ks = ks,
+			  .now = now,
+			  .sa = ike_table_find(&ks->sas, hdr->cky_i, hdr->cky_r),
+			  .hdr = hdr,
+			  .datagram = datagram,
+			  .from = *from,
+			  .to = *to,
+			  .out = out };
+
+	if (!c.sa || c.sa->state != IKE_ESTABLISHED) {
+		drop(&c, KS_DROP_PULL_NO_SA, NULL);
+		return;
+	}
+	if (!endpoint_eq(from, &c.sa->peer)) {
+		drop(&c, KS_DROP_PULL_SOURCE, NULL);
+		return;
+	}
+	c.session = c.sa->owner;
+	pull_dispatch(&c);
+	explicit_bzero(ks->plain, datagram.len);
+}

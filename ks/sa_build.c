@@ -1,0 +1,133 @@
+#include "ks/sa_build.h"
+
+#define IP_PROTO_UDP 17
+
+uint16_t ks_sig_hash_number(enum hash_alg h)
+{
+	switch (h) {
+	case HASH_ALG_SHA1:
+		return GDOI_SIG_HASH_SHA1;
+	case HASH_ALG_SHA256:
+		return GDOI_SIG_HASH_SHA256;
+	case HASH_ALG_SHA384:
+		return GDOI_SIG_HASH_SHA384;
+	case HASH_ALG_SHA512:
+		return GDOI_SIG_HASH_SHA512;
+	default:
+		BUG("hash without a GDOI number");
+	}
+}
+
+uint16_t ks_sig_alg_number(enum sign_alg a)
+{
+	switch (a) {
+	case SIGN_RSA:
+		return GDOI_SIG_RSA;
+	case SIGN_ECDSA_P256:
+		return GDOI_SIG_ECDSA_256;
+	case SIGN_ECDSA_P384:
+		return GDOI_SIG_ECDSA_384;
+	case SIGN_ECDSA_P521:
+		return GDOI_SIG_ECDSA_521;
+	default:
+		BUG("signature without a GDOI number");
+	}
+}
+
+void ks_build_sak(const struct kek *k, const struct endpoint *src, const struct endpoint *dst,
+		  bool ack, mono_t now, struct gdoi_sak *out)
+{
+	*out = (struct gdoi_sak){
+		.ip_proto = IP_PROTO_UDP,
+		.src = gdoi_id_of_endpoint(src),
+		.dst = gdoi_id_of_endpoint(dst),
+		.alg = k->params.suite->alg,
+		.key_bits = k->params.suite->key_bits,
+		.life_s = mono_left_s(k->dies, now),
+		.sig_hash = ks_sig_hash_number(k->params.sign_hash),
+		.sig_alg = ks_sig_alg_number(k->params.sign_alg),
+		.sig_key_bits = k->params.sign_bits,
+		.ack = ack ? GDOI_ACK_KEK_SHA256 : 0,
+	};
+	memcpy(out->spi, k->spi, sizeof(out->spi));
+}
+
+static bool add_sat(const struct tek_gen *gen, const struct policy_rule *r, mono_t now,
+		    struct gdoi_sa *out)
+{
+	struct gdoi_sat *sat;
+
+	if (r->permit && mono_due(gen->tek[r->slot].dies, now))
+		return true;
+	if (out->n_sat == GDOI_MAX_SAT)
+		return false;
+	sat = &out->sat[out->n_sat++];
+	*sat = (struct gdoi_sat){ .proto = GDOI_PROTO_BYPASS };
+	if (r->permit) {
+		const struct tek *t = &gen->tek[r->slot];
+
+		suite_tek_to_sat(t->suite, sat);
+		sat->spi = t->spi;
+		sat->life_s = mono_left_s(t->dies, now);
+		sat->encap = IPSEC_ENCAP_TUNNEL;
+	}
+	BUG_ON(!gdoi_sat_set_flow(sat, &r->flow)); // policy.c lets nothing else in
+	return true;
+}
+
+bool ks_build_sats(const struct tek_gen *gen, bool ordered, bool bypass, mono_t now,
+		   struct gdoi_sa *out)
+{
+	const struct policy *p = gen->policy;
+	const struct policy_rule *rule = ordered ? p->ordered : p->flat;
+	size_t n = ordered ? p->n_ordered : p->n_flat;
+
+	for (size_t i = 0; i < n; i++) {
+		if ((rule[i].permit || bypass) && !add_sat(gen, &rule[i], now, out))
+			return false;
+	}
+	return true;
+}
+
+static struct bytes secret_view(const struct secret *s)
+{
+	return BYTES(s->b, s->len);
+}
+
+bool ks_build_teks(const struct tek_gen *gen, mono_t now, struct gdoi_kd *out)
+{
+	for (size_t i = 0; i < gen->policy->n_slot; i++) {
+		const struct tek *t = &gen->tek[i];
+
+		if (mono_due(t->dies, now))
+			continue;
+		if (out->n_tek == GDOI_MAX_TEK)
+			return false;
+		out->tek[out->n_tek++] = (struct gdoi_kd_tek){
+			.spi = t->spi,
+			.alg_key = secret_view(&t->alg_key),
+			.integrity_key = secret_view(&t->integrity_key),
+		};
+	}
+	return true;
+}
+
+bool ks_build_kek(const struct kek *k, struct ks_kek_bytes *bytes, struct gdoi_kd *out)
+{
+	uint8_t joined[KEYS_IV_MAX + SECRET_MAX];
+	size_t iv_len = k->params.suite->iv_len;
+	int err;
+
+	memcpy(joined, k->iv, iv_len);
+	memcpy(joined + iv_len, k->key.b, k->key.len);
+	err = secret_set(&bytes->alg_key, joined, iv_len + k->key.len);
+	explicit_bzero(joined, sizeof(joined));
+	if (err || signer_public(&k->store->signer, k->params.sign_label, bytes->pub,
+				 sizeof(bytes->pub), &bytes->pub_len))
+		return false;
+	out->has_kek = true;
+	memcpy(out->kek.spi, k->spi, sizeof(out->kek.spi));
+	out->kek.alg_key = secret_view(&bytes->alg_key);
+	out->kek.sig_key = BYTES(bytes->pub, bytes->pub_len);
+	return true;
+}
