@@ -90,6 +90,22 @@ int signer_load(struct signer *s, const char *label, const char *pem_path)
 	return add(s, label, key);
 }
 
+int signer_add_pem(struct signer *s, const char *label, struct bytes pem)
+{
+	int err = room_for(s, label);
+	BIO *bio;
+	EVP_PKEY *key;
+
+	if (err)
+		return err;
+	bio = BIO_new_mem_buf(pem.p, (int)pem.len);
+	if (!bio)
+		return -ENOMEM;
+	key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+	BIO_free(bio);
+	return add(s, label, key);
+}
+
 int signer_generate(struct signer *s, const char *label, enum sign_alg a, unsigned bits)
 {
 	int err = room_for(s, label);

@@ -25,6 +25,8 @@ void signer_fini(struct signer *s);
 // PEM, unencrypted. -EEXIST label taken, -ENOSPC, -EBADMSG not a private key we can use (kind,
 // size), -EACCES and kin from opening the file.
 MUST_CHECK int signer_load(struct signer *s, const char *label, const char *pem_path);
+// The same from memory. The caller wipes pem.
+MUST_CHECK int signer_add_pem(struct signer *s, const char *label, struct bytes pem);
 // A fresh key: bits is used for RSA only. What ksd does when the operator names no file.
 MUST_CHECK int signer_generate(struct signer *s, const char *label, enum sign_alg a, unsigned bits);
 
