@@ -63,6 +63,7 @@ void gm_step(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out
 
 // ---- for the rooms ----
 void gm_out_send(struct gm_out *o, const struct endpoint *to, struct bytes msg); // copies
+void gm_out_dh(struct gm_out *o, struct dh_job *dh);				 // takes
 void gm_out_event(struct gm_out *o, enum event_id id, const struct logctx *who, const char *fmt,
 		  ...) PRINTF(4, 5);
 void gm_out_log(struct gm_out *o, enum log_module m, enum log_level level, const struct logctx *who,
@@ -70,3 +71,5 @@ void gm_out_log(struct gm_out *o, enum log_module m, enum log_level level, const
 // Counts; logs at most once per interval.
 void gm_drop(struct gm *gm, mono_t now, struct gm_out *o, enum gm_drop why,
 	     const struct endpoint *from, const char *detail);
+void gm_refuse(struct gm *gm, mono_t now, struct gm_out *o, enum ike_reason why,
+	       const struct endpoint *from, const char *detail);

@@ -43,6 +43,7 @@ struct gm_group {
 	struct logctx lc;
 	bool registered;	     // at least once, and not told to forget since
 	struct addr registered_with; // none before the first registration
+	bool ks_conclave;	     // it showed our vendor id: its rekeys carry the whole policy
 	mono_t renew_at;	     // register again then if no rekey comes before
 	const char *renew_why;
 	struct ike_conf ike;
@@ -96,9 +97,17 @@ struct gm {
 	uint64_t drops[GM_DROP_COUNT];
 	uint64_t ike_refused[IKE_R_COUNT];
 	struct log_limit drop_limit;
+#if CONCLAVE_KEYLOG
+	FILE *keylog; // lab builds: borrowed, NULL when off
+#endif
 };
 
 struct gm *gm_new(struct rng *rng); // without configuration; NULL: out of memory
 void gm_free(struct gm *gm);
 struct gm_group *gm_find_group(const struct gm *gm, const char *name);
+// No SPI of the download is another group's: espd knows one SA per SPI.
+bool gm_spis_free(const struct gm *gm, const struct gm_group *g, const struct gm_grant *grant,
+		  const char **why);
 struct endpoint gm_server(const struct gm *gm, const struct gm_group *g, size_t i);
+// Lab builds: the keys of the download in scratch->grant, and its KEK, into the key log.
+void gm_keylog_download(const struct gm *gm, const struct gm_kek *kek);

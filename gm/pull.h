@@ -2,7 +2,7 @@
 //
 //	IDLE --due--> PHASE1 --established, identity is a listed server--> PULL2 --policy good-->
 //	PULL4 --keys good--> IDLE (registered)           any failure --> IDLE, next server or
-//back-off
+// back-off
 //
 // Owns:   the phase 1 SA and the exchange in it; which server is next and when.
 // From:   core.c with datagrams, DH results and timers.
@@ -43,6 +43,8 @@ struct gm_reg {
 	struct gdoi_sa offer; // of message 2
 };
 
+extern const struct ike_schedule gm_reg_schedule; // of phase 1 and of the PULL
+
 void gm_reg_init(struct gm_reg *r, mono_t now);
 void gm_reg_fini(struct gm_reg *r);
 // Begin at `when` from the first server, unless a registration is under way already.
@@ -55,6 +57,6 @@ void gm_reg_in(struct gm *gm, struct gm_group *g, mono_t now, const struct isakm
 void gm_reg_dh_done(struct gm *gm, struct gm_group *g, mono_t now, struct dh_job *dh,
 		    struct gm_out *out);
 // Ends what is under way and tells the server (Informational Delete).
-void gm_reg_close(struct gm *gm, struct gm_group *g, struct gm_out *out);
+void gm_reg_close(struct gm_group *g, struct gm_out *out);
 // When to register again if nothing comes: jitter before the first key ends.
 void gm_reg_plan_renewal(struct gm *gm, struct gm_group *g, mono_t now);

@@ -1,0 +1,568 @@
+#include "gm/core.h"
+
+#include <stdarg.h>
+
+#include "common/ike/keylog.h"
+#include "gm/timers.h"
+
+#define DROP_LOG_INTERVAL_MS 5000
+#define DP_RETRY_S	     5 // after espd refused a transaction
+
+static const char *const drop_names[] = {
+#define X(sym, name) [GM_DROP_##sym] = (name),
+	GM_DROPS(X)
+#undef X
+};
+
+const char *gm_drop_name(enum gm_drop d)
+{
+	return drop_names[d];
+}
+
+// ---- outputs ----
+
+void gm_out_init(struct gm_out *o)
+{
+	*o = (struct gm_out){ .deadline = MONO_NEVER };
+}
+
+void gm_out_clear(struct gm_out *o)
+{
+	for (size_t i = 0; i < o->n_sends; i++)
+		free(o->send[i].data);
+	for (size_t i = 0; i < o->n_dh; i++)
+		dh_job_free(o->dh[i]);
+	free(o->send);
+	free(o->dh);
+	free(o->log);
+	gm_program_free(o->program);
+	*o = (struct gm_out){ .deadline = o->deadline };
+}
+
+static void *grow(void *array, size_t n, size_t size)
+{
+	void *p = reallocarray(array, n + 1, size);
+
+	BUG_ON(!p);
+	return p;
+}
+
+void gm_out_send(struct gm_out *o, const struct endpoint *to, struct bytes msg)
+{
+	struct gm_send *s;
+
+	o->send = grow(o->send, o->n_sends, sizeof(*s));
+	s = &o->send[o->n_sends++];
+	*s = (struct gm_send){ .to = *to, .len = msg.len, .data = malloc(msg.len) };
+	BUG_ON(!s->data);
+	memcpy(s->data, msg.p, msg.len);
+}
+
+void gm_out_dh(struct gm_out *o, struct dh_job *dh)
+{
+	o->dh = grow(o->dh, o->n_dh, sizeof(dh));
+	o->dh[o->n_dh++] = dh;
+}
+
+static struct gm_log *log_slot(struct gm_out *o, const struct logctx *who)
+{
+	struct gm_log *l;
+
+	o->log = grow(o->log, o->n_logs, sizeof(*l));
+	l = &o->log[o->n_logs++];
+	memset(l, 0, sizeof(*l));
+	if (who)
+		l->who = *who;
+	return l;
+}
+
+void gm_out_event(struct gm_out *o, enum event_id id, const struct logctx *who, const char *fmt,
+		  ...)
+{
+	struct gm_log *l = log_slot(o, who);
+	va_list ap;
+
+	l->event = id;
+	va_start(ap, fmt);
+	vsnprintf(l->text, sizeof(l->text), fmt, ap);
+	va_end(ap);
+}
+
+void gm_out_log(struct gm_out *o, enum log_module m, enum log_level level, const struct logctx *who,
+		const char *fmt, ...)
+{
+	struct gm_log *l;
+	va_list ap;
+
+	if (log_get_level(m) < level)
+		return;
+	l = log_slot(o, who);
+	l->event = EV_COUNT;
+	l->module = m;
+	l->level = level;
+	va_start(ap, fmt);
+	vsnprintf(l->text, sizeof(l->text), fmt, ap);
+	va_end(ap);
+}
+
+static void bad_message(struct gm *gm, mono_t now, struct gm_out *o, enum event_id id,
+			const char *name, const struct endpoint *from, const char *detail)
+{
+	char text[ENDPOINT_STRLEN];
+	uint64_t held;
+
+	if (log_limit_pass(&gm->drop_limit, now, &held))
+		gm_out_event(o, id, NULL, "reason=%s from=%s%s%s held_back=%llu", name,
+			     endpoint_str(from, text), detail ? " detail=" : "",
+			     detail ? detail : "", (unsigned long long)held);
+}
+
+void gm_drop(struct gm *gm, mono_t now, struct gm_out *o, enum gm_drop why,
+	     const struct endpoint *from, const char *detail)
+{
+	enum event_id id = why == GM_DROP_PUSH_SEQ   ? EV_GDOI_REKEY_SEQ_FAILURE
+			   : why >= GM_DROP_PUSH_KEK ? EV_GDOI_REKEY_FAILURE
+						     : EV_IKE_BAD_MESSAGE;
+
+	gm->drops[why]++;
+	if (why != GM_DROP_PUSH_DUPLICATE)
+		bad_message(gm, now, o, id, gm_drop_name(why), from, detail);
+}
+
+void gm_refuse(struct gm *gm, mono_t now, struct gm_out *o, enum ike_reason why,
+	       const struct endpoint *from, const char *detail)
+{
+	gm->ike_refused[why]++;
+	if (why != IKE_R_DUPLICATE)
+		bad_message(gm, now, o, EV_IKE_BAD_MESSAGE, ike_reason_name(why), from, detail);
+}
+
+// ---- groups ----
+
+struct gm *gm_new(struct rng *rng)
+{
+	struct gm *gm = calloc(1, sizeof(*gm));
+
+	if (!gm)
+		return NULL;
+	gm->scratch = calloc(1, sizeof(*gm->scratch));
+	if (!gm->scratch) {
+		free(gm);
+		return NULL;
+	}
+	gm->rng = rng;
+	gm->drop_limit.interval_ms = DROP_LOG_INTERVAL_MS;
+	gm->dp.retry_at = (mono_t){ INT64_MIN };
+	return gm;
+}
+
+static void group_free(struct gm_group *g)
+{
+	gm_reg_fini(&g->reg);
+	gm_keks_fini(&g->keks);
+	gm_teks_fini(&g->teks);
+	free(g);
+}
+
+void gm_free(struct gm *gm)
+{
+	if (!gm)
+		return;
+	for (size_t i = 0; i < gm->n_groups; i++)
+		group_free(gm->group[i]);
+	gm_conf_free(gm->conf);
+	explicit_bzero(gm->scratch, sizeof(*gm->scratch));
+	free(gm->scratch);
+	free(gm);
+}
+
+struct gm_group *gm_find_group(const struct gm *gm, const char *name)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		if (strcmp(gm->group[i]->conf.name, name) == 0)
+			return gm->group[i];
+	}
+	return NULL;
+}
+
+struct endpoint gm_server(const struct gm *gm, const struct gm_group *g, size_t i)
+{
+	return (struct endpoint){ g->conf.server[i],
+				  g->conf.server_port ? g->conf.server_port : gm->conf->port };
+}
+
+bool gm_spis_free(const struct gm *gm, const struct gm_group *g, const struct gm_grant *grant,
+		  const char **why)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		for (size_t k = 0; gm->group[i] != g && k < grant->n_teks; k++) {
+			if (gm_teks_find(&gm->group[i]->teks, grant->tek[k].spi)) {
+				*why = "an SPI that another group uses";
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+// ---- key log ----
+
+#if CONCLAVE_KEYLOG
+static void on_ike_keys(void *arg, const struct ike_keylog *k)
+{
+	const struct gm *gm = arg;
+
+	keylog_ike(gm->keylog, k);
+}
+
+void gm_keylog_download(const struct gm *gm, const struct gm_kek *kek)
+{
+	const struct gm_grant *g = &gm->scratch->grant;
+
+	if (kek)
+		keylog_kek(gm->keylog, BYTES_OF(kek->spi), cipher_name(kek->cipher),
+			   BYTES(kek->iv, cipher_block_len(kek->cipher)), &kek->key);
+	for (size_t i = 0; i < g->n_teks; i++)
+		keylog_tek(gm->keylog, g->tek[i].spi, g->tek[i].transform,
+			   BYTES(g->tek[i].key.b, g->tek[i].key.len));
+}
+#else
+void gm_keylog_download(const struct gm *gm, const struct gm_kek *kek)
+{
+	(void)gm;
+	(void)kek;
+}
+#endif
+
+// ---- configuration ----
+
+// Phase 1 borrows from the configuration: point it at the new one.
+static void group_ike(struct gm *gm, struct gm_group *g)
+{
+	struct gm_conf *c = gm->conf;
+
+	g->ike = (struct ike_conf){
+		.proposals = c->ike.proposal,
+		.n_proposals = c->ike.n_proposals,
+		.life_s = c->ike.life_s,
+		.own_id = isakmp_id_of_addr(&c->address),
+		.wire = gdoi_wire_opts_default(),
+		.features = VID_CONCLAVE_BYPASS,
+		.schedule = gm_reg_schedule,
+		.psk = ike_settings_psk,
+		.psk_arg = &c->ike,
+		.rng = gm->rng,
+	};
+	if (g->conf.send_doi1) {
+		g->ike.wire.phase1_doi = ISAKMP_DOI_IPSEC;
+		g->ike.wire.phase1_accept_doi1 = true;
+	}
+#if CONCLAVE_KEYLOG
+	g->ike.keylog = on_ike_keys;
+	g->ike.keylog_arg = gm;
+#endif
+}
+
+static struct gm_group *group_new(const struct gm_conf_group *c, mono_t now)
+{
+	struct gm_group *g = calloc(1, sizeof(*g));
+
+	BUG_ON(!g);
+	g->conf = *c;
+	logctx_set(&g->lc, "group=%s", c->name);
+	g->renew_at = MONO_NEVER;
+	g->n.last_rekey = MONO_NEVER;
+	gm_reg_init(&g->reg, now);
+	gm_keks_init(&g->keks);
+	gm_teks_init(&g->teks);
+	return g;
+}
+
+// The same group at the same servers: keys and registration live on.
+static bool group_same(const struct gm_conf_group *a, const struct gm_conf_group *b)
+{
+	bool same = strcmp(a->name, b->name) == 0 && a->identity == b->identity &&
+		    a->n_servers == b->n_servers && a->server_port == b->server_port &&
+		    a->send_doi1 == b->send_doi1;
+
+	for (size_t i = 0; same && i < a->n_servers; i++)
+		same = addr_eq(&a->server[i], &b->server[i]);
+	return same;
+}
+
+static void group_end(struct gm_group *g, struct gm_out *out)
+{
+	gm_reg_close(g, out);
+	group_free(g);
+}
+
+// A configuration that was checked replaces the one before; what it does not change goes on.
+static void config(struct gm *gm, mono_t now, struct gm_conf *c, struct gm_out *out)
+{
+	struct gm_conf *before = gm->conf;
+	struct gm_group *old[GM_MAX_GROUPS];
+	size_t n_old = gm->n_groups;
+
+	memcpy(old, gm->group, sizeof(old));
+	gm->conf = c;
+	for (size_t i = 0; i < c->n_groups; i++) {
+		gm->group[i] = NULL;
+		for (size_t k = 0; k < n_old; k++) {
+			if (old[k] && group_same(&old[k]->conf, &c->group[i])) {
+				gm->group[i] = old[k];
+				gm->group[i]->conf = c->group[i];
+				old[k] = NULL;
+			}
+		}
+		if (!gm->group[i])
+			gm->group[i] = group_new(&c->group[i], now);
+		group_ike(gm, gm->group[i]);
+	}
+	gm->n_groups = c->n_groups;
+	for (size_t k = 0; k < n_old; k++) {
+		if (old[k])
+			group_end(old[k], out);
+	}
+	gm_conf_free(before);
+	gm->dp.dirty = true;
+}
+
+// ---- datagrams ----
+
+static struct gm_group *find_cookies(const struct gm *gm, const struct isakmp_hdr *hdr)
+{
+	static const uint8_t none[ISAKMP_COOKIE_LEN];
+
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		const struct gm_reg *r = &gm->group[i]->reg;
+
+		if (r->sa_used && memcmp(r->sa.cky_i, hdr->cky_i, ISAKMP_COOKIE_LEN) == 0 &&
+		    (memcmp(r->sa.cky_r, none, sizeof(none)) == 0 ||
+		     memcmp(r->sa.cky_r, hdr->cky_r, ISAKMP_COOKIE_LEN) == 0))
+			return gm->group[i];
+	}
+	return NULL;
+}
+
+static void datagram(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out *out)
+{
+	struct rd_err err = { NULL };
+	struct rd r = rd_of(ev->datagram, &err);
+	struct isakmp_hdr hdr;
+	struct gm_group *g;
+
+	if (ev->datagram.len > GM_DATAGRAM_MAX || !isakmp_hdr_decode(&r, &hdr)) {
+		gm_drop(gm, now, out, GM_DROP_MALFORMED, &ev->from, err.why);
+		return;
+	}
+	switch (hdr.exchange) {
+	case GDOI_XCH_PUSH:
+		gm_rekey_in(gm, now, &hdr, &ev->from, ev->datagram, out);
+		return;
+	case ISAKMP_XCH_MAIN:
+	case ISAKMP_XCH_INFO:
+	case GDOI_XCH_PULL:
+		g = find_cookies(gm, &hdr);
+		if (g)
+			gm_reg_in(gm, g, now, &hdr, &ev->from, ev->datagram, out);
+		else
+			gm_drop(gm, now, out, GM_DROP_COOKIE, &ev->from, NULL);
+		return;
+	}
+	gm_drop(gm, now, out, GM_DROP_EXCHANGE, &ev->from, NULL);
+}
+
+static void dh_done(struct gm *gm, mono_t now, struct dh_job *dh, struct gm_out *out)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		if (gm->group[i]->reg.dh == dh) {
+			gm_reg_dh_done(gm, gm->group[i], now, dh, out);
+			return;
+		}
+	}
+	dh_job_free(dh); // its registration is gone
+}
+
+// ---- espd ----
+
+static bool all_registered(const struct gm *gm)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		if (!gm->group[i]->registered)
+			return false;
+	}
+	return gm->n_groups > 0;
+}
+
+static bool any_registered(const struct gm *gm)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		if (gm->group[i]->registered)
+			return true;
+	}
+	return false;
+}
+
+// espd with a generation works on what a gmd before us gave it. It keeps that until every group
+// has registered: a transaction names all groups, and one left out would travel in clear.
+static void dp_up(struct gm *gm, const struct dp_hello_ack *h, struct gm_out *out)
+{
+	struct gm_dp *dp = &gm->dp;
+
+	if (dp->boot != h->boot_id)
+		dp->held = dp->boot == 0 && h->generation != 0;
+	dp->boot = h->boot_id;
+	dp->generation = MAX_OF(dp->generation, h->generation);
+	dp->n_workers = h->n_workers;
+	snprintf(dp->backend, sizeof(dp->backend), "%.*s", DP_NAME_LEN - 1, h->backend);
+	dp->state = GM_DP_IDLE;
+	dp->dirty = true;
+	gm_out_event(out, EV_GM_DP_UP, NULL, "boot=%016llx generation=%llu backend=\"%s\"",
+		     (unsigned long long)dp->boot, (unsigned long long)h->generation, dp->backend);
+}
+
+static void dp_result(struct gm *gm, mono_t now, const struct dp_result *r, struct gm_out *out)
+{
+	struct gm_dp *dp = &gm->dp;
+
+	if (dp->state != GM_DP_BUSY)
+		return;
+	if (r->status == 0 && r->of != DP_COMMIT)
+		return;
+	dp->state = GM_DP_IDLE;
+	if (r->status == 0) {
+		gm_out_event(out, EV_GM_INSTALL_POLICIES_SUCCESS, NULL, "generation=%llu",
+			     (unsigned long long)r->generation);
+		return;
+	}
+	gm_out_log(out, LOG_M_DP, LOG_L_ERR, NULL, "espd refused generation=%llu status=%d: %.*s",
+		   (unsigned long long)dp->generation, r->status, (int)sizeof(r->text), r->text);
+	dp->dirty = true;
+	dp->retry_at = mono_add_s(now, DP_RETRY_S);
+}
+
+static struct gm_group *group_of_spi(const struct gm *gm, uint32_t spi)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		if (gm_teks_find(&gm->group[i]->teks, spi))
+			return gm->group[i];
+	}
+	return NULL;
+}
+
+// The sender id in use runs out of counters: the spare one takes over, new ones are fetched.
+static void dp_note(struct gm *gm, mono_t now, const struct dp_note *n, struct gm_out *out)
+{
+	struct gm_group *g = group_of_spi(gm, n->spi);
+
+	if (!g || (n->kind != DP_NOTE_IV_SOON && n->kind != DP_NOTE_IV_GONE))
+		return;
+	gm_out_event(out, EV_GM_RE_REGISTER, &g->lc, "reason=\"%s\" spi=0x%08X",
+		     n->kind == DP_NOTE_IV_SOON ? "IV space runs low" : "IV space used up", n->spi);
+	if (n->kind == DP_NOTE_IV_GONE) {
+		gm_sids_spend(&g->sids, gm->dp.boot);
+		gm->dp.dirty = true;
+	}
+	gm_reg_want(g, now);
+}
+
+static void program_group(struct gm *gm, struct gm_group *g, mono_t now, struct gm_program *p,
+			  struct gm_out *out)
+{
+	const struct gm_policy_in in = {
+		.group = g->conf.name,
+		.teks = &g->teks,
+		.sids = &g->sids,
+		.boot = gm->dp.boot,
+		.local = acl_conf_find(&gm->conf->acls, g->conf.local_acl),
+	};
+	bool want_sid = false;
+
+	for (size_t i = 0; i < g->conf.n_servers; i++) {
+		gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i], GDOI_PORT);
+		gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i], GDOI_NATT_PORT);
+		if (gm_server(gm, g, i).port != GDOI_PORT)
+			gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i],
+					 gm_server(gm, g, i).port);
+	}
+	if (!g->registered)
+		return;
+	gm_policy_add(p, now, &in, &want_sid);
+	if (!want_sid || g->reg.state != GM_REG_IDLE)
+		return;
+	gm_out_event(out, EV_GM_RE_REGISTER, &g->lc, "reason=\"no unused sender id\"");
+	gm_reg_want(g, now);
+}
+
+static void program(struct gm *gm, mono_t now, struct gm_out *out)
+{
+	struct gm_dp *dp = &gm->dp;
+
+	if (dp->held && all_registered(gm))
+		dp->held = false;
+	if (dp->state != GM_DP_IDLE || !dp->dirty || dp->held || !any_registered(gm) ||
+	    !mono_due(dp->retry_at, now))
+		return;
+	out->program = gm_program_new(++dp->generation);
+	for (size_t i = 0; i < gm->n_groups; i++)
+		program_group(gm, gm->group[i], now, out->program, out);
+	dp->dirty = false;
+	dp->state = GM_DP_BUSY;
+}
+
+// ---- the step ----
+
+static void reregister(struct gm *gm, mono_t now, const char *name, struct gm_out *out)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		struct gm_group *g = gm->group[i];
+
+		if (name && strcmp(name, g->conf.name) != 0)
+			continue;
+		gm_out_event(out, EV_GM_RE_REGISTER, &g->lc, "reason=\"operator\"");
+		gm_reg_want(g, now);
+	}
+}
+
+static void dispatch(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out *out)
+{
+	switch (ev->kind) {
+	case GM_EV_TIMER:
+		break;
+	case GM_EV_CONFIG:
+		config(gm, now, ev->conf, out);
+		break;
+	case GM_EV_DATAGRAM:
+		datagram(gm, now, ev, out);
+		break;
+	case GM_EV_DH_DONE:
+		dh_done(gm, now, ev->dh, out);
+		break;
+	case GM_EV_DP_UP:
+		dp_up(gm, ev->hello, out);
+		break;
+	case GM_EV_DP_DOWN:
+		gm->dp.state = GM_DP_DOWN;
+		gm_out_event(out, EV_GM_DP_DOWN, NULL, "boot=%016llx",
+			     (unsigned long long)gm->dp.boot);
+		break;
+	case GM_EV_DP_RESULT:
+		dp_result(gm, now, ev->result, out);
+		break;
+	case GM_EV_DP_NOTE:
+		dp_note(gm, now, ev->note, out);
+		break;
+	case GM_EV_REREGISTER:
+		reregister(gm, now, ev->group, out);
+		break;
+	}
+}
+
+void gm_step(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out *out)
+{
+	dispatch(gm, now, ev, out);
+	gm_timers_run(gm, gm->stepped, now, out);
+	program(gm, now, out);
+	gm->stepped = now;
+	out->deadline = gm_timers_next(gm, now);
+}

@@ -1,0 +1,198 @@
+#include "gm/gm_conf.h"
+
+static void each_server(struct settings *s, struct set_node *n, void *out);
+static void each_group(struct settings *s, struct set_node *n, void *out);
+static void each_isakmp(struct settings *s, struct set_node *n, void *out);
+static void each_psk(struct settings *s, struct set_node *n, void *out);
+static void each_acl(struct settings *s, struct set_node *n, void *out);
+static void read_gmd(struct settings *s, struct set_node *n, void *out);
+
+#define OF(field) offsetof(struct gm_conf, field)
+static const struct set_row gmd_rows[] = {
+	{ "address", SET_ADDR, OF(address), .required = true,
+	  .help = "own address: source of registrations and identity in phase 1" },
+	{ "port", SET_U16, OF(port), .min = 1, .max = 65535, .def = "848",
+	  .help = "UDP port of both sides" },
+	{ "control", SET_STR, OF(control), .size = GM_PATH_LEN, .def = "/run/conclave/gmd.sock",
+	  .help = "control socket that gvsh asks" },
+	{ "espd", SET_STR, OF(espd), .size = GM_PATH_LEN, .def = "/run/conclave/espd.sock",
+	  .help = "socket of the dataplane" },
+	{ "user", SET_STR, OF(user), .size = 33, .def = "",
+	  .help = "user to become once sockets are open" },
+};
+
+#define OG(field) offsetof(struct gm_conf_group, field)
+static const struct set_row group_rows[] = {
+	{ "name", SET_STR, OG(name), .size = DP_NAME_LEN, .required = true,
+	  .help = "name of the group" },
+	{ "identity", SET_U32, OG(identity), .min = 0, .max = UINT32_MAX, .required = true,
+	  .help = "identity number, the same on key server and members" },
+	{ "servers", SET_EACH, .min = 1, .max = GM_MAX_SERVERS, .each = each_server,
+	  .required = true, .help = "addresses of key servers, best first" },
+	{ "server_port", SET_U16, OG(server_port), .min = 1, .max = 65535,
+	  .help = "UDP port of the key servers; absent: gmd.port" },
+	{ "local_acl", SET_STR, OG(local_acl), .size = ACL_CONF_NAME_LEN, .def = "",
+	  .help = "access list of deny lines, searched before the group's policy" },
+	{ "send_doi1", SET_BOOL, OG(send_doi1), .def = "false",
+	  .help = "phase 1 with DOI 1, for key servers that know no other" },
+};
+
+static const struct set_row file_rows[] = {
+	{ "gmd", SET_GROUP, .each = read_gmd, .required = true, .help = "the daemon itself" },
+	{ "isakmp", SET_EACH, .min = 1, .max = IKE_MAX_PROPOSALS, .each = each_isakmp,
+	  .required = true, .help = "phase 1 proposals, best first" },
+	{ "psk", SET_EACH, .min = 1, .max = IKE_MAX_PSKS, .each = each_psk, .required = true,
+	  .help = "pre-shared keys by key server" },
+	{ "acls", SET_EACH, .min = 0, .max = ACL_CONF_MAX, .each = each_acl,
+	  .help = "access lists" },
+	{ "groups", SET_EACH, .min = 1, .max = GM_MAX_GROUPS, .each = each_group, .required = true,
+	  .help = "groups of which this box is a member" },
+};
+
+static void read_gmd(struct settings *s, struct set_node *n, void *out)
+{
+	settings_group(s, n, gmd_rows, N_ELEMS(gmd_rows), out);
+}
+
+static void each_isakmp(struct settings *s, struct set_node *n, void *out)
+{
+	ike_settings_read_isakmp(s, n, &((struct gm_conf *)out)->ike);
+}
+
+static void each_psk(struct settings *s, struct set_node *n, void *out)
+{
+	ike_settings_read_psk(s, n, &((struct gm_conf *)out)->ike);
+}
+
+static void each_acl(struct settings *s, struct set_node *n, void *out)
+{
+	acl_conf_read(s, n, &((struct gm_conf *)out)->acls);
+}
+
+static void each_server(struct settings *s, struct set_node *n, void *out)
+{
+	struct gm_conf_group *g = out;
+	const char *text = settings_text(s, n);
+	struct addr a;
+
+	if (!text)
+		return;
+	if (addr_parse(text, &a) < 0)
+		settings_complain(s, n, "servers", "\"%s\" is not an IP address like \"10.0.0.1\"",
+				  text);
+	else if (gm_conf_is_server(g, &a))
+		settings_complain(s, n, "servers", "%s is there twice", text);
+	else
+		g->server[g->n_servers++] = a;
+}
+
+static void each_group(struct settings *s, struct set_node *n, void *out)
+{
+	struct gm_conf *c = out;
+	struct gm_conf_group *g = &c->group[c->n_groups];
+
+	settings_group(s, n, group_rows, N_ELEMS(group_rows), g);
+	g->line = settings_line(n);
+	for (size_t i = 0; i < c->n_groups; i++) {
+		if (strcmp(c->group[i].name, g->name) == 0)
+			settings_complain(s, n, "name", "\"%s\" is there twice", g->name);
+	}
+	c->n_groups++;
+}
+
+bool gm_conf_is_server(const struct gm_conf_group *g, const struct addr *a)
+{
+	for (size_t i = 0; i < g->n_servers; i++) {
+		if (addr_eq(&g->server[i], a))
+			return true;
+	}
+	return false;
+}
+
+// ---- what only the whole file can tell ----
+
+static void check_acl(struct settings *s, const struct gm_conf *c, const struct gm_conf_group *g)
+{
+	const struct acl_conf *a = acl_conf_find(&c->acls, g->local_acl);
+
+	if (g->local_acl[0] == '\0')
+		return;
+	if (!a) {
+		settings_complain(s, NULL, "local_acl",
+				  "line %u: there is no access list \"%s\" in acls", g->line,
+				  g->local_acl);
+		return;
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->lines[i].acl.permit)
+			settings_complain(
+				s, NULL, "local_acl",
+				"line %u: \"%s\" has a permit line; a member's own list "
+				"may only deny (what to protect is the key server's word)",
+				a->lines[i].line, a->name);
+	}
+}
+
+static void check_servers(struct settings *s, struct gm_conf *c, const struct gm_conf_group *g)
+{
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < g->n_servers; i++) {
+		addr_str(&g->server[i], text);
+		if (!ike_settings_psk(&c->ike, &g->server[i]))
+			settings_complain(s, NULL, "psk",
+					  "line %u: no entry holds key server %s of group \"%s\"",
+					  g->line, text, g->name);
+		if (g->server[i].family != c->address.family)
+			settings_complain(
+				s, NULL, "servers",
+				"line %u: %s is not of the same IP version as gmd.address", g->line,
+				text);
+		if (addr_eq(&g->server[i], &c->address))
+			settings_complain(s, NULL, "servers",
+					  "line %u: %s is this member's own address", g->line,
+					  text);
+	}
+}
+
+struct gm_conf *gm_conf_load(const char *path, settings_report *report, void *arg)
+{
+	struct settings *s = settings_open(path, report, arg);
+	struct gm_conf *c = calloc(1, sizeof(*c));
+	bool good;
+
+	BUG_ON(!c);
+	if (!s) {
+		free(c);
+		return NULL;
+	}
+	settings_group(s, settings_root(s), file_rows, N_ELEMS(file_rows), c);
+	for (size_t i = 0; i < c->n_groups; i++) {
+		check_acl(s, c, &c->group[i]);
+		if (settings_n_errors(s) == 0)
+			check_servers(s, c, &c->group[i]);
+	}
+	good = settings_n_errors(s) == 0;
+	settings_close(s);
+	if (good)
+		return c;
+	gm_conf_free(c);
+	return NULL;
+}
+
+void gm_conf_free(struct gm_conf *c)
+{
+	if (!c)
+		return;
+	ike_settings_fini(&c->ike);
+	acl_conf_fini(&c->acls);
+	free(c);
+}
+
+void gm_conf_describe(FILE *to)
+{
+	settings_describe(to, "gmd", gmd_rows, N_ELEMS(gmd_rows));
+	ike_settings_describe(to);
+	acl_conf_describe(to);
+	settings_describe(to, "groups = ( { … } )", group_rows, N_ELEMS(group_rows));
+}

@@ -1,0 +1,23 @@
+// gm/grant.h - from wire forms to what the member works with, judged as a whole.
+// From:   gm/pull.c, gm/rekey.c with a decoded SA and KD.
+// To:     gm/teks (keys, lines), gm/rekey (KEK), gm/sids (through pull.c).
+// Spec:   RFC 6407 5.2-5.6.
+// Always: all or nothing. `why` is a short sentence for the log.
+// Never:  installs.
+#pragma once
+#include "common/wire/gdoi_kd.h"
+#include "common/wire/gdoi_sa.h"
+#include "gm/rekey.h"
+#include "gm/teks.h"
+
+// Is this policy one we can and may follow? Before message 3 of a PULL, and first for a PUSH.
+// bypass: the key server showed that it knows our private bypass lines.
+bool gm_offer_judge(const struct gdoi_sa *sa, bool bypass, const char **why);
+bool gm_offer_has_counter(const struct gdoi_sa *sa); // some key of it needs sender ids
+
+// Keys and lines of a judged offer.
+bool gm_grant_read(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm_grant *out,
+		   const char **why);
+// The KEK of an offer with a SAK; seq starts at 0.
+bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm_kek *out,
+		       const char **why);

@@ -1,0 +1,516 @@
+#include "gm/pull.h"
+
+#include "gm/core.h"
+#include "gm/grant.h"
+
+#define RENEW_MARGIN_MS 60000 // before the first key ends; a tenth of shorter lives
+#define RENEW_AGAIN_MS	1000  // not sooner than this after a registration
+
+// A dead server costs 1 + 2 + 4 + 4 s.
+const struct ike_schedule gm_reg_schedule = { 1000, 4000, 4 };
+
+void gm_reg_init(struct gm_reg *r, mono_t now)
+{
+	r->state = GM_REG_IDLE;
+	r->next = now;
+	r->linger = MONO_NEVER;
+	ike_resend_init(&r->resend);
+}
+
+static void sa_drop(struct gm_reg *r)
+{
+	if (r->sa_used)
+		ike_sa_fini(&r->sa);
+	r->sa_used = false;
+	r->linger = MONO_NEVER;
+	r->dh = NULL; // the job that is away is freed when it comes back
+	ike_resend_clear(&r->resend);
+	explicit_bzero(r->ni, sizeof(r->ni));
+	explicit_bzero(r->nr, sizeof(r->nr));
+}
+
+void gm_reg_fini(struct gm_reg *r)
+{
+	sa_drop(r);
+}
+
+static void set_state(struct gm_group *g, enum gm_reg_state to, const char *why, struct gm_out *out)
+{
+	static const char *const names[] = { "idle", "phase1", "pull2", "pull4" };
+
+	gm_out_log(out, LOG_M_PULL, LOG_L_DEBUG, &g->lc, "registration %s -> %s (%s)",
+		   names[g->reg.state], names[to], why);
+	g->reg.state = to;
+}
+
+void gm_reg_want(struct gm_group *g, mono_t when)
+{
+	struct gm_reg *r = &g->reg;
+
+	if (r->state != GM_REG_IDLE || !mono_before(when, r->next))
+		return;
+	r->next = when;
+	r->server = r->tried = 0;
+}
+
+void gm_reg_close(struct gm_group *g, struct gm_out *out)
+{
+	uint8_t buf[IKE_INFO_BUF];
+	struct bytes msg;
+	struct gm_reg *r = &g->reg;
+
+	if (r->sa_used && r->sa.state == IKE_ESTABLISHED &&
+	    ike_info_delete_sa(&r->sa, buf, sizeof(buf), &msg) == 0)
+		gm_out_send(out, &r->sa.peer, msg);
+	sa_drop(r);
+	if (r->state != GM_REG_IDLE)
+		set_state(g, GM_REG_IDLE, "closed", out);
+}
+
+// ---- failure: the next server, or rest ----
+
+static int64_t backoff_ms(struct gm *gm, unsigned rounds)
+{
+	int64_t s = GM_BACKOFF_S;
+
+	while (--rounds > 0 && s < GM_BACKOFF_MAX)
+		s *= 2;
+	s = MIN_OF(s, (int64_t)GM_BACKOFF_MAX);
+	return s * 1000 + (int64_t)rng_range(gm->rng, 0, (uint64_t)s * 250);
+}
+
+static void failed(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out,
+		   const char *why)
+{
+	struct gm_reg *r = &g->reg;
+	char ks[ADDR_STRLEN];
+
+	gm_out_event(out, EV_GM_REGS_FAIL, &g->lc, "ks=%s reason=\"%s\"",
+		     addr_str(&g->conf.server[r->server], ks), why);
+	gm_reg_close(g, out);
+	r->server = (r->server + 1) % g->conf.n_servers;
+	r->next = now;
+	if (++r->tried < g->conf.n_servers)
+		return;
+	r->tried = 0;
+	r->rounds++;
+	r->next = mono_add_ms(now, backoff_ms(gm, r->rounds));
+}
+
+// Policy or keys we cannot follow: say so by ending phase 1 (RFC 6407 3.3), which failed() does.
+static void refused(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out,
+		    const char *why)
+{
+	char ks[ADDR_STRLEN];
+
+	gm_out_event(out, EV_GM_REJECTED, &g->lc, "ks=%s reason=\"%s\"",
+		     addr_str(&g->reg.sa.peer.addr, ks), why);
+	failed(gm, g, now, out, why);
+}
+
+// ---- GROUPKEY-PULL, our two messages ----
+
+static void send_exchange(struct gm *gm, struct gm_group *g, mono_t now, struct ike_seal *s,
+			  const struct ike_nonces *n, struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+	struct bytes msg;
+
+	if (ike_seal_end(s, &r->x, n, &msg) < 0 ||
+	    ike_resend_arm(&r->resend, &gm_reg_schedule, now, msg) < 0) {
+		failed(gm, g, now, out, "out of memory");
+		return;
+	}
+	gm_out_send(out, &r->sa.peer, msg);
+}
+
+// (1) HDR*, HASH(1), Ni, ID
+static void send_1(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
+{
+	static const struct ike_nonces none;
+	struct gm_reg *r = &g->reg;
+	uint8_t buf[512], id[4];
+	struct isakmp_id group = isakmp_id_of_group(g->conf.identity, id);
+	struct ike_seal s;
+
+	if (ike_exch_init(&r->x, &r->sa, GDOI_XCH_PULL, ike_msgid_new(gm->rng)) < 0) {
+		failed(gm, g, now, out, "phase 1 is not usable");
+		return;
+	}
+	rng_fill(gm->rng, r->ni, sizeof(r->ni));
+	ike_seal_begin(&s, &r->x, buf, sizeof(buf));
+	wr_pl(&s.chain, ISAKMP_PL_NONCE, BYTES_OF(r->ni));
+	isakmp_id_encode(&s.chain, &group);
+	set_state(g, GM_REG_PULL2, "phase 1 stands", out);
+	send_exchange(gm, g, now, &s, &none, out);
+}
+
+// (3) HDR*, HASH(3) [, GAP]: how many sender ids we want.
+static void send_3(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
+{
+	const struct gdoi_gap gap = { .has_sid_request = true, .sid_request = GM_SIDS_WANTED };
+	struct gm_reg *r = &g->reg;
+	const struct ike_nonces n = { BYTES_OF(r->ni), BYTES(r->nr, r->nr_len) };
+	uint8_t buf[256];
+	struct ike_seal s;
+
+	ike_seal_begin(&s, &r->x, buf, sizeof(buf));
+	if (gm_offer_has_counter(&r->offer))
+		gdoi_gap_encode(&s.chain, &gap);
+	set_state(g, GM_REG_PULL4, "policy is good", out);
+	send_exchange(gm, g, now, &s, &n, out);
+}
+
+// ---- the key server's two messages ----
+
+// (2) HDR*, HASH(2), Nr, SA
+static void in_2(struct gm *gm, struct gm_group *g, mono_t now, const struct isakmp_hashed *m,
+		 struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+	struct gdoi_pull2 *p = &gm->scratch->pull2;
+	struct rd_err err = { NULL };
+	const char *why = NULL;
+
+	if (!gdoi_pull2_decode(&g->ike.wire, m, p, &err)) {
+		refused(gm, g, now, out, err.why);
+		return;
+	}
+	if (!gm_offer_judge(&p->sa, r->sa.peer_conclave, &why)) {
+		refused(gm, g, now, out, why);
+		return;
+	}
+	r->offer = p->sa;
+	r->nr_len = p->nonce.len;
+	memcpy(r->nr, p->nonce.p, p->nonce.len);
+	send_3(gm, g, now, out);
+}
+
+static bool sids_judge(const struct gdoi_sa *sa, const struct gdoi_kd *kd, const char **why)
+{
+	if (!gm_offer_has_counter(sa))
+		return true;
+	if (!kd->has_sid) {
+		*why = "counter-mode keys without a sender id";
+		return false;
+	}
+	return true;
+}
+
+static bool judge_4(struct gm *gm, struct gm_group *g, const struct gdoi_pull4 *p,
+		    struct gm_kek *kek, const char **why)
+{
+	const struct gdoi_sa *sa = &g->reg.offer;
+	struct gm_grant *grant = &gm->scratch->grant;
+
+	if (p->has_seq != sa->has_sak) {
+		*why = "sequence number and KEK not together";
+		return false;
+	}
+	if (!gm_grant_read(sa, &p->kd, grant, why) || !gm_spis_free(gm, g, grant, why) ||
+	    !gm_teks_judge(&g->teks, grant, why) || !sids_judge(sa, &p->kd, why))
+		return false;
+	return !sa->has_sak || gm_grant_read_kek(sa, &p->kd, kek, why);
+}
+
+static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct gdoi_pull4 *p,
+		    struct gm_kek *kek)
+{
+	struct gm_reg *r = &g->reg;
+
+	gm->scratch->grant.whole = true;
+	gm_teks_stage(&g->teks, now, &gm->scratch->grant);
+	if (r->offer.has_sak) {
+		kek->seq = p->seq;
+		gm_keks_put(&g->keks, now, kek);
+	}
+	gm_keylog_download(gm, r->offer.has_sak ? kek : NULL);
+	if (p->kd.has_sid)
+		gm_sids_set(&g->sids, (uint8_t)p->kd.sid.bits, p->kd.sid.sid, p->kd.sid.n);
+	g->registered = true;
+	g->registered_with = r->sa.peer.addr;
+	g->ks_conclave = r->sa.peer_conclave;
+	g->n.registrations++;
+	g->n.rekeys_since_registration = 0;
+	g->n.last_seq = p->seq;
+	gm->dp.dirty = true;
+}
+
+// (4) HDR*, HASH(4) [, SEQ], KD
+static void in_4(struct gm *gm, struct gm_group *g, mono_t now, const struct isakmp_hashed *m,
+		 struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+	struct gdoi_pull4 *p = &gm->scratch->pull4;
+	struct gm_kek kek = { .seq = 0 };
+	struct rd_err err = { NULL };
+	const char *why = NULL;
+	char ks[ADDR_STRLEN];
+
+	if (!gdoi_pull4_decode(&g->ike.wire, m, p, &err) || !judge_4(gm, g, p, &kek, &why)) {
+		refused(gm, g, now, out, err.why ? err.why : why);
+	} else {
+		install(gm, g, now, p, &kek);
+		set_state(g, GM_REG_IDLE, "registered", out);
+		ike_resend_clear(&r->resend);
+		r->next = MONO_NEVER;
+		r->rounds = r->tried = 0;
+		r->linger = mono_add_s(now, GM_LINGER_S);
+		gm_reg_plan_renewal(gm, g, now);
+		gm_out_event(out, EV_GM_REGS_COMPL, &g->lc, "ks=%s teks=%zu seq=%u sids=%zu",
+			     addr_str(&r->sa.peer.addr, ks), gm->scratch->grant.n_teks, p->seq,
+			     p->kd.has_sid ? p->kd.sid.n : 0);
+	}
+	explicit_bzero(&kek, sizeof(kek));
+}
+
+// A message of the exchange that is open: HASH first, then the set of payloads. A HASH that is
+// wrong changes nothing; what is wrong under a right one ends the attempt.
+static void pull_in(struct gm *gm, struct gm_group *g, mono_t now, const struct isakmp_hdr *hdr,
+		    struct bytes datagram, struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+	struct gm_scratch *s = gm->scratch;
+	bool second = r->state == GM_REG_PULL2;
+	const struct ike_nonces n = { BYTES_OF(r->ni),
+				      second ? BYTES(NULL, 0) : BYTES(r->nr, r->nr_len) };
+	size_t block = cipher_block_len(r->sa.keys.cipher);
+	struct rd_err err = { NULL };
+	struct isakmp_hashed m;
+	const char *detail = NULL;
+	enum ike_reason why =
+		ike_exch_open(&r->x, hdr, datagram, &n, s->plain, sizeof(s->plain), &m, &detail);
+
+	if (why != IKE_R_OK) {
+		gm_refuse(gm, now, out, why, &r->sa.peer, detail);
+		return;
+	}
+	if (!gdoi_pull_open(&g->ike.wire, second ? 2 : 4,
+			    BYTES(s->plain, datagram.len - ISAKMP_HDR_LEN), hdr->next, block, &m,
+			    &err))
+		refused(gm, g, now, out, err.why);
+	else if (second)
+		in_2(gm, g, now, &m, out);
+	else
+		in_4(gm, g, now, &m, out);
+	explicit_bzero(s->plain, datagram.len);
+	explicit_bzero(&s->pull4, sizeof(s->pull4));
+	gm_grant_fini(&s->grant);
+}
+
+// ---- phase 1 ----
+
+// RFC 6407 3.1: who answered has to be a key server of this group.
+static bool identity_judge(const struct gm_group *g)
+{
+	struct isakmp_id id = ike_id_view(&g->reg.sa.peer_id);
+	struct addr a;
+
+	return isakmp_id_to_addr(&id, &a) && gm_conf_is_server(&g->conf, &a);
+}
+
+static void established(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+	struct isakmp_id id = ike_id_view(&r->sa.peer_id);
+	char text[ISAKMP_ID_STRLEN], suite[IKE_PROPOSAL_STRLEN], ks[ENDPOINT_STRLEN];
+
+	gm_out_event(out, EV_IKE_ESTABLISHED, &g->lc, "peer=%s id=%s suite=%s doi=%u",
+		     endpoint_str(&r->sa.peer, ks), isakmp_id_str(&id, text),
+		     ike_proposal_str(&r->sa.suite, suite), r->sa.doi);
+	if (identity_judge(g))
+		send_1(gm, g, now, out);
+	else
+		refused(gm, g, now, out, "phase 1 identity is not a configured key server");
+}
+
+// What a step of phase 1 asks for.
+static void ike_act(struct gm *gm, struct gm_group *g, mono_t now, const struct ike_out *io,
+		    struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+
+	if (io->msg_len > 0)
+		gm_out_send(out, &io->to, BYTES(io->msg, io->msg_len));
+	if (io->dh) {
+		r->dh = io->dh;
+		gm_out_dh(out, io->dh);
+	}
+	if (io->refused != IKE_R_OK)
+		gm_refuse(gm, now, out, io->refused, &r->sa.peer, io->detail);
+	if (io->dead && r->state == GM_REG_IDLE)
+		sa_drop(r);
+	else if (io->dead)
+		failed(gm, g, now, out, ike_reason_name(r->sa.reason));
+	else if (io->established)
+		established(gm, g, now, out);
+}
+
+static void ike_step(struct gm *gm, struct gm_group *g, mono_t now, const struct ike_event *ev,
+		     struct gm_out *out)
+{
+	struct ike_out io;
+
+	ike_sa_step(&g->reg.sa, now, ev, &io);
+	ike_act(gm, g, now, &io, out);
+	explicit_bzero(&io, sizeof(io));
+}
+
+static void start(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+	const struct ike_event ev = { .kind = IKE_EV_START };
+	struct endpoint ks = gm_server(gm, g, r->server);
+	char text[ENDPOINT_STRLEN];
+
+	gm_reg_close(g, out);
+	memset(&r->sa, 0, sizeof(r->sa));
+	ike_sa_init(&r->sa, &g->ike, &ks);
+	r->sa_used = true;
+	r->next = MONO_NEVER;
+	g->renew_at = MONO_NEVER;
+	g->n.attempts++;
+	set_state(g, GM_REG_PHASE1, "due", out);
+	gm_out_event(out, EV_GM_REGSTER, &g->lc, "ks=%s identity=%u attempt=%u",
+		     endpoint_str(&ks, text), g->conf.identity, g->n.attempts);
+	ike_step(gm, g, now, &ev, out);
+}
+
+// ---- events ----
+
+void gm_reg_dh_done(struct gm *gm, struct gm_group *g, mono_t now, struct dh_job *dh,
+		    struct gm_out *out)
+{
+	const struct ike_event ev = { .kind = IKE_EV_DH_DONE, .dh = dh };
+
+	g->reg.dh = NULL;
+	ike_step(gm, g, now, &ev, out);
+}
+
+// A protected informational: a Delete of this SA, or an error that ends the attempt.
+static void info_in(struct gm *gm, struct gm_group *g, mono_t now, const struct isakmp_hdr *hdr,
+		    struct bytes datagram, struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+	struct ike_info info;
+	const char *detail = NULL;
+	enum ike_reason why;
+	char text[64];
+
+	if (datagram.len > IKE_DGRAM_MAX) {
+		gm_refuse(gm, now, out, IKE_R_MALFORMED, &r->sa.peer, "datagram too long");
+		return;
+	}
+	why = ike_info_open(&r->sa, hdr, datagram, gm->scratch->plain, &info, &detail);
+	if (why != IKE_R_OK) {
+		gm_refuse(gm, now, out, why, &r->sa.peer, detail);
+		return;
+	}
+	for (size_t i = 0; i < info.n_notify; i++) {
+		gm_out_log(out, LOG_M_PULL, LOG_L_INFO, &g->lc, "notify=%s",
+			   isakmp_notify_type_name(info.notify[i].type));
+		if (info.notify[i].type < ISAKMP_N_CONNECTED && r->state != GM_REG_IDLE) {
+			snprintf(text, sizeof(text), "key server says %s",
+				 isakmp_notify_type_name(info.notify[i].type));
+			failed(gm, g, now, out, text);
+			return;
+		}
+	}
+	if (!info.deletes_sa)
+		return;
+	ike_sa_kill(&r->sa, IKE_R_PEER_DELETED);
+	if (r->state == GM_REG_IDLE)
+		sa_drop(r);
+	else
+		failed(gm, g, now, out, ike_reason_name(IKE_R_PEER_DELETED));
+}
+
+void gm_reg_in(struct gm *gm, struct gm_group *g, mono_t now, const struct isakmp_hdr *hdr,
+	       const struct endpoint *from, struct bytes datagram, struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+	const struct ike_event ev = { .kind = IKE_EV_DATAGRAM,
+				      .datagram = datagram,
+				      .from = *from };
+
+	if (!addr_eq(&from->addr, &r->sa.peer.addr))
+		gm_refuse(gm, now, out, IKE_R_WRONG_SOURCE, from, NULL);
+	else if (hdr->exchange == GDOI_XCH_PULL &&
+		 (r->state == GM_REG_PULL2 || r->state == GM_REG_PULL4))
+		pull_in(gm, g, now, hdr, datagram, out);
+	else if (hdr->exchange == GDOI_XCH_PULL)
+		gm_refuse(gm, now, out, IKE_R_UNEXPECTED_MESSAGE, from, NULL);
+	else if (hdr->exchange == ISAKMP_XCH_INFO && r->sa.state == IKE_ESTABLISHED)
+		info_in(gm, g, now, hdr, datagram, out);
+	else
+		ike_step(gm, g, now, &ev, out);
+}
+
+// ---- time ----
+
+static void resend_due(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+
+	switch (ike_resend_due(&r->resend, &gm_reg_schedule, now)) {
+	case IKE_RESEND_AGAIN:
+		gm_out_send(out, &r->sa.peer, BYTES(r->resend.msg, r->resend.len));
+		break;
+	case IKE_RESEND_GIVE_UP:
+		failed(gm, g, now, out, ike_reason_name(IKE_R_TIMEOUT));
+		break;
+	case IKE_RESEND_WAIT:
+		break;
+	}
+}
+
+void gm_reg_timer(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
+{
+	static const struct ike_event ev = { .kind = IKE_EV_TIMER };
+	struct gm_reg *r = &g->reg;
+
+	if (r->sa_used && mono_due(r->sa.deadline, now))
+		ike_step(gm, g, now, &ev, out);
+	if (r->state == GM_REG_PULL2 || r->state == GM_REG_PULL4)
+		resend_due(gm, g, now, out);
+	if (r->state == GM_REG_IDLE && mono_due(r->linger, now))
+		gm_reg_close(g, out);
+	if (r->state == GM_REG_IDLE && mono_due(r->next, now))
+		start(gm, g, now, out);
+}
+
+mono_t gm_reg_next(const struct gm_reg *r)
+{
+	mono_t next = MONO_NEVER;
+
+	if (r->sa_used)
+		next = r->sa.deadline;
+	if (r->state == GM_REG_IDLE)
+		next = mono_min(next, mono_min(r->linger, r->next));
+	else
+		next = mono_min(next, r->resend.next);
+	return next;
+}
+
+void gm_reg_plan_renewal(struct gm *gm, struct gm_group *g, mono_t now)
+{
+	const struct gm_kek *kek = gm_keks_current(&g->keks);
+	mono_t end = gm_teks_end(&g->teks);
+	uint32_t life_s = gm_teks_life_s(&g->teks);
+	int64_t margin, jitter;
+
+	g->renew_why = "keys end";
+	if (kek && mono_before(kek->dies, end)) {
+		end = kek->dies;
+		life_s = kek->life_s;
+		g->renew_why = "KEK ends";
+	}
+	g->renew_at = MONO_NEVER;
+	if (mono_is_never(end))
+		return;
+	margin = MIN_OF((int64_t)life_s * 100, (int64_t)RENEW_MARGIN_MS);
+	jitter = (int64_t)rng_range(gm->rng, 0, (uint64_t)margin / 5);
+	g->renew_at = mono_add_ms(end, -(margin + jitter));
+	if (mono_before(g->renew_at, mono_add_ms(now, RENEW_AGAIN_MS)))
+		g->renew_at = mono_add_ms(now, RENEW_AGAIN_MS + jitter);
+}

@@ -1,0 +1,461 @@
+#include "gm/rekey.h"
+
+#include "common/crypto/prf.h"
+#include "gm/core.h"
+#include "gm/grant.h"
+
+#define DELETE_JITTER_MS 5000 // members told to start over do not come all at once
+
+// ---- KEKs ----
+
+void gm_keks_init(struct gm_keks *k)
+{
+	k->n = 0;
+	for (size_t i = 0; i < GM_MAX_ACKS_QUEUED; i++)
+		k->ack[i].at = MONO_NEVER;
+}
+
+static void kek_fini(struct gm_kek *k)
+{
+	explicit_bzero(k, sizeof(*k));
+}
+
+void gm_keks_fini(struct gm_keks *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		kek_fini(&k->kek[i]);
+	gm_keks_init(k);
+}
+
+const struct gm_kek *gm_keks_current(const struct gm_keks *k)
+{
+	return k->n > 0 && !k->kek[0].closed ? &k->kek[0] : NULL;
+}
+
+static struct gm_kek *kek_find(struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN])
+{
+	for (size_t i = 0; i < k->n; i++) {
+		if (memcmp(k->kek[i].spi, spi, GDOI_KEK_SPI_LEN) == 0)
+			return &k->kek[i];
+	}
+	return NULL;
+}
+
+void gm_keks_put(struct gm_keks *k, mono_t now, const struct gm_kek *kek)
+{
+	struct gm_kek *held = kek_find(k, kek->spi);
+
+	if (held) {
+		held->seq = MAX_OF(held->seq, kek->seq);
+		held->closed = false;
+		held->ack = kek->ack;
+		held->life_s = kek->life_s;
+		held->dies = mono_add_s(now, kek->life_s);
+		return;
+	}
+	if (k->n == GM_MAX_KEKS)
+		kek_fini(&k->kek[--k->n]);
+	memmove(&k->kek[1], &k->kek[0], k->n * sizeof(k->kek[0]));
+	k->n++;
+	k->kek[0] = *kek;
+	k->kek[0].dies = mono_add_s(now, kek->life_s);
+}
+
+static void kek_close(struct gm_kek *k, mono_t now)
+{
+	k->closed = true;
+	k->dies = mono_min(k->dies, mono_add_s(now, GM_KEK_GRACE_S));
+}
+
+void gm_keks_age(struct gm_keks *k, mono_t now)
+{
+	for (size_t i = 0; i < k->n;) {
+		if (!mono_due(k->kek[i].dies, now)) {
+			i++;
+			continue;
+		}
+		memmove(&k->kek[i], &k->kek[i + 1], (k->n - i - 1) * sizeof(k->kek[0]));
+		kek_fini(&k->kek[--k->n]);
+	}
+}
+
+mono_t gm_keks_next(const struct gm_keks *k)
+{
+	mono_t next = MONO_NEVER;
+
+	for (size_t i = 0; i < k->n; i++)
+		next = mono_min(next, k->kek[i].dies);
+	for (size_t i = 0; i < GM_MAX_ACKS_QUEUED; i++)
+		next = mono_min(next, k->ack[i].at);
+	return next;
+}
+
+// ---- acknowledgements, RFC 8263 ----
+
+static enum hash_alg ack_hash(uint16_t type)
+{
+	return type == GDOI_ACK_KEK_SHA256   ? HASH_ALG_SHA256
+	       : type == GDOI_ACK_KEK_SHA512 ? HASH_ALG_SHA512
+					     : HASH_ALG_NONE;
+}
+
+// ack_key = prf(KEK, label NUL | SPI | L). L: the prf's block size in bits, or its output's.
+static int ack_key(const struct gm_kek *kek, const struct gdoi_wire_opts *o, enum hash_alg h,
+		   struct secret *out)
+{
+	size_t bits = o->ack_l_is_output_size ? hash_len(h) * 8 : h == HASH_ALG_SHA512 ? 1024 : 512;
+	const uint8_t l[2] = { (uint8_t)(bits >> 8), (uint8_t)bits };
+	const struct bytes parts[] = { BYTES(GDOI_ACK_LABEL, GDOI_ACK_LABEL_LEN),
+				       BYTES_OF(kek->spi), BYTES_OF(l) };
+
+	return prf_secret(h, BYTES(kek->key.b, kek->key.len), parts, N_ELEMS(parts), out);
+}
+
+bool gm_ack_build(const struct gm_kek *kek, const struct gdoi_wire_opts *o, uint32_t seq,
+		  const struct addr *own, uint8_t *buf, size_t cap, size_t *len)
+{
+	enum hash_alg h = ack_hash(kek->ack);
+	struct gdoi_ack_msg m = { .seq = seq, .id = isakmp_id_of_addr(own) };
+	struct secret key = { .len = 0 };
+	struct wr_hash at;
+	struct bytes covered;
+	struct wr w;
+	bool ok;
+
+	if (h == HASH_ALG_NONE || ack_key(kek, o, h, &key) < 0)
+		return false;
+	memcpy(m.spi, kek->spi, sizeof(m.spi));
+	wr_init(&w, buf, cap);
+	ok = gdoi_ack_encode(&w, &m, hash_len(h), &at);
+	if (ok) {
+		covered = BYTES(buf + at.covered_at, at.covered_len);
+		ok = prf_parts(h, BYTES(key.b, key.len), &covered, 1, buf + at.hash_at) == 0;
+	}
+	secret_fini(&key);
+	*len = w.len;
+	return ok;
+}
+
+// Multicast rekeys reach all members at once: spread the answers.
+static void ack_send(struct gm *gm, struct gm_group *g, const struct gm_kek *kek, mono_t now,
+		     uint32_t seq, const struct endpoint *to, struct gm_out *out)
+{
+	struct gm_ack a = { .to = *to, .at = now };
+	struct gm_keks *k = &g->keks;
+
+	if (!gm_ack_build(kek, &g->ike.wire, seq, &gm->conf->address, a.msg, sizeof(a.msg), &a.len))
+		return;
+	g->n.acks++;
+	if (kek->multicast)
+		a.at = mono_add_ms(now, (int64_t)rng_range(gm->rng, 0, GM_ACK_JITTER_MS));
+	for (size_t i = 0; kek->multicast && i < GM_MAX_ACKS_QUEUED; i++) {
+		if (mono_is_never(k->ack[i].at)) {
+			k->ack[i] = a;
+			return;
+		}
+	}
+	gm_out_send(out, to, BYTES(a.msg, a.len));
+}
+
+void gm_keks_send_acks(struct gm_keks *k, mono_t now, struct gm_out *out)
+{
+	for (size_t i = 0; i < GM_MAX_ACKS_QUEUED; i++) {
+		struct gm_ack *a = &k->ack[i];
+
+		if (!mono_due(a->at, now))
+			continue;
+		gm_out_send(out, &a->to, BYTES(a->msg, a->len));
+		a->at = MONO_NEVER;
+	}
+}
+
+// ---- accepting ----
+
+// One PUSH on its way in.
+struct push_in {
+	struct gm *gm;
+	struct gm_group *g;
+	struct gm_kek *kek;
+	mono_t now;
+	struct endpoint from;
+	struct gm_out *out;
+	uint8_t hash[32];
+};
+
+static struct gm_kek *find_group(struct gm *gm, const struct isakmp_hdr *hdr, struct gm_group **g)
+{
+	uint8_t spi[GDOI_KEK_SPI_LEN];
+
+	memcpy(spi, hdr->cky_i, ISAKMP_COOKIE_LEN);
+	memcpy(spi + ISAKMP_COOKIE_LEN, hdr->cky_r, ISAKMP_COOKIE_LEN);
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		struct gm_kek *k = kek_find(&gm->group[i]->keks, spi);
+
+		if (k) {
+			*g = gm->group[i];
+			return k;
+		}
+	}
+	return NULL;
+}
+
+static void drop(struct push_in *p, enum gm_drop why, const char *detail)
+{
+	gm_drop(p->gm, p->now, p->out, why, &p->from, detail);
+}
+
+static struct gm_seen_push *seen(struct gm_kek *k, const uint8_t hash[32])
+{
+	for (size_t i = 0; i < k->n_seen; i++) {
+		if (memcmp(k->seen[i].hash, hash, 32) == 0)
+			return &k->seen[i];
+	}
+	return NULL;
+}
+
+static void seen_add(struct gm_kek *k, const struct push_in *p, uint32_t seq)
+{
+	if (k->n_seen == GM_SEEN_PUSHES)
+		k->n_seen--;
+	memmove(&k->seen[1], &k->seen[0], k->n_seen * sizeof(k->seen[0]));
+	k->n_seen++;
+	k->seen[0] = (struct gm_seen_push){ .seq = seq, .acked = MONO_NEVER };
+	memcpy(k->seen[0].hash, p->hash, sizeof(p->hash));
+}
+
+// The key server sends again when our answer was lost: answer again, do nothing else. Only a
+// PUSH that was answered before is, and not more often than a key server would ask.
+static void repeat(struct push_in *p, struct gm_seen_push *s)
+{
+	drop(p, GM_DROP_PUSH_DUPLICATE, NULL);
+	if (mono_is_never(s->acked) || !mono_due(mono_add_ms(s->acked, GM_ACK_SPACING_MS), p->now))
+		return;
+	s->acked = p->now;
+	ack_send(p->gm, p->g, p->kek, p->now, s->seq, &p->from, p->out);
+}
+
+static bool push_decrypt(struct push_in *p, struct bytes datagram, struct bytes *plain)
+{
+	const struct gm_kek *k = p->kek;
+	size_t len = datagram.len - ISAKMP_HDR_LEN;
+
+	if (len == 0 || len > sizeof(p->gm->scratch->plain) ||
+	    cipher_decrypt(k->cipher, &k->key, k->iv, datagram.p + ISAKMP_HDR_LEN, len,
+			   p->gm->scratch->plain) < 0)
+		return false;
+	*plain = BYTES(p->gm->scratch->plain, len);
+	return true;
+}
+
+static bool seq_judge(struct push_in *p, uint32_t seq)
+{
+	if (seq > p->kek->seq || (p->g->ike.wire.accept_equal_seq && seq == p->kek->seq))
+		return true;
+	drop(p, GM_DROP_PUSH_SEQ, NULL);
+	return false;
+}
+
+static bool sig_verify(const struct push_in *p, const struct gdoi_push_form *f)
+{
+	const struct gm_kek *k = p->kek;
+	const struct bytes parts[] = { BYTES(GDOI_PUSH_LABEL, GDOI_PUSH_LABEL_LEN),
+				       BYTES_OF(f->signed_hdr), f->signed_payloads };
+	uint8_t digest[HASH_MAX];
+	enum rsa_form form = RSA_FORM_DIGESTINFO;
+	struct pubkey *key = NULL;
+	bool ok;
+
+	if (hash_parts(k->sig_hash, parts, N_ELEMS(parts), digest) < 0 ||
+	    pubkey_decode(BYTES(k->sig_key, k->sig_key_len), &key) < 0)
+		return false;
+	ok = sign_verify(key, k->sig_hash, digest, f->sig, &form) == 0 &&
+	     (k->sig_alg != SIGN_RSA || form == RSA_FORM_DIGESTINFO ||
+	      p->g->ike.wire.accept_rsa_bare_hash);
+	pubkey_free(key);
+	return ok;
+}
+
+static const char *tag_str(const struct gm_kek *k, uint32_t seq, char buf[24])
+{
+	snprintf(buf, 24, "rk=%02x%02x/%u", k->spi[0], k->spi[1], seq);
+	return buf;
+}
+
+// Is all of the content something we can follow? Nothing has changed yet.
+static bool content_judge(struct push_in *p, const struct gdoi_push *m, struct gm_kek *kek,
+			  const char **why)
+{
+	struct gm_scratch *s = p->gm->scratch;
+	struct gm_kek *held;
+
+	if (!m->has_sa)
+		return true;
+	if (!gm_offer_judge(&m->sa, p->g->ks_conclave, why) ||
+	    !gm_grant_read(&m->sa, &m->kd, &s->grant, why) ||
+	    !gm_spis_free(p->gm, p->g, &s->grant, why) ||
+	    !gm_teks_judge(&p->g->teks, &s->grant, why))
+		return false;
+	if (!m->sa.has_sak)
+		return true;
+	if (!gm_grant_read_kek(&m->sa, &m->kd, kek, why))
+		return false;
+	held = kek_find(&p->g->keks, kek->spi);
+	if (held && (held->closed || !secret_eq(&held->key, &kek->key))) {
+		*why = "a KEK SPI that was used before";
+		return false;
+	}
+	return true;
+}
+
+// RFC 6407 5.9. Keys stay for receiving as long as the same message's DTD says.
+static void act_deletes(struct push_in *p, const struct gdoi_push *m)
+{
+	uint32_t grace = m->has_sa && m->sa.has_gap && m->sa.gap.has_dtd ? m->sa.gap.dtd_s : 0;
+	struct gm_keks *keks = &p->g->keks;
+
+	for (size_t d = 0; d < m->n_del; d++) {
+		for (size_t i = 0; i < m->del[d].n; i++) {
+			struct gdoi_delete_item it = gdoi_delete_spi(&m->del[d], i);
+			struct gm_kek *k = kek_find(keks, it.kek_spi);
+
+			if (it.kind == GDOI_DELETE_ALL_TEK && it.proto == GDOI_PROTO_ESP)
+				gm_teks_delete_all(&p->g->teks, p->now, grace);
+			else if (it.kind == GDOI_DELETE_TEK && it.proto == GDOI_PROTO_ESP)
+				gm_teks_delete(&p->g->teks, p->now, it.tek_spi, grace);
+			else if (it.kind == GDOI_DELETE_KEK && k)
+				kek_close(k, p->now);
+			for (size_t n = 0; it.kind == GDOI_DELETE_ALL_KEK && n < keks->n; n++)
+				kek_close(&keks->kek[n], p->now);
+		}
+	}
+}
+
+static void act(struct push_in *p, const struct gdoi_push *m, const struct gm_kek *kek)
+{
+	struct gm_group *g = p->g;
+	bool had_keys = g->teks.n > 0;
+
+	act_deletes(p, m);
+	if (m->has_sa) {
+		p->gm->scratch->grant.whole = g->ks_conclave;
+		gm_teks_stage(&g->teks, p->now, &p->gm->scratch->grant);
+	}
+	if (m->has_sa && m->sa.has_sak)
+		gm_keks_put(&g->keks, p->now, kek);
+	if (m->has_sa)
+		gm_keylog_download(p->gm, m->sa.has_sak ? kek : NULL);
+	gm_teks_age(&g->teks, p->now, p->now);
+	gm_reg_plan_renewal(p->gm, g, p->now);
+	if (m->n_del > 0)
+		gm_out_event(p->out, EV_GM_DELETE, &g->lc, "deletes=%zu keys_left=%zu", m->n_del,
+			     g->teks.n);
+	if (m->n_del > 0 && (!gm_keks_current(&g->keks) || (had_keys && g->teks.n == 0))) {
+		g->renew_at =
+			mono_add_ms(p->now, (int64_t)rng_range(p->gm->rng, 0, DELETE_JITTER_MS));
+		g->renew_why = "deleted by key server";
+	}
+	p->gm->dp.dirty = true;
+}
+
+static void count(struct push_in *p, const char *tag, uint32_t seq, const struct gdoi_push *m)
+{
+	struct gm_group *g = p->g;
+	char from[ENDPOINT_STRLEN];
+
+	g->n.rekeys++;
+	g->n.rekeys_since_registration++;
+	g->n.last_rekey = p->now;
+	g->n.last_rekey_from = p->from.addr;
+	g->n.last_seq = seq;
+	gm_out_event(p->out, EV_GM_RECV_REKEY, &g->lc, "%s from=%s seq=%u teks=%zu new_kek=%s", tag,
+		     endpoint_str(&p->from, from), seq,
+		     m->has_sa ? p->gm->scratch->grant.n_teks : 0,
+		     m->has_sa && m->sa.has_sak ? "yes" : "no");
+}
+
+// SIG was right and SEQ is kept. The answer is made before the KEK it is made with may go, and
+// sent after everything else is done (RFC 8263 4).
+static void accepted(struct push_in *p, const struct gdoi_push_form *f)
+{
+	struct gdoi_push *m = &p->gm->scratch->push;
+	struct gm_kek old, fresh = { .seq = 0 };
+	struct rd_err err = { NULL };
+	const char *why = NULL;
+	char tag[24];
+
+	tag_str(p->kek, f->seq, tag);
+	if (!gdoi_push_decode(&p->g->ike.wire, f, m, &err) || !content_judge(p, m, &fresh, &why)) {
+		drop(p, GM_DROP_PUSH_REFUSED, NULL);
+		gm_out_event(p->out, EV_GDOI_REKEY_FAILURE, &p->g->lc, "%s reason=\"%s\"", tag,
+			     err.why ? err.why : why);
+		return;
+	}
+	p->kek->seen[0].acked = p->kek->ack ? p->now : MONO_NEVER;
+	old = *p->kek;
+	count(p, tag, f->seq, m);
+	act(p, m, &fresh);
+	if (old.ack)
+		ack_send(p->gm, p->g, &old, p->now, f->seq, &p->from, p->out);
+	kek_fini(&old);
+	kek_fini(&fresh);
+}
+
+static void verify(struct push_in *p, const struct isakmp_hdr *hdr, struct bytes datagram)
+{
+	struct gdoi_push_form f;
+	struct rd_err err = { NULL };
+	struct bytes plain;
+
+	if (!gdoi_push_hdr_judge(hdr, &err)) {
+		drop(p, GM_DROP_PUSH_FORM, err.why);
+	} else if (!push_decrypt(p, datagram, &plain)) {
+		drop(p, GM_DROP_PUSH_DECRYPT, NULL);
+	} else if (!gdoi_push_open(hdr, plain, cipher_block_len(p->kek->cipher), &f, &err)) {
+		drop(p, GM_DROP_PUSH_FORM, err.why);
+	} else if (!seq_judge(p, f.seq)) {
+		return;
+	} else if (!sig_verify(p, &f)) {
+		drop(p, GM_DROP_PUSH_SIG, NULL);
+	} else {
+		p->kek->seq = f.seq;
+		seen_add(p->kek, p, f.seq);
+		accepted(p, &f);
+	}
+}
+
+static void scratch_wipe(struct gm_scratch *s, size_t plain_len)
+{
+	explicit_bzero(s->plain, MIN_OF(plain_len, sizeof(s->plain)));
+	explicit_bzero(&s->push, sizeof(s->push));
+	gm_grant_fini(&s->grant);
+}
+
+void gm_rekey_in(struct gm *gm, mono_t now, const struct isakmp_hdr *hdr,
+		 const struct endpoint *from, struct bytes datagram, struct gm_out *out)
+{
+	struct push_in p = { .gm = gm, .now = now, .from = *from, .out = out };
+	struct gm_seen_push *again;
+
+	p.kek = find_group(gm, hdr, &p.g);
+	if (!p.kek) {
+		drop(&p, GM_DROP_PUSH_KEK, NULL);
+		return;
+	}
+	if (!gm_conf_is_server(&p.g->conf, &from->addr)) {
+		drop(&p, GM_DROP_PUSH_SOURCE, NULL);
+		return;
+	}
+	if (hash_parts(HASH_ALG_SHA256, &datagram, 1, p.hash) < 0)
+		return;
+	again = seen(p.kek, p.hash);
+	if (again) {
+		repeat(&p, again);
+		return;
+	}
+	if (p.kek->closed) {
+		drop(&p, GM_DROP_PUSH_KEK, NULL);
+		return;
+	}
+	verify(&p, hdr, datagram);
+	scratch_wipe(gm->scratch, datagram.len);
+}
