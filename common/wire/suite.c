@@ -73,42 +73,42 @@ static const struct suite_sig_hash sig_hashes[] = {
 
 // name, protocol, transform, key bits, authentication; octets of algorithm key, salt,
 // integrity key, IV, ICV; aead, counter IV, weak (0 or 1).
-#define ESP	GDOI_PROTO_ESP
-#define AH	GDOI_PROTO_AH
-#define HMAC(x) IPSEC_AUTH_HMAC_##x
-#define GMAC(x) IPSEC_AUTH_AES_##x##_GMAC
+#define E(x) GDOI_PROTO_ESP, ESP_##x
+#define A(x) GDOI_PROTO_AH, AH_##x
+#define M(x) IPSEC_AUTH_HMAC_##x
+#define G(x) IPSEC_AUTH_AES_##x##_GMAC
 // clang-format off
 static const struct suite_tek teks[] = {
-	{ "esp-gcm 128",                 ESP, ESP_AES_GCM_16,    128, 0,            20, 4, 0,  8,  16, 1, 1, 0 },
-	{ "esp-gcm 192",                 ESP, ESP_AES_GCM_16,    192, 0,            28, 4, 0,  8,  16, 1, 1, 0 },
-	{ "esp-gcm 256",                 ESP, ESP_AES_GCM_16,    256, 0,            36, 4, 0,  8,  16, 1, 1, 0 },
-	{ "esp-gmac 128",                ESP, ESP_NULL_AES_GMAC, 128, 0,            20, 4, 0,  8,  16, 1, 1, 0 },
-	{ "esp-gmac 192",                ESP, ESP_NULL_AES_GMAC, 192, 0,            28, 4, 0,  8,  16, 1, 1, 0 },
-	{ "esp-gmac 256",                ESP, ESP_NULL_AES_GMAC, 256, 0,            36, 4, 0,  8,  16, 1, 1, 0 },
-	{ "esp-aes esp-sha256-hmac",     ESP, ESP_AES_CBC,       128, HMAC(SHA256), 16, 0, 32, 16, 16, 0, 0, 0 },
-	{ "esp-192-aes esp-sha256-hmac", ESP, ESP_AES_CBC,       192, HMAC(SHA256), 24, 0, 32, 16, 16, 0, 0, 0 },
-	{ "esp-256-aes esp-sha256-hmac", ESP, ESP_AES_CBC,       256, HMAC(SHA256), 32, 0, 32, 16, 16, 0, 0, 0 },
-	{ "esp-aes esp-sha384-hmac",     ESP, ESP_AES_CBC,       128, HMAC(SHA384), 16, 0, 48, 16, 24, 0, 0, 0 },
-	{ "esp-192-aes esp-sha384-hmac", ESP, ESP_AES_CBC,       192, HMAC(SHA384), 24, 0, 48, 16, 24, 0, 0, 0 },
-	{ "esp-256-aes esp-sha384-hmac", ESP, ESP_AES_CBC,       256, HMAC(SHA384), 32, 0, 48, 16, 24, 0, 0, 0 },
-	{ "esp-aes esp-sha512-hmac",     ESP, ESP_AES_CBC,       128, HMAC(SHA512), 16, 0, 64, 16, 32, 0, 0, 0 },
-	{ "esp-192-aes esp-sha512-hmac", ESP, ESP_AES_CBC,       192, HMAC(SHA512), 24, 0, 64, 16, 32, 0, 0, 0 },
-	{ "esp-256-aes esp-sha512-hmac", ESP, ESP_AES_CBC,       256, HMAC(SHA512), 32, 0, 64, 16, 32, 0, 0, 0 },
-	{ "esp-aes esp-sha-hmac",        ESP, ESP_AES_CBC,       128, HMAC(SHA1),   16, 0, 20, 16, 12, 0, 0, 1 },
-	{ "esp-192-aes esp-sha-hmac",    ESP, ESP_AES_CBC,       192, HMAC(SHA1),   24, 0, 20, 16, 12, 0, 0, 1 },
-	{ "esp-256-aes esp-sha-hmac",    ESP, ESP_AES_CBC,       256, HMAC(SHA1),   32, 0, 20, 16, 12, 0, 0, 1 },
-	{ "esp-3des esp-sha-hmac",       ESP, ESP_3DES,          0,   HMAC(SHA1),   24, 0, 20, 8,  12, 0, 0, 1 },
-	{ "esp-3des esp-md5-hmac",       ESP, ESP_3DES,          0,   HMAC(MD5),    24, 0, 16, 8,  12, 0, 0, 1 },
-	{ "esp-null esp-sha256-hmac",    ESP, ESP_NULL,          0,   HMAC(SHA256), 0,  0, 32, 0,  16, 0, 0, 0 },
-	{ "esp-null esp-sha-hmac",       ESP, ESP_NULL,          0,   HMAC(SHA1),   0,  0, 20, 0,  12, 0, 0, 1 },
-	{ "ah-sha256-hmac",              AH,  AH_SHA256,         0,   HMAC(SHA256), 0,  0, 32, 0,  16, 0, 0, 0 },
-	{ "ah-sha384-hmac",              AH,  AH_SHA384,         0,   HMAC(SHA384), 0,  0, 48, 0,  24, 0, 0, 0 },
-	{ "ah-sha512-hmac",              AH,  AH_SHA512,         0,   HMAC(SHA512), 0,  0, 64, 0,  32, 0, 0, 0 },
-	{ "ah-sha-hmac",                 AH,  AH_SHA1,           0,   HMAC(SHA1),   0,  0, 20, 0,  12, 0, 0, 1 },
-	{ "ah-md5-hmac",                 AH,  AH_MD5,            0,   HMAC(MD5),    0,  0, 16, 0,  12, 0, 0, 1 },
-	{ "ah-gmac 128",                 AH,  AH_AES_128_GMAC,   0,   GMAC(128),    0,  4, 20, 8,  16, 0, 1, 0 },
-	{ "ah-gmac 192",                 AH,  AH_AES_192_GMAC,   0,   GMAC(192),    0,  4, 28, 8,  16, 0, 1, 0 },
-	{ "ah-gmac 256",                 AH,  AH_AES_256_GMAC,   0,   GMAC(256),    0,  4, 36, 8,  16, 0, 1, 0 },
+	{ "esp-gcm 128",                 E(AES_GCM_16),    128, 0,         20, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-gcm 192",                 E(AES_GCM_16),    192, 0,         28, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-gcm 256",                 E(AES_GCM_16),    256, 0,         36, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-gmac 128",                E(NULL_AES_GMAC), 128, 0,         20, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-gmac 192",                E(NULL_AES_GMAC), 192, 0,         28, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-gmac 256",                E(NULL_AES_GMAC), 256, 0,         36, 4, 0,  8,  16, 1, 1, 0 },
+	{ "esp-aes esp-sha256-hmac",     E(AES_CBC),       128, M(SHA256), 16, 0, 32, 16, 16, 0, 0, 0 },
+	{ "esp-192-aes esp-sha256-hmac", E(AES_CBC),       192, M(SHA256), 24, 0, 32, 16, 16, 0, 0, 0 },
+	{ "esp-256-aes esp-sha256-hmac", E(AES_CBC),       256, M(SHA256), 32, 0, 32, 16, 16, 0, 0, 0 },
+	{ "esp-aes esp-sha384-hmac",     E(AES_CBC),       128, M(SHA384), 16, 0, 48, 16, 24, 0, 0, 0 },
+	{ "esp-192-aes esp-sha384-hmac", E(AES_CBC),       192, M(SHA384), 24, 0, 48, 16, 24, 0, 0, 0 },
+	{ "esp-256-aes esp-sha384-hmac", E(AES_CBC),       256, M(SHA384), 32, 0, 48, 16, 24, 0, 0, 0 },
+	{ "esp-aes esp-sha512-hmac",     E(AES_CBC),       128, M(SHA512), 16, 0, 64, 16, 32, 0, 0, 0 },
+	{ "esp-192-aes esp-sha512-hmac", E(AES_CBC),       192, M(SHA512), 24, 0, 64, 16, 32, 0, 0, 0 },
+	{ "esp-256-aes esp-sha512-hmac", E(AES_CBC),       256, M(SHA512), 32, 0, 64, 16, 32, 0, 0, 0 },
+	{ "esp-aes esp-sha-hmac",        E(AES_CBC),       128, M(SHA1),   16, 0, 20, 16, 12, 0, 0, 1 },
+	{ "esp-192-aes esp-sha-hmac",    E(AES_CBC),       192, M(SHA1),   24, 0, 20, 16, 12, 0, 0, 1 },
+	{ "esp-256-aes esp-sha-hmac",    E(AES_CBC),       256, M(SHA1),   32, 0, 20, 16, 12, 0, 0, 1 },
+	{ "esp-3des esp-sha-hmac",       E(3DES),          0,   M(SHA1),   24, 0, 20, 8,  12, 0, 0, 1 },
+	{ "esp-3des esp-md5-hmac",       E(3DES),          0,   M(MD5),    24, 0, 16, 8,  12, 0, 0, 1 },
+	{ "esp-null esp-sha256-hmac",    E(NULL),          0,   M(SHA256), 0,  0, 32, 0,  16, 0, 0, 0 },
+	{ "esp-null esp-sha-hmac",       E(NULL),          0,   M(SHA1),   0,  0, 20, 0,  12, 0, 0, 1 },
+	{ "ah-sha256-hmac",              A(SHA256),        0,   M(SHA256), 0,  0, 32, 0,  16, 0, 0, 0 },
+	{ "ah-sha384-hmac",              A(SHA384),        0,   M(SHA384), 0,  0, 48, 0,  24, 0, 0, 0 },
+	{ "ah-sha512-hmac",              A(SHA512),        0,   M(SHA512), 0,  0, 64, 0,  32, 0, 0, 0 },
+	{ "ah-sha-hmac",                 A(SHA1),          0,   M(SHA1),   0,  0, 20, 0,  12, 0, 0, 1 },
+	{ "ah-md5-hmac",                 A(MD5),           0,   M(MD5),    0,  0, 16, 0,  12, 0, 0, 1 },
+	{ "ah-gmac 128",                 A(AES_128_GMAC),  0,   G(128),    0,  4, 20, 8,  16, 0, 1, 0 },
+	{ "ah-gmac 192",                 A(AES_192_GMAC),  0,   G(192),    0,  4, 28, 8,  16, 0, 1, 0 },
+	{ "ah-gmac 256",                 A(AES_256_GMAC),  0,   G(256),    0,  4, 36, 8,  16, 0, 1, 0 },
 };
 // clang-format on
 

@@ -1,0 +1,134 @@
+#include "tests/unit/unit.h"
+
+#include "common/wire/suite.h"
+
+static void the_mandatory_suites_have_their_key_lengths(void **state)
+{
+	const struct suite_tek *gcm = suite_tek_named("esp-gcm 256");
+	const struct suite_tek *cbc = suite_tek_named("esp-256-aes esp-sha256-hmac");
+
+	(void)state;
+	assert_int_equal(gcm->transform, ESP_AES_GCM_16);
+	assert_int_equal(gcm->alg_key_len, 36); // RFC 4106 8.1: key and salt
+	assert_int_equal(gcm->salt_len, 4);
+	assert_int_equal(gcm->integrity_key_len, 0);
+	assert_true(gcm->aead && gcm->counter_iv);
+	assert_int_equal(cbc->alg_key_len, 32);
+	assert_int_equal(cbc->integrity_key_len, 32); // RFC 4868 2.1.1
+	assert_int_equal(cbc->icv_len, 16);	      // RFC 4868 2.3: truncated to 128 bits
+	assert_int_equal(cbc->iv_len, 16);
+	assert_false(cbc->aead || cbc->counter_iv || cbc->weak);
+}
+
+static void a_suite_is_found_by_what_show_prints_and_by_what_is_typed(void **state)
+{
+	char words[SUITE_TEK_STRLEN];
+	const struct suite_tek *s = suite_tek_named("esp-aes 256 esp-sha256-hmac");
+
+	(void)state;
+	assert_string_equal(s->name, "esp-256-aes esp-sha256-hmac");
+	assert_string_equal(suite_tek_words(s, words), "esp-aes 256 esp-sha256-hmac");
+	s = suite_tek_named("esp-aes esp-sha-hmac");
+	assert_int_equal(s->key_bits, 128);
+	assert_true(s->weak);
+	assert_null(suite_tek_named("esp-aes"));
+}
+
+static void every_suite_is_found_again_from_its_numbers(void **state)
+{
+	const struct suite_tek *s;
+	size_t n;
+
+	(void)state;
+	for (n = 0; (s = suite_tek_row(n)); n++) {
+		struct gdoi_sat sat = { 0 };
+		char words[SUITE_TEK_STRLEN];
+
+		suite_tek_to_sat(s, &sat);
+		assert_ptr_equal(suite_tek_find(&sat), s);
+		assert_ptr_equal(suite_tek_named(s->name), s);
+		assert_ptr_equal(suite_tek_named(suite_tek_words(s, words)), s);
+		assert_true(s->alg_key_len <= 64 && s->integrity_key_len <= 64);
+		assert_true(s->proto == GDOI_PROTO_ESP ? esp_transform_known(s->transform)
+						       : ah_transform_known(s->transform));
+	}
+	assert_true(n > 20);
+}
+
+static void a_key_length_left_out_means_128_bits_for_aes_only(void **state)
+{
+	struct gdoi_sat sat = { .proto = GDOI_PROTO_ESP, .transform = ESP_AES_GCM_16 };
+
+	(void)state;
+	assert_string_equal(suite_tek_find(&sat)->name, "esp-gcm 128");
+	sat.key_bits = 512;
+	assert_null(suite_tek_find(&sat));
+	sat = (struct gdoi_sat){ .proto = GDOI_PROTO_ESP,
+				 .transform = ESP_3DES,
+				 .auth = IPSEC_AUTH_HMAC_SHA1 };
+	assert_string_equal(suite_tek_find(&sat)->name, "esp-3des esp-sha-hmac");
+	sat.key_bits = 128;
+	assert_null(suite_tek_find(&sat));
+}
+
+static void phase_1_rows_are_found_by_number_and_name(void **state)
+{
+	(void)state;
+	assert_int_equal(suite_enc_find(IKE1_ENC_AES_CBC, 256)->key_len, 32);
+	assert_null(suite_enc_find(IKE1_ENC_AES_CBC, 0)); // key length is not optional for AES
+	assert_true(suite_enc_find(IKE1_ENC_3DES, 0)->weak);
+	assert_int_equal(suite_enc_named("aes 256")->key_bits, 256);
+	assert_int_equal(suite_hash_find(IKE1_HASH_SHA384)->len, 48);
+	assert_int_equal(suite_hash_find(IKE1_HASH_SHA384)->block_len, 128);
+	assert_int_equal(suite_hash_named("sha256")->hash, IKE1_HASH_SHA256);
+	assert_int_equal(suite_group_find(14)->ke_len, 256);
+	assert_int_equal(suite_group_find(21)->ke_len, 132);
+	assert_int_equal(suite_group_find(21)->secret_len, 66);
+	assert_true(suite_group_find(2)->weak);
+	assert_null(suite_group_find(22));
+	assert_int_equal(suite_auth_find(IKE1_AUTH_ECDSA_384)->sig_len, 96);
+	assert_int_equal(suite_auth_named("pre-share")->auth, IKE1_AUTH_PSK);
+	assert_null(suite_auth_named("rsa"));
+}
+
+static void rekey_rows_are_found_by_number_and_name(void **state)
+{
+	(void)state;
+	assert_int_equal(suite_kek_find(GDOI_KEK_AES, 128)->key_len, 16);
+	assert_int_equal(suite_kek_find(GDOI_KEK_AES, 128)->iv_len, 16);
+	assert_null(suite_kek_find(GDOI_KEK_AES, 0)); // RFC 6407 5.3.3: needed for AES
+	assert_int_equal(suite_kek_find(GDOI_KEK_3DES, 0)->iv_len, 8);
+	assert_int_equal(suite_kek_named("aes 256")->key_bits, 256);
+	assert_int_equal(suite_sig_find(GDOI_SIG_ECDSA_521)->sig_len, 132);
+	assert_int_equal(suite_sig_find(GDOI_SIG_ECDSA_256)->hash, GDOI_SIG_HASH_SHA256);
+	assert_null(suite_sig_find(GDOI_SIG_DSS));
+	assert_int_equal(suite_sig_hash_find(GDOI_SIG_HASH_SHA512)->len, 64);
+	assert_true(suite_sig_hash_named("md5")->weak);
+}
+
+static void numbers_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(isakmp_payload_name(GDOI_PL_GAP), "GAP");
+	assert_string_equal(isakmp_exchange_name(33), "GROUPKEY-PUSH");
+	assert_string_equal(isakmp_notify_type_name(36136), "R-U-THERE");
+	assert_string_equal(gdoi_proto_name(200), "bypass");
+	assert_string_equal(gdoi_kek_alg_name(77), "unassigned");
+	assert_true(ah_transform_known(AH_SHA256));
+	assert_false(ah_transform_known(12345));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_mandatory_suites_have_their_key_lengths),
+		cmocka_unit_test(a_suite_is_found_by_what_show_prints_and_by_what_is_typed),
+		cmocka_unit_test(every_suite_is_found_again_from_its_numbers),
+		cmocka_unit_test(a_key_length_left_out_means_128_bits_for_aes_only),
+		cmocka_unit_test(phase_1_rows_are_found_by_number_and_name),
+		cmocka_unit_test(rekey_rows_are_found_by_number_and_name),
+		cmocka_unit_test(numbers_have_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
