@@ -1,62 +1,66 @@
-// tests/fuzz/replay.c - run a fuzz target over the files of its corpus, in any build.
-// Every input is copied to a buffer of its exact size, so that a sanitizer sees each octet too far.
+// Runs every file of a corpus directory through one fuzz target: corpus replay for compilers
+// without libFuzzer. Fails when the directory has no file, so that a corpus cannot vanish unseen.
 #include <dirent.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *b, size_t len);
+#include "tests/fuzz/fuzz.h"
 
-#define INPUT_MAX (1u << 20)
-
-static int replay(const char *path)
+static int replay_file(const char *path)
 {
-	static uint8_t all[INPUT_MAX];
-	FILE *f = fopen(path, "re");
-	uint8_t *exact;
-	size_t len;
+	FILE *f = fopen(path, "rb");
+	uint8_t *data;
+	struct stat st;
+	size_t n;
 
-	if (!f) {
+	if (!f || fstat(fileno(f), &st) < 0) {
 		perror(path);
 		return -1;
 	}
-	len = fread(all, 1, sizeof(all), f);
+	data = malloc((size_t)st.st_size + 1);
+	BUG_ON(!data);
+	// The input ends where the allocation ends.
+	n = fread(data + 1, 1, (size_t)st.st_size, f);
 	fclose(f);
-	exact = malloc(len ? len : 1);
-	if (!exact)
-		return -1;
-	memcpy(exact, all, len);
-	LLVMFuzzerTestOneInput(exact, len);
-	free(exact);
+	fuzz_one(BYTES(data + 1, n));
+	free(data);
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int replay_dir(const char *dir)
 {
+	DIR *d = opendir(dir);
 	struct dirent *e;
 	char path[4096];
-	unsigned n = 0;
-	DIR *d;
+	int n = 0;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s CORPUS_FOLDER\n", argv[0]);
-		return 2;
-	}
-	d = opendir(argv[1]);
 	if (!d) {
-		perror(argv[1]);
-		return 1;
+		perror(dir);
+		return -1;
 	}
 	while ((e = readdir(d))) {
 		if (e->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", argv[1], e->d_name);
-		if (replay(path) < 0)
-			return 1;
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (replay_file(path) < 0)
+			n = -1;
+		if (n < 0)
+			break;
 		n++;
 	}
 	closedir(d);
-	printf("%u inputs\n", n);
-	return n > 0 ? 0 : 1; // an empty corpus tests nothing
+	printf("%s: %d inputs\n", dir, n);
+	return n > 0 ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+	int status = argc > 1 ? 0 : 1;
+
+	for (int i = 1; i < argc; i++) {
+		if (replay_dir(argv[i]) < 0)
+			status = 1;
+	}
+	return status;
 }
