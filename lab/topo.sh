@@ -1,0 +1,168 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # its arrays and lib.sh's variables are shared
+# lab/topo.sh - read a topology file and make its network.
+#
+#   node NAME KIND                          router, host, ks (key server) or gm (group member)
+#   link A:IF ADDR/LEN  B:IF ADDR/LEN [mtu N]
+#   route NODE PREFIX via GATEWAY           PREFIX may be default
+#   group NAME IDENTITY KS GM…              the group's members and its key server
+#   protect NAME PREFIX PREFIX…             every pair of them travels encrypted
+#
+# A group member's ends are not given to its kernel: they become p-IF for espd, which makes a TAP
+# named IF that carries the address. The end named wan faces the network that may not read us.
+
+declare -A node_kind node_ports node_groups end_addr end_mtu group_identity group_ks group_gms
+declare -A group_protect
+topo_order=()
+topo_links=()
+topo_routes=()
+
+topo_path() { [ -e "$1" ] && echo "$1" || echo "$lab_top/lab/topo/$1"; }
+
+topo_load() { # TOPO: a name in lab/topo or a path
+	local path word rest line=0
+	path=$(topo_path "$1")
+	[ -r "$path" ] || lab_die "no topology named $1; there are: $(cd "$lab_top/lab/topo" && echo *)"
+	node_kind=() node_ports=() node_groups=() end_addr=() end_mtu=() topo_order=() topo_links=()
+	topo_routes=() group_identity=() group_ks=() group_gms=() group_protect=()
+	while read -r word rest; do
+		line=$((line + 1))
+		case $word in
+		'' | '#'*) continue ;;
+		node | link | route | group | protect)
+			# shellcheck disable=SC2086 # words of a line
+			topo_$word $rest || lab_die "$path:$line: $word: cannot read \"$rest\""
+			;;
+		*) lab_die "$path:$line: $word is not known; known are: node link route group protect" ;;
+		esac
+	done <"$path"
+}
+
+topo_node() {
+	[[ $# = 2 && $2 =~ ^(router|host|ks|gm)$ ]] || return 1
+	node_kind[$1]=$2
+	topo_order+=("$1")
+}
+
+topo_end() { # NODE:IF ADDR/LEN
+	local node=${1%:*}
+	[[ -n ${node_kind[$node]:-} && $2 == */* ]] || return 1
+	end_addr[$1]=$2
+	node_ports[$node]="${node_ports[$node]:-} ${1#*:}"
+}
+
+topo_link() {
+	[[ $# = 4 || ( $# = 6 && $5 == mtu ) ]] || return 1
+	topo_end "$1" "$2" && topo_end "$3" "$4" || return 1
+	end_mtu[$1]=${6:-1500}
+	end_mtu[$3]=${6:-1500}
+	topo_links+=("$1 $3")
+}
+
+topo_route() {
+	[[ $# = 4 && $3 == via && -n ${node_kind[$1]:-} ]] || return 1
+	topo_routes+=("$1 $2 $4")
+}
+
+topo_group() {
+	[[ $# -ge 4 && $2 =~ ^[0-9]+$ ]] || return 1
+	local name=$1 gm
+	group_identity[$name]=$2
+	group_ks[$name]=$3
+	shift 3
+	group_gms[$name]="$*"
+	for gm in "$@"; do node_groups[$gm]="${node_groups[$gm]:-} $name"; done
+}
+
+topo_protect() {
+	[[ $# -ge 3 && -n ${group_identity[$1]:-} ]] || return 1
+	local name=$1
+	shift
+	group_protect[$name]="$*"
+}
+
+topo_nodes() { # KIND
+	local n
+	for n in "${topo_order[@]}"; do [ "${node_kind[$n]}" != "$1" ] || printf '%s ' "$n"; done
+}
+
+topo_daemons() {
+	[ -z "$(topo_nodes ks)" ] || echo ksd
+	[ -z "$(topo_nodes gm)" ] || echo gmd espd
+}
+
+topo_addr() { # NODE [IF]: its address; without IF that of the first
+	local port=${2:-}
+	# shellcheck disable=SC2086 # the first word
+	[ -n "$port" ] || { set -- $1 ${node_ports[$1]} && port=$2; }
+	local a=${end_addr[$1:$port]}
+	echo "${a%/*}"
+}
+
+# The interface's name in the kernel before espd comes: p-wan for a member's wan.
+topo_dev() { # NODE IF
+	[ "${node_kind[$1]}" = gm ] && echo "p-$2" || echo "$2"
+}
+
+topo_make_nodes() {
+	local n ns
+	for n in "${topo_order[@]}"; do
+		ns=$(lab_ns "$n")
+		mkdir -p "$LAB_DIR/$n"
+		ip netns add "$ns" && ip -n "$ns" link set lo up || return 1
+		lab_in "$n" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
+			net.ipv6.conf.default.disable_ipv6=1 || return 1
+		[ "${node_kind[$n]}" != router ] || lab_in "$n" sysctl -qw net.ipv4.ip_forward=1 ||
+			return 1
+	done
+}
+
+topo_make_links() {
+	local link a b dev_a dev_b
+	for link in "${topo_links[@]}"; do
+		read -r a b <<<"$link"
+		dev_a=$(topo_dev "${a%:*}" "${a#*:}")
+		dev_b=$(topo_dev "${b%:*}" "${b#*:}")
+		ip link add dev "$dev_a" netns "$(lab_ns "${a%:*}")" type veth \
+			peer name "$dev_b" netns "$(lab_ns "${b%:*}")" || return 1
+		topo_tame "${a%:*}" "$dev_a" "${end_mtu[$a]}" || return 1
+		topo_tame "${b%:*}" "$dev_b" "${end_mtu[$b]}" || return 1
+	done
+}
+
+# No offload: packets look on the wire as they were sent. espd's ports are closed to the kernel,
+# which would otherwise answer ARP and forward beside espd.
+topo_tame() { # NODE DEV MTU
+	local node=$1 dev=$2
+	ip -n "$(lab_ns "$node")" link set dev "$dev" mtu "$3" up || return 1
+	lab_in "$node" ethtool -K "$dev" tx off tso off gso off gro off rx off >/dev/null || return 1
+	[[ $dev == p-* ]] || return 0
+	ip -n "$(lab_ns "$node")" link set dev "$dev" arp off || return 1
+	lab_in "$node" nft "add table netdev ports
+		add chain netdev ports $dev { type filter hook ingress device $dev priority 0; policy drop; }"
+}
+
+topo_dress() { # NODE IF: address, MTU, up
+	local ns
+	ns=$(lab_ns "$1")
+	ip -n "$ns" addr replace "${end_addr[$1:$2]}" dev "$2" &&
+		ip -n "$ns" link set dev "$2" mtu "${end_mtu[$1:$2]}" up
+}
+
+topo_add_routes() { # NODE
+	local route node prefix gateway
+	for route in "${topo_routes[@]}"; do
+		read -r node prefix gateway <<<"$route"
+		[ "$node" != "$1" ] || ip -n "$(lab_ns "$node")" route replace "$prefix" via "$gateway" ||
+			return 1
+	done
+}
+
+# All but members: those get theirs when espd has made the TAPs.
+topo_dress_all() {
+	local n port
+	for n in "${topo_order[@]}"; do
+		[ "${node_kind[$n]}" != gm ] || continue
+		for port in ${node_ports[$n]}; do topo_dress "$n" "$port" || return 1; done
+		topo_add_routes "$n" || return 1
+	done
+}
