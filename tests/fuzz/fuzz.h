@@ -17,8 +17,9 @@ void fuzz_one(struct bytes input);
 // Reads every octet of a view, so that the sanitizer sees one that reaches too far.
 static inline void fuzz_touch(struct bytes b)
 {
-	static volatile uint8_t sink;
+	uint8_t sum = 0;
 
 	for (size_t i = 0; i < b.len; i++)
-		sink ^= b.p[i];
+		sum ^= b.p[i];
+	__asm__ volatile("" : : "r"(sum)); // the reads are wanted, their result is not
 }
