@@ -1,0 +1,379 @@
+#include "tests/unit/unit.h"
+
+#include "tests/unit/gm/world.h"
+
+static struct signer signer;
+static struct world w;
+
+static int keys_once(void **state)
+{
+	(void)state;
+	if (crypto_init() < 0)
+		return -1;
+	signer_init(&signer);
+	return signer_generate(&signer, "REKEY", SIGN_RSA, 2048);
+}
+
+static int keys_end(void **state)
+{
+	(void)state;
+	signer_fini(&signer);
+	return 0;
+}
+
+static int one_ks(void **state)
+{
+	(void)state;
+	world_init(&w, 1, &signer);
+	return 0;
+}
+
+static int two_ks(void **state)
+{
+	(void)state;
+	world_init(&w, 2, &signer);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	world_fini(&w);
+	return 0;
+}
+
+static void a_member_registers_and_holds_what_it_was_given(void **state)
+{
+	const struct gm_tek *k;
+
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	w.ks[0].kek.seq = 7;
+	world_register(&w);
+	assert_true(w.g->registered);
+	assert_int_equal(w.ks[0].group_asked, 1234);
+	assert_int_equal(w.ks[0].sids_asked, GM_SIDS_WANTED);
+	k = gm_teks_find(&w.g->teks, 0x1111);
+	assert_non_null(k);
+	assert_memory_equal(k->key.b, w.ks[0].tek[0].key, 20);
+	assert_string_equal(k->transform, "esp-gcm 128");
+	assert_int_equal(w.g->keks.kek[0].seq, 7);
+	assert_true(secret_eq(&w.g->keks.kek[0].key, &w.ks[0].kek.key));
+	assert_int_equal(w.g->sids.n, 2);
+	assert_int_equal(w.n_events[EV_GM_REGSTER], 1);
+	assert_int_equal(w.n_events[EV_GM_REGS_COMPL], 1);
+	assert_true(w.g->ks_conclave);
+}
+
+static void cbc_policy_asks_for_no_sender_id(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-256-aes esp-sha256-hmac", 0x1111, 3600, 1, 2);
+	world_register(&w);
+	assert_true(w.g->registered);
+	assert_int_equal(w.ks[0].sids_asked, 0);
+	assert_int_equal(gm_teks_find(&w.g->teks, 0x1111)->auth.len, 32);
+}
+
+static void a_dead_first_server_costs_one_timeout(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[1], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	w.ks[0].dead = true;
+	world_register(&w);
+	world_until(&w, 10);
+	assert_false(w.g->registered);
+	world_until(&w, 12);
+	assert_true(w.g->registered);
+	assert_true(addr_eq(&w.g->registered_with, &w.ks[1].at.addr));
+	assert_int_equal(w.ks[0].datagrams, 4);
+	assert_int_equal(w.n_events[EV_GM_REGS_FAIL], 1);
+}
+
+static void rounds_in_vain_are_spaced_further_and_further(void **state)
+{
+	int64_t waits[4];
+
+	(void)state;
+	w.ks[0].dead = true;
+	world_register(&w);
+	for (size_t i = 0; i < 4; i++) {
+		while (w.g->reg.rounds == i)
+			world_until(&w, w.now.ms / 1000 + 1);
+		waits[i] = mono_left_ms(w.g->reg.next, w.now);
+	}
+	assert_in_range(waits[0], 3000, 5000);
+	assert_in_range(waits[1], 7000, 10000);
+	assert_in_range(waits[2], 15000, 20000);
+	assert_in_range(waits[3], 31000, 40000);
+}
+
+static void a_server_that_comes_back_is_found(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	w.ks[0].dead = true;
+	world_register(&w);
+	world_until(&w, 30);
+	w.ks[0].dead = false;
+	world_until(&w, 60);
+	assert_true(w.g->registered);
+}
+
+static void an_identity_that_is_no_configured_server_is_refused(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	w.ks[0].id = addr_from_v4(0x0a0000fe);
+	world_register(&w);
+	assert_false(w.g->registered);
+	assert_int_equal(w.n_events[EV_GM_REJECTED], 1);
+	assert_non_null(strstr(w.last_text[EV_GM_REJECTED], "identity"));
+	assert_int_equal(w.ks[0].group_asked, 0);
+}
+
+static void a_wrong_psk_registers_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(secret_set(&w.ks[0].psk, "other", 5), 0);
+	world_register(&w);
+	world_until(&w, 30);
+	assert_false(w.g->registered);
+	assert_true(w.n_events[EV_GM_REGS_FAIL] >= 1);
+}
+
+static void a_transform_we_lack_is_answered_by_a_delete(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-3des esp-sha-hmac", 0x1111, 3600, 1, 2);
+	world_register(&w);
+	assert_false(w.g->registered);
+	assert_int_equal(w.ks[0].deletes, 1);
+	assert_null(w.ks[0].sa);
+	assert_int_equal(w.g->teks.n, 0);
+}
+
+static void transport_mode_is_refused(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2)->sat.encap = IPSEC_ENCAP_TRANSPORT;
+	world_register(&w);
+	assert_false(w.g->registered);
+	assert_non_null(strstr(w.last_text[EV_GM_REJECTED], "tunnel"));
+}
+
+static void an_unknown_kek_attribute_aborts_without_a_partial_install(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	w.ks[0].unknown_attr = true;
+	world_register(&w);
+	assert_false(w.g->registered);
+	assert_int_equal(w.n_events[EV_GM_REJECTED], 1);
+	assert_int_equal(w.ks[0].deletes, 1);
+	assert_int_equal(w.g->teks.n, 0);
+	assert_int_equal(w.g->keks.n, 0);
+}
+
+static void a_key_of_the_wrong_length_aborts_without_a_partial_install(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x2222, 3600, 2, 1)->key_len = 16;
+	world_register(&w);
+	assert_false(w.g->registered);
+	assert_int_equal(w.g->teks.n, 0);
+	assert_int_equal(w.g->keks.n, 0);
+	assert_int_equal(w.ks[0].deletes, 1);
+}
+
+static void counter_mode_without_a_sender_id_is_refused(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	w.ks[0].no_sid = true;
+	world_register(&w);
+	assert_false(w.g->registered);
+	assert_non_null(strstr(w.last_text[EV_GM_REJECTED], "sender id"));
+}
+
+static void a_message_with_a_wrong_hash_changes_nothing(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	w.ks[0].bad_hash_2 = true;
+	world_register(&w);
+	assert_false(w.g->registered);
+	assert_int_equal(w.g->reg.state, GM_REG_PULL2);
+	assert_int_equal(w.gm->ike_refused[IKE_R_BAD_HASH] + w.gm->ike_refused[IKE_R_MALFORMED], 1);
+	assert_int_equal(w.ks[0].deletes, 0);
+}
+
+static void lost_messages_are_sent_again(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	w.cut = true;
+	world_register(&w);
+	w.cut = false;
+	world_until(&w, 2);
+	assert_true(w.g->registered);
+}
+
+static void a_registration_without_rekey_sa_has_no_sequence_number(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	w.ks[0].no_sak = true;
+	world_register(&w);
+	assert_true(w.g->registered);
+	assert_null(gm_keks_current(&w.g->keks));
+}
+
+static void the_phase_1_sa_is_deleted_after_half_a_minute(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	world_register(&w);
+	world_until(&w, 29);
+	assert_int_equal(w.ks[0].deletes, 0);
+	world_until(&w, 31);
+	assert_int_equal(w.ks[0].deletes, 1);
+	assert_false(w.g->reg.sa_used);
+}
+
+static void a_member_registers_again_before_its_keys_end(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	world_register(&w);
+	assert_in_range(w.g->renew_at.ms, 3528000, 3540000);
+	world_until(&w, 3520);
+	assert_int_equal(w.ks[0].pulls, 1);
+	world_until(&w, 3541);
+	assert_int_equal(w.ks[0].pulls, 2);
+	assert_int_equal(w.n_events[EV_GM_RE_REGISTER], 1);
+}
+
+static void short_lives_have_short_margins(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 100, 1, 2);
+	world_register(&w);
+	assert_in_range(w.g->renew_at.ms, 88000, 90000);
+}
+
+static void an_operator_can_have_it_register_again(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	world_register(&w);
+	world_event(&w, (struct gm_event){ .kind = GM_EV_REREGISTER });
+	world_until(&w, 1);
+	assert_int_equal(w.ks[0].pulls, 2);
+	assert_int_equal(w.g->sids.sid[0].value, 2);
+	assert_int_equal(w.g->n.registrations, 2);
+}
+
+static void a_lower_sequence_number_of_a_later_pull_is_stale(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	w.ks[0].kek.seq = 9;
+	world_register(&w);
+	w.ks[0].kek.seq = 4;
+	world_event(&w, (struct gm_event){ .kind = GM_EV_REREGISTER });
+	world_until(&w, 1);
+	assert_int_equal(w.ks[0].pulls, 2);
+	assert_int_equal(w.g->keks.n, 1);
+	assert_int_equal(w.g->keks.kek[0].seq, 9);
+}
+
+static void reload_keeps_a_group_that_did_not_change(void **state)
+{
+	struct gm_conf *c;
+
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	world_register(&w);
+	world_event(&w, (struct gm_event){ .kind = GM_EV_CONFIG, .conf = world_conf(&w) });
+	assert_true(w.gm->group[0]->registered);
+	assert_int_equal(w.ks[0].pulls, 1);
+	c = world_conf(&w);
+	c->group[0].identity = 99;
+	world_event(&w, (struct gm_event){ .kind = GM_EV_CONFIG, .conf = c });
+	world_until(&w, 1);
+	assert_int_equal(w.ks[0].pulls, 2);
+	assert_int_equal(w.ks[0].group_asked, 99);
+}
+
+static void garbage_is_counted_and_dropped(void **state)
+{
+	uint8_t b[64] = { 0 };
+
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
+	world_register(&w);
+	world_datagram(&w, &w.ks[0].at, BYTES(b, 5));
+	assert_int_equal(w.gm->drops[GM_DROP_MALFORMED], 1);
+	b[17] = ISAKMP_VERSION;
+	b[18] = GDOI_XCH_PULL;
+	b[27] = sizeof(b);
+	b[16] = ISAKMP_PL_HASH;
+	world_datagram(&w, &w.ks[0].at, BYTES(b, sizeof(b)));
+	assert_int_equal(w.gm->drops[GM_DROP_COOKIE], 1);
+	b[18] = 77;
+	world_datagram(&w, &w.ks[0].at, BYTES(b, sizeof(b)));
+	assert_int_equal(w.gm->drops[GM_DROP_EXCHANGE], 1);
+}
+
+static void the_answer_of_another_address_is_refused(void **state)
+{
+	const struct endpoint mallory = { addr_from_v4(0x0a000063), 848 };
+	uint8_t b[64] = { 0 };
+
+	(void)state;
+	w.ks[0].dead = true;
+	world_register(&w);
+	memcpy(b, w.g->reg.sa.cky_i, 8);
+	b[15] = 1;
+	b[16] = ISAKMP_PL_SA;
+	b[17] = ISAKMP_VERSION;
+	b[18] = ISAKMP_XCH_MAIN;
+	b[27] = sizeof(b);
+	world_datagram(&w, &mallory, BYTES(b, sizeof(b)));
+	assert_int_equal(w.gm->ike_refused[IKE_R_WRONG_SOURCE], 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name)	 cmocka_unit_test_setup_teardown(name, one_ks, end)
+#define T2(name) cmocka_unit_test_setup_teardown(name, two_ks, end)
+		T(a_member_registers_and_holds_what_it_was_given),
+		T(cbc_policy_asks_for_no_sender_id),
+		T2(a_dead_first_server_costs_one_timeout),
+		T(rounds_in_vain_are_spaced_further_and_further),
+		T(a_server_that_comes_back_is_found),
+		T(an_identity_that_is_no_configured_server_is_refused),
+		T(a_wrong_psk_registers_nothing),
+		T(a_transform_we_lack_is_answered_by_a_delete),
+		T(transport_mode_is_refused),
+		T(an_unknown_kek_attribute_aborts_without_a_partial_install),
+		T(a_key_of_the_wrong_length_aborts_without_a_partial_install),
+		T(counter_mode_without_a_sender_id_is_refused),
+		T(a_message_with_a_wrong_hash_changes_nothing),
+		T(lost_messages_are_sent_again),
+		T(a_registration_without_rekey_sa_has_no_sequence_number),
+		T(the_phase_1_sa_is_deleted_after_half_a_minute),
+		T(a_member_registers_again_before_its_keys_end),
+		T(short_lives_have_short_margins),
+		T(an_operator_can_have_it_register_again),
+		T(a_lower_sequence_number_of_a_later_pull_is_stale),
+		T(reload_keeps_a_group_that_did_not_change),
+		T(garbage_is_counted_and_dropped),
+		T(the_answer_of_another_address_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, keys_once, keys_end);
+}
