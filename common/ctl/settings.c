@@ -452,6 +452,23 @@ const char *settings_text(struct settings *s, struct set_node *n)
 	return NULL;
 }
 
+bool settings_number(struct settings *s, struct set_node *n, int64_t min, int64_t max, int64_t *out)
+{
+	config_setting_t *c = setting_of(n);
+	int type = config_setting_type(c);
+	bool is_number = type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64;
+	int64_t v = is_number ? config_setting_get_int64(c) : 0;
+
+	if (is_number && v >= min && v <= max) {
+		*out = v;
+		return true;
+	}
+	complain_at(s, config_setting_source_line(c), NULL,
+		    "every entry wants to be a number from %lld to %lld", (long long)min,
+		    (long long)max);
+	return false;
+}
+
 void settings_describe(FILE *to, const char *group, const struct set_row *rows, size_t n_rows)
 {
 	static const char *const type_names[] = {

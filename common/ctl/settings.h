@@ -60,6 +60,9 @@ void settings_group(struct settings *s, struct set_node *n, const struct set_row
 		    size_t n_rows, void *out);
 // A value that is an element of a SET_EACH array of strings. NULL (reported) when it is not one.
 const char *settings_text(struct settings *s, struct set_node *n);
+// The same for whole numbers. False (reported) when it is not one from min to max.
+bool settings_number(struct settings *s, struct set_node *n, int64_t min, int64_t max,
+		     int64_t *out);
 // A problem the table can't express: "unknown access list 'FOO'". word may be NULL.
 void settings_complain(struct settings *s, const struct set_node *n, const char *word,
 		       const char *fmt, ...) PRINTF(4, 5);

@@ -1,0 +1,84 @@
+// dataplane/ip4.h - IPv4 as bytes: check a header, cut a packet into fragments, answer with ICMP.
+// Owns:   nothing; works on the octets it is handed.
+// From:   worker.c, esp_in.c, esp_out.c.
+// Spec:   RFC 791, RFC 792, RFC 1191, RFC 1812 4.3.2, RFC 1858.
+// Always: every length is checked against what was received.   Never: rte_*, allocation, logs.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IP4_HLEN      20u
+#define IP4_HLEN_MAX  60u
+#define IP4_DF	      0x4000u
+#define IP4_MF	      0x2000u
+#define IP4_OFF_MASK  0x1fffu
+#define IP4_ICMP_MAX  576u // longest ICMP error, RFC 1812 4.3.2.3
+#define IP4_ESP	      50u
+#define IP4_IPIP      4u
+#define ICMP_UNREACH  3u
+#define ICMP_NO_ROUTE 0u
+#define ICMP_TOO_BIG  4u
+#define ICMP_EXPIRED  11u
+
+// What one look at a packet tells. Addresses and ports in host order.
+struct ip4 {
+	uint32_t src, dst;
+	uint16_t len;	       // total length of the packet
+	uint16_t frag;	       // flags and offset
+	uint16_t sport, dport; // 0 where the protocol has none
+	uint8_t hlen, proto, tos, ttl;
+	bool opaque; // the protocol has ports, but not in this fragment
+};
+
+enum ip4_bad { IP4_GOOD, IP4_SHORT, IP4_HEADER, IP4_CHECKSUM, IP4_MARTIAN };
+
+static inline uint16_t be16_get(const uint8_t *b)
+{
+	return (uint16_t)(b[0] << 8 | b[1]);
+}
+
+static inline uint32_t be32_get(const uint8_t *b)
+{
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+static inline void be16_put(uint8_t *b, uint32_t v)
+{
+	b[0] = (uint8_t)(v >> 8);
+	b[1] = (uint8_t)v;
+}
+
+static inline void be32_put(uint8_t *b, uint32_t v)
+{
+	be16_put(b, v >> 16);
+	be16_put(b + 2, v);
+}
+
+// b holds len octets that claim to be an IPv4 packet; more than its total length may be there.
+enum ip4_bad ip4_parse(const uint8_t *b, size_t len, struct ip4 *out);
+
+uint16_t ip4_sum(const uint8_t *b, size_t len); // Internet checksum, ready to store big-endian
+void ip4_set_checksum(uint8_t *hdr, size_t hlen);
+void ip4_ttl_dec(uint8_t *hdr); // checksum follows, RFC 1624
+bool ip4_is_fragment(const struct ip4 *ip);
+bool ip4_is_group(uint32_t addr); // multicast or limited broadcast
+
+// Fragments of a packet, in order; options that must be copied are (RFC 791 3.1).
+struct ip4_cutter {
+	const uint8_t *pkt;
+	struct ip4 ip;
+	size_t done; // octets of payload already cut off
+	size_t mtu;
+};
+
+void ip4_cut_start(struct ip4_cutter *c, const uint8_t *pkt, const struct ip4 *ip, size_t mtu);
+// Writes the next fragment, at most mtu octets; returns its length, 0 after the last one.
+// out has room for mtu octets.
+size_t ip4_cut_next(struct ip4_cutter *c, uint8_t *out);
+
+// May an ICMP error answer this packet? (not errors, later fragments, groups, no-one)
+bool ip4_may_answer(const uint8_t *pkt, const struct ip4 *ip);
+// Writes the ICMP error about pkt, from src; out has room for IP4_ICMP_MAX. Returns its length.
+size_t ip4_icmp_error(uint8_t *out, const uint8_t *pkt, const struct ip4 *ip, uint32_t src,
+		      uint8_t type, uint8_t code, uint16_t mtu);

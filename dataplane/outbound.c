@@ -1,0 +1,152 @@
+#include "dataplane/esp_out.h"
+#include "dataplane/worker.h"
+
+#define MTU_MIN 68u // RFC 791: every module forwards this much
+
+// What the policy says about a packet that leaves through a protected port: DROP_COUNT and p->sa
+// set or NULL for clear, or the reason to drop it.
+static enum drop_reason judge(struct worker *w, struct pkt *p, const struct rule *rule)
+{
+	if (p->from_box && policy_exempts(w->policy, &p->ip, true)) {
+		w->st.path[PATH_OUT_EXEMPT]++;
+		return DROP_COUNT;
+	}
+	if (!rule || rule->action == DP_CLEAR)
+		return p->quotes ? DROP_ICMP_LEAK : DROP_COUNT;
+	if (rule->action == DP_DROP)
+		return DROP_POLICY_DROP;
+	p->sa = rule->out;
+	return p->sa ? DROP_COUNT : DROP_OUT_NO_SA;
+}
+
+// Sorts packets into those to protect and those to send as they are.
+static void apply_policy(struct worker *w, struct pkts *l, struct pkts *secret, struct pkts *clear)
+{
+	const struct ip4 *ip[2 * BURST];
+	const struct rule *rule[2 * BURST];
+
+	for (unsigned i = 0; i < l->n; i++)
+		ip[i] = &l->p[i]->ip;
+	rules_match_burst(w->policy->rules, ip, l->n, rule);
+	for (unsigned i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+		enum drop_reason why = judge(w, p, rule[i]);
+
+		if (why != DROP_COUNT)
+			drop(w, p->m, why);
+		else
+			pkts_add(p->sa ? secret : clear, p);
+	}
+	w->st.path[PATH_OUT_CLEAR] += clear->n;
+}
+
+// Without a policy a protected port is open or closed as configured; the box itself must reach
+// its key server in either case.
+static void without_policy(struct worker *w, struct pkts *l, struct pkts *clear)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+
+		if (w->d->conf.fail_close && !p->from_box)
+			drop(w, p->m, DROP_FAIL_CLOSED);
+		else if (p->quotes)
+			drop(w, p->m, DROP_ICMP_LEAK);
+		else
+			pkts_add(clear, p);
+	}
+	w->st.path[PATH_OUT_CLEAR] += clear->n;
+}
+
+static void send_all(struct worker *w, struct pkts *l)
+{
+	if (l->n && l->p[0]->sa)
+		esp_out(w, l);
+	for (unsigned i = 0; i < l->n; i++)
+		tx_packet(w, l->p[i]);
+	l->n = 0;
+}
+
+// Cuts p into fragments of at most mtu octets and sends each as p would have been.
+static void send_cut(struct worker *w, struct pkt *p, size_t mtu)
+{
+	struct pkt frag[BURST];
+	struct pkts l = { .n = 0 };
+	struct ip4_cutter c;
+	size_t len = 1;
+
+	ip4_cut_start(&c, pkt_ip(p), &p->ip, mtu);
+	w->st.path[PATH_FRAGMENTED]++;
+	while (len > 0) {
+		struct pkt *f = &frag[l.n];
+
+		*f = *p;
+		f->m = rte_pktmbuf_alloc(w->d->pool);
+		if (!f->m) {
+			w->st.drop[DROP_NO_BUFFER]++;
+			break;
+		}
+		len = ip4_cut_next(&c, pkt_ip(f));
+		f->m->data_len = (uint16_t)len;
+		f->m->pkt_len = (uint32_t)len;
+		f->ip.len = (uint16_t)len;
+		f->ip.frag = be16_get(pkt_ip(f) + 6);
+		if (len > 0)
+			pkts_add(&l, f);
+		else
+			rte_pktmbuf_free(f->m);
+		if (l.n == BURST)
+			send_all(w, &l);
+	}
+	send_all(w, &l);
+	rte_pktmbuf_free(p->m);
+}
+
+// A packet of the box itself is cut even with DF: we are its origin, and the kernel would not
+// believe an ICMP error that comes from its own address.
+static void too_big(struct worker *w, struct pkt *p, size_t mtu)
+{
+	if (mtu < MTU_MIN) {
+		drop(w, p->m, DROP_IP4_FRAGMENT);
+	} else if ((p->ip.frag & IP4_DF) && !p->from_kernel) {
+		icmp_answer(w, p, ICMP_UNREACH, ICMP_TOO_BIG, (uint16_t)mtu);
+		drop(w, p->m, DROP_IP4_TOO_BIG);
+	} else {
+		send_cut(w, p, mtu);
+	}
+}
+
+// Sends a list that is all to be protected or all clear; oversized packets go their own way.
+static void send_fitting(struct worker *w, struct pkts *l)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+		size_t mtu = w->d->ports[p->out].mtu;
+
+		if (p->sa)
+			mtu = esp_inner_max(p->sa->suite, mtu);
+		if (likely(p->ip.len <= mtu))
+			l->p[n++] = p;
+		else
+			too_big(w, p, mtu);
+	}
+	l->n = n;
+	send_all(w, l);
+}
+
+void outbound(struct worker *w, struct pkts *l)
+{
+	struct pkts judged = { .n = 0 }, secret = { .n = 0 }, clear = { .n = 0 }, open = { .n = 0 };
+
+	for (unsigned i = 0; i < l->n; i++)
+		pkts_add(w->d->ports[l->p[i]->out].is_protected ? &judged : &open, l->p[i]);
+	if (judged.n && w->policy)
+		apply_policy(w, &judged, &secret, &clear);
+	else
+		without_policy(w, &judged, &clear);
+	send_fitting(w, &secret);
+	send_fitting(w, &clear);
+	send_fitting(w, &open);
+	l->n = 0;
+}

@@ -1,0 +1,8 @@
+// dataplane/punt_io.h - the kernel's side of the ports: TAP descriptors against rings.
+// From: main.c's loop.   To: the kernel; workers through the rings of struct port.
+#pragma once
+#include "dataplane/espd.h"
+
+void punt_io_to_kernel(struct espd *d);			  // everything the workers punted
+void punt_io_from_kernel(struct espd *d, struct port *p); // what the TAP holds now
+bool punt_io_pending(const struct espd *d);
