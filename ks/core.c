@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/ike/info.h"
+#include "common/ike/keylog.h"
 #include "ks/fanout.h"
 #include "ks/pull.h"
 #include "ks/rekey.h"
@@ -397,7 +398,27 @@ static void rekey_command(struct call *c)
 
 // ---- life ----
 
-int ks_init(struct ks *ks, struct rng *rng, const struct ks_limits *limits, mono_t now,
+#if CONCLAVE_KEYLOG
+static void log_phase1(void *arg, const struct ike_keylog *k)
+{
+	keylog_ike(arg, k);
+}
+
+static void log_keys_to(struct ks *ks, const struct ks_options *options)
+{
+	ks->keylog = options->keylog;
+	ks->ike.keylog = log_phase1;
+	ks->ike.keylog_arg = options->keylog;
+}
+#else
+static void log_keys_to(struct ks *ks, const struct ks_options *options)
+{
+	(void)ks;
+	(void)options;
+}
+#endif
+
+int ks_init(struct ks *ks, struct rng *rng, const struct ks_options *options, mono_t now,
 	    struct ks_conf *conf)
 {
 	struct ks_out out;
@@ -408,12 +429,13 @@ int ks_init(struct ks *ks, struct rng *rng, const struct ks_limits *limits, mono
 	ks->ike.wire = gdoi_wire_opts_default();
 	ks->ike.wire.sid_without_request = true;
 	ks->ike.features = VID_CONCLAVE_BYPASS;
+	log_keys_to(ks, options);
 	ks->buf = malloc(KS_DGRAM_MAX);
 	ks->plain = malloc(KS_DGRAM_MAX);
-	err = ks->buf && ks->plain ? ike_table_init(&ks->sas, limits->n_sas) : -ENOMEM;
+	err = ks->buf && ks->plain ? ike_table_init(&ks->sas, options->n_sas) : -ENOMEM;
 	if (!err)
-		err = ike_halfopen_init(&ks->halfopen, rng, now, limits->n_halfopen,
-					limits->per_source);
+		err = ike_halfopen_init(&ks->halfopen, rng, now, options->n_halfopen,
+					options->per_source);
 	if (err) {
 		ks_conf_free(conf);
 		ks_fini(ks);

@@ -23,15 +23,19 @@ struct ks_event {
 	const char *group;
 };
 
-struct ks_limits {
+struct ks_options {
 	size_t n_sas;	   // phase 1 SAs
 	size_t n_halfopen; // handshakes before message 3
 	size_t per_source;
+#if CONCLAVE_KEYLOG
+	FILE *keylog; // borrowed; NULL: none
+#endif
 };
-#define KS_LIMITS_DEFAULT ((struct ks_limits){ 65536, 4096, 64 })
+#define KS_OPTIONS_DEFAULT                                                                         \
+	((struct ks_options){ .n_sas = 65536, .n_halfopen = 4096, .per_source = 64 })
 
 // conf is taken; groups get their first keys. rng is borrowed. -errno when memory is short.
-MUST_CHECK int ks_init(struct ks *ks, struct rng *rng, const struct ks_limits *limits, mono_t now,
+MUST_CHECK int ks_init(struct ks *ks, struct rng *rng, const struct ks_options *options, mono_t now,
 		       struct ks_conf *conf);
 void ks_fini(struct ks *ks);
 

@@ -1,5 +1,6 @@
 #include "ks/rekey.h"
 
+#include "common/ike/keylog.h"
 #include "ks/core.h"
 #include "ks/fanout.h"
 #include "ks/sa_build.h"
@@ -88,8 +89,6 @@ static struct keys_maker maker_of(struct ks *ks)
 }
 
 #if CONCLAVE_KEYLOG
-#include "common/ike/keylog.h"
-
 static void log_keys(const struct ks *ks, const struct ks_group *g)
 {
 	const struct kek *k = &g->keys.kek;

@@ -99,7 +99,7 @@ struct ks_conf *world_conf(void (*change)(struct ks_conf *c))
 struct world *world_new(void (*change)(struct ks_conf *c))
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct ks_limits limits = { 512, 64, 16 };
+	struct ks_options options = { .n_sas = 512, .n_halfopen = 64, .per_source = 16 };
 
 	assert_int_equal(crypto_init(), 0);
 	rng_seed(&w->rng, 42);
@@ -115,7 +115,7 @@ struct world *world_new(void (*change)(struct ks_conf *c))
 					.psk_arg = &w->psk,
 					.rng = &w->rng };
 	ks_out_init(&w->out);
-	assert_int_equal(ks_init(&w->ks, &w->rng, &limits, w->now, world_conf(change)), 0);
+	assert_int_equal(ks_init(&w->ks, &w->rng, &options, w->now, world_conf(change)), 0);
 	w->server = (struct endpoint){ w->ks.conf->address, w->ks.conf->port };
 	return w;
 }

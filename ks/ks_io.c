@@ -1,0 +1,488 @@
+#include "ks/ks_io.h"
+
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/crypto/crypto.h"
+#include "ks/dh_pool.h"
+#include "ks/rekey.h"
+#include "ks/show.h"
+
+#define RX_BATCH      32
+#define RX_ROUNDS     8 // batches per wake-up, then others get their turn
+#define TX_BATCH      64
+#define SOCKET_BUFFER (8 << 20)
+
+struct ks_io {
+	struct event_base *base;
+	struct event *on_rx, *on_timer, *on_dh, *on_term, *on_int, *on_hup;
+	struct ctl_server *ctl;
+	struct dh_pool *pool; // NULL: done in line
+	int sock;
+	const char *conf_path;
+	struct endpoint self;
+	struct rng rng;
+	struct ks ks;
+	struct ks_out out;
+	mono_t armed; // deadline that on_timer stands for
+	uint64_t n_tx_failed;
+	struct log_limit tx_log;
+	uint8_t rx[RX_BATCH][KS_DGRAM_MAX];
+};
+
+void ks_conf_report_log(void *arg, const char *text)
+{
+	(void)arg;
+	if (strstr(text, ": warning: "))
+		log_warn(CONF, NULL, "%s", text);
+	else
+		log_err(CONF, NULL, "%s", text);
+}
+
+// ---- outputs ----
+
+static void tx_failed(struct ks_io *io, size_t n, int err)
+{
+	uint64_t held;
+
+	io->n_tx_failed += n;
+	if (log_limit_pass(&io->tx_log, mono_now(), &held))
+		log_warn(MAIN, NULL, "datagrams not sent: %s total=%llu held-back=%llu",
+			 strerror(err), (unsigned long long)io->n_tx_failed,
+			 (unsigned long long)held);
+}
+
+// A datagram that cannot be sent is lost, as any other on its way; resending makes up for both.
+static void send_some(struct ks_io *io, const struct ks_send *s, size_t n)
+{
+	struct sockaddr_storage to[TX_BATCH];
+	struct mmsghdr m[TX_BATCH];
+	struct iovec v[TX_BATCH];
+	size_t done = 0;
+
+	memset(m, 0, sizeof(m));
+	for (size_t i = 0; i < n; i++) {
+		v[i] = (struct iovec){ (void *)(uintptr_t)s[i].datagram.p, s[i].datagram.len };
+		m[i].msg_hdr.msg_iov = &v[i];
+		m[i].msg_hdr.msg_iovlen = 1;
+		m[i].msg_hdr.msg_name = &to[i];
+		m[i].msg_hdr.msg_namelen = (socklen_t)endpoint_to_sockaddr(&s[i].to, &to[i]);
+	}
+	while (done < n) {
+		int sent = sendmmsg(io->sock, m + done, (unsigned)(n - done), 0);
+
+		if (sent < 0) {
+			tx_failed(io, 1, errno);
+			sent = 1; // past the one that failed
+		}
+		done += (size_t)sent;
+	}
+}
+
+static void tell(const struct ks_note *n)
+{
+	if (n->event >= 0)
+		event_log((enum event_id)n->event, &n->who, "%s", n->text);
+	else
+		log_line(n->module, n->level, &n->who, "%s", n->text);
+}
+
+static void arm(struct ks_io *io, mono_t deadline)
+{
+	int64_t ms;
+	struct timeval tv;
+
+	if (deadline.ms == io->armed.ms)
+		return;
+	io->armed = deadline;
+	if (mono_is_never(deadline)) {
+		evtimer_del(io->on_timer);
+		return;
+	}
+	ms = mono_left_ms(deadline, mono_now());
+	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+	evtimer_add(io->on_timer, &tv);
+}
+
+static void step(struct ks_io *io, const struct ks_event *ev);
+
+static void run_dh(struct ks_io *io, const struct ks_dh *dh)
+{
+	struct ks_event done = { .kind = KS_EV_DH_DONE, .dh = *dh };
+
+	if (io->pool) {
+		dh_pool_put(io->pool, dh);
+		return;
+	}
+	dh_job_run(dh->job);
+	step(io, &done);
+}
+
+static void step(struct ks_io *io, const struct ks_event *ev)
+{
+	struct ks_out *out = &io->out;
+	struct ks_dh dh; // a step asks for one at most
+	size_t n_dh;
+
+	ks_step(&io->ks, mono_now(), ev, out);
+	for (size_t i = 0; i < out->n_note; i++)
+		tell(&out->note[i]);
+	for (size_t i = 0; i < out->n_send; i += TX_BATCH)
+		send_some(io, out->send + i, MIN_OF(out->n_send - i, (size_t)TX_BATCH));
+	arm(io, out->deadline);
+	n_dh = out->n_dh;
+	BUG_ON(n_dh > 1);
+	if (n_dh == 1) {
+		dh = out->dh[0];
+		run_dh(io, &dh); // may use out for a step of its own
+	}
+}
+
+// ---- events ----
+
+static int receive(struct ks_io *io, struct mmsghdr m[RX_BATCH],
+		   struct sockaddr_storage from[RX_BATCH])
+{
+	struct iovec v[RX_BATCH];
+
+	memset(m, 0, RX_BATCH * sizeof(m[0]));
+	for (size_t i = 0; i < RX_BATCH; i++) {
+		v[i] = (struct iovec){ io->rx[i], sizeof(io->rx[i]) };
+		m[i].msg_hdr.msg_iov = &v[i];
+		m[i].msg_hdr.msg_iovlen = 1;
+		m[i].msg_hdr.msg_name = &from[i];
+		m[i].msg_hdr.msg_namelen = sizeof(from[i]);
+	}
+	return recvmmsg(io->sock, m, RX_BATCH, MSG_DONTWAIT, NULL);
+}
+
+static void on_rx(evutil_socket_t fd, short what, void *arg)
+{
+	struct ks_io *io = arg;
+	struct sockaddr_storage from[RX_BATCH];
+	struct mmsghdr m[RX_BATCH];
+
+	(void)fd;
+	(void)what;
+	for (size_t round = 0; round < RX_ROUNDS; round++) {
+		int n = receive(io, m, from);
+
+		for (int i = 0; i < n; i++) {
+			struct ks_event ev = { .kind = KS_EV_DATAGRAM,
+					       .datagram = BYTES(io->rx[i], m[i].msg_len),
+					       .to = io->self };
+
+			if (endpoint_from_sockaddr(&from[i], &ev.from) == 0)
+				step(io, &ev);
+		}
+		if (n < RX_BATCH)
+			return;
+	}
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct ks_io *io = arg;
+	struct ks_event ev = { .kind = KS_EV_TIMER };
+
+	(void)fd;
+	(void)what;
+	io->armed = MONO_NEVER; // it has fired: whatever comes is armed anew
+	step(io, &ev);
+}
+
+static void on_dh(evutil_socket_t fd, short what, void *arg)
+{
+	struct ks_io *io = arg;
+	struct ks_event ev = { .kind = KS_EV_DH_DONE };
+
+	(void)fd;
+	(void)what;
+	while (dh_pool_take(io->pool, &ev.dh))
+		step(io, &ev);
+}
+
+static void on_stop(evutil_socket_t sig, short what, void *arg)
+{
+	struct ks_io *io = arg;
+
+	(void)what;
+	event_log(EV_STOPPED, NULL, "ksd signal=%d", (int)sig);
+	event_base_loopbreak(io->base);
+}
+
+// What hangs on open sockets and threads cannot change under a running daemon.
+static bool same_places(const struct ks_conf *a, const struct ks_conf *b)
+{
+	return addr_eq(&a->address, &b->address) && a->port == b->port &&
+	       a->workers == b->workers && strcmp(a->control, b->control) == 0 &&
+	       strcmp(a->user, b->user) == 0;
+}
+
+static void on_hup(evutil_socket_t sig, short what, void *arg)
+{
+	struct ks_io *io = arg;
+	struct ks_event ev = { .kind = KS_EV_CONFIG };
+
+	(void)sig;
+	(void)what;
+	ev.conf = ks_conf_load(io->conf_path, ks_conf_report_log, NULL);
+	if (ev.conf && !same_places(ev.conf, io->ks.conf)) {
+		log_err(CONF, NULL,
+			"%s: ksd: address, port, control, user and workers change with a restart "
+			"only",
+			io->conf_path);
+		ks_conf_free(ev.conf);
+		ev.conf = NULL;
+	}
+	if (!ev.conf) {
+		log_err(CONF, NULL, "%s: not loaded; the former configuration stays in force",
+			io->conf_path);
+		return;
+	}
+	step(io, &ev);
+	event_log(EV_CONFIG_OK, NULL, "%s groups=%zu", io->conf_path, io->ks.n_groups);
+}
+
+// ---- control socket ----
+
+struct show {
+	void (*text)(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+	json_t *(*json)(const struct ks *ks, mono_t now, const char *word);
+};
+
+static void answer(struct ctl_req *req, void *arg, const struct show *s, const char *word)
+{
+	struct ks_io *io = arg;
+	struct ctl_text t = { 0 };
+
+	if (ctl_req_json(req)) {
+		ctl_reply_json(req, s->json(&io->ks, mono_now(), word));
+		return;
+	}
+	s->text(&io->ks, mono_now(), word, &t);
+	ctl_reply_text_take(req, &t);
+}
+
+static void on_members(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_members, ks_show_members_json },
+	       ctl_req_word(req, 5));
+}
+
+static void on_policy(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_policy, ks_show_policy_json }, NULL);
+}
+
+static void on_rekey(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_rekey, ks_show_rekey_json }, NULL);
+}
+
+static void on_summary(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_summary, ks_show_summary_json }, NULL);
+}
+
+static void on_counters(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_counters, ks_show_counters_json }, NULL);
+}
+
+static void on_version(struct ctl_req *req, void *arg)
+{
+	(void)arg;
+	if (ctl_req_json(req))
+		ctl_reply_json(req, json_pack("{s:s, s:s, s:b}", "program", "ksd", "version",
+					      CONCLAVE_VERSION, "keylog", CONCLAVE_KEYLOG));
+	else
+		ctl_reply_text(req, "Conclave ksd, GDOI key server, version " CONCLAVE_VERSION
+#if CONCLAVE_KEYLOG
+				    "\nLAB BUILD: session keys can be written to a file (keylog)"
+#endif
+				    "\n");
+}
+
+static void on_do_rekey(struct ctl_req *req, void *arg)
+{
+	struct ks_io *io = arg;
+	struct ks_event ev = { .kind = KS_EV_REKEY, .group = ctl_req_word(req, 5) };
+	struct ctl_text t = { 0 };
+
+	step(io, &ev);
+	if (io->out.refused) {
+		ctl_reply_error(req, io->out.answer, NULL);
+	} else if (ctl_req_json(req)) {
+		ctl_reply_json(req, json_pack("{s:s}", "result", io->out.answer));
+	} else {
+		ctl_text_add(&t, "%s\n", io->out.answer);
+		ctl_reply_text_take(req, &t);
+	}
+}
+
+static const struct ctl_cmd commands[] = {
+	{ "show crypto gdoi ks", "groups served here", on_summary },
+	{ "show crypto gdoi ks members [A.B.C.D]", "registered members and their rekeys",
+	  on_members },
+	{ "show crypto gdoi ks policy", "KEK and TEKs of each group", on_policy },
+	{ "show crypto gdoi ks rekey", "rekey timers and the rekey in progress", on_rekey },
+	{ "show crypto gdoi ks counters", "what was answered and what refused, by reason",
+	  on_counters },
+	{ "show version", "program and version", on_version },
+	{ "crypto gdoi ks rekey [group NAME]", "send new keys and policy to the members now",
+	  on_do_rekey },
+	{ NULL, NULL, NULL },
+};
+
+// ---- life ----
+
+static int open_socket(const struct endpoint *self)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = (socklen_t)endpoint_to_sockaddr(self, &sa);
+	int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int size = SOCKET_BUFFER, on = 1, err;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (sa.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&sa, len) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int open_port(struct ks_io *io, const struct ks_conf *conf)
+{
+	char at[ENDPOINT_STRLEN];
+
+	io->self = (struct endpoint){ conf->address, conf->port };
+	io->sock = open_socket(&io->self);
+	if (io->sock >= 0)
+		return 0;
+	log_err(MAIN, NULL, "cannot open UDP %s: %s", endpoint_str(&io->self, at),
+		strerror(-io->sock));
+	return io->sock;
+}
+
+static int open_control(struct ks_io *io, const struct ks_conf *conf)
+{
+	int err = ctl_server_new(io->base, conf->control, commands, io, &io->ctl);
+
+	if (err)
+		log_err(MAIN, NULL, "cannot open control socket %s: %s", conf->control,
+			strerror(-err));
+	return err;
+}
+
+static int open_pool(struct ks_io *io, const struct ks_conf *conf)
+{
+	int err = conf->workers ? dh_pool_new(conf->workers, &io->pool) : 0;
+
+	if (err)
+		log_err(MAIN, NULL, "cannot start %u threads: %s", conf->workers, strerror(-err));
+	return err;
+}
+
+static struct event *watch(struct ks_io *io, evutil_socket_t fd, short what, event_callback_fn cb)
+{
+	struct event *e = event_new(io->base, fd, what | EV_PERSIST, cb, io);
+
+	BUG_ON(!e);
+	event_add(e, NULL);
+	return e;
+}
+
+static void watch_all(struct ks_io *io)
+{
+	io->on_rx = watch(io, io->sock, EV_READ, on_rx);
+	io->on_timer = evtimer_new(io->base, on_timer, io);
+	io->on_term = watch(io, SIGTERM, EV_SIGNAL, on_stop);
+	io->on_int = watch(io, SIGINT, EV_SIGNAL, on_stop);
+	io->on_hup = watch(io, SIGHUP, EV_SIGNAL, on_hup);
+	if (io->pool)
+		io->on_dh = watch(io, dh_pool_fd(io->pool), EV_READ, on_dh);
+}
+
+int ks_io_new(const char *conf_path, struct ks_conf *conf, const struct ks_options *options,
+	      struct ks_io **out)
+{
+	struct ks_io *io = calloc(1, sizeof(*io));
+	int err;
+
+	BUG_ON(!io);
+	io->sock = -1;
+	io->conf_path = conf_path;
+	io->armed = MONO_NEVER;
+	io->base = event_base_new();
+	BUG_ON(!io->base);
+	crypto_rng_init(&io->rng);
+	ks_out_init(&io->out);
+	err = open_port(io, conf);
+	if (!err)
+		err = open_control(io, conf);
+	if (!err)
+		err = open_pool(io, conf);
+	if (err) {
+		ks_conf_free(conf);
+	} else {
+		err = ks_init(&io->ks, &io->rng, options, mono_now(), conf);
+		if (err)
+			log_err(MAIN, NULL, "cannot start: %s", strerror(-err));
+	}
+	if (err) {
+		ks_io_free(io);
+		return err;
+	}
+	watch_all(io);
+	*out = io;
+	return 0;
+}
+
+void ks_io_run(struct ks_io *io)
+{
+	struct ks_event ev = { .kind = KS_EV_TIMER };
+	char at[ENDPOINT_STRLEN];
+
+	step(io, &ev);
+	event_log(EV_STARTED, NULL, "ksd version=%s address=%s groups=%zu", CONCLAVE_VERSION,
+		  endpoint_str(&io->self, at), io->ks.n_groups);
+	event_base_dispatch(io->base);
+}
+
+static void unwatch(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+void ks_io_free(struct ks_io *io)
+{
+	unwatch(io->on_rx);
+	unwatch(io->on_timer);
+	unwatch(io->on_dh);
+	unwatch(io->on_term);
+	unwatch(io->on_int);
+	unwatch(io->on_hup);
+	dh_pool_free(io->pool);
+	if (io->ctl)
+		ctl_server_free(io->ctl);
+	if (io->ks.conf)
+		ks_fini(&io->ks);
+	ks_out_fini(&io->out);
+	if (io->sock >= 0)
+		close(io->sock);
+	event_base_free(io->base);
+	free(io);
+}

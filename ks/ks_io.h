@@ -1,0 +1,18 @@
+// ks/ks_io.h - the world around the core: UDP, clock, signals, threads for Diffie-Hellman, control
+// socket. Turns what happens into events and carries outputs out; decides nothing.
+// Owns:   the event loop and everything attached to it; struct ks.
+// From:   main.c.
+#pragma once
+#include "ks/core.h"
+
+struct ks_io;
+
+// Opens the port and the control socket (the caller drops privileges afterwards), starts the core
+// with conf (taken). -errno, with the reason logged.
+MUST_CHECK int ks_io_new(const char *conf_path, struct ks_conf *conf,
+			 const struct ks_options *options, struct ks_io **out);
+// Until SIGTERM or SIGINT. SIGHUP reads the file again.
+void ks_io_run(struct ks_io *io);
+void ks_io_free(struct ks_io *io); // keys are wiped
+
+void ks_conf_report_log(void *arg, const char *text); // a settings_report that logs

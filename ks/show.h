@@ -1,0 +1,19 @@
+// ks/show.h - what an operator sees of a key server: text laid out as IOS does, and JSON.
+// Pure: state and time in, text or JSON out. JSON names are stable (docs/cli.md).
+// From:   ks_io.c answers control requests with it; tests read it directly.
+// Never:  shows key bytes, or anything made from them: keys are told apart by SPI.
+#pragma once
+#include "common/ctl/ctl.h"
+#include "ks/ks.h"
+
+// word: the address asked for, or NULL.
+void ks_show_members(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+json_t *ks_show_members_json(const struct ks *ks, mono_t now, const char *word);
+void ks_show_policy(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+json_t *ks_show_policy_json(const struct ks *ks, mono_t now, const char *word);
+void ks_show_rekey(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+json_t *ks_show_rekey_json(const struct ks *ks, mono_t now, const char *word);
+void ks_show_summary(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+json_t *ks_show_summary_json(const struct ks *ks, mono_t now, const char *word);
+void ks_show_counters(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+json_t *ks_show_counters_json(const struct ks *ks, mono_t now, const char *word);
