@@ -336,7 +336,7 @@ static void lkh_array_encode(struct wr *w, bool update, const struct gdoi_kd_lkh
 	wr_u16(w, update ? GDOI_LKH_UPDATE_ARRAY : GDOI_LKH_DOWNLOAD_ARRAY);
 	wr_zero(w, 2); // length
 	wr_u8(w, LKH_VERSION);
-	wr_u16(w, (uint16_t)array->n);
+	wr_count16(w, array->n);
 	wr_zero(w, 1);
 	if (update) {
 		wr_u16(w, array->id);
@@ -387,7 +387,7 @@ void gdoi_kd_encode(const struct gdoi_wire_opts *o, struct wr_chain *c, const st
 {
 	size_t at = wr_pl_begin(c, GDOI_PL_KD);
 
-	wr_u16(c->w, (uint16_t)(kd->has_kek + kd->has_lkh + kd->n_tek + kd->has_sid));
+	wr_count16(c->w, kd->has_kek + kd->has_lkh + kd->n_tek + kd->has_sid);
 	wr_zero(c->w, 2);
 	if (kd->has_kek)
 		kek_encode(c->w, &kd->kek);

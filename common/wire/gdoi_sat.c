@@ -227,9 +227,9 @@ static void sa_attrs_encode(struct wr *w, const struct gdoi_sat *sat)
 
 static void iec_encode(struct wr *w, const struct gdoi_sat *sat)
 {
-	wr_u8(w, (uint8_t)sat->iec.oid.len);
+	wr_count8(w, sat->iec.oid.len);
 	wr_bytes(w, sat->iec.oid);
-	wr_u16(w, (uint16_t)sat->iec.specific.len);
+	wr_count16(w, sat->iec.specific.len);
 	wr_bytes(w, sat->iec.specific);
 	wr_u32(w, sat->spi);
 	wr_u16(w, sat->iec.auth);

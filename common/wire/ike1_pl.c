@@ -169,7 +169,7 @@ void isakmp_notify_encode(struct wr_chain *c, const struct isakmp_notify *n)
 
 	wr_u32(c->w, n->doi);
 	wr_u8(c->w, n->proto);
-	wr_u8(c->w, (uint8_t)n->spi.len);
+	wr_count8(c->w, n->spi.len);
 	wr_u16(c->w, n->type);
 	wr_bytes(c->w, n->spi);
 	wr_bytes(c->w, n->data);
@@ -200,7 +200,7 @@ void isakmp_delete_encode(struct wr_chain *c, const struct isakmp_delete *d)
 	wr_u32(c->w, d->doi);
 	wr_u8(c->w, d->proto);
 	wr_u8(c->w, d->spi_size);
-	wr_u16(c->w, (uint16_t)d->n);
+	wr_count16(c->w, d->n);
 	wr_bytes(c->w, d->spis);
 	wr_pl_end(c, at);
 }

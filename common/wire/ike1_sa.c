@@ -183,8 +183,8 @@ void ike1_sa_encode(struct wr_chain *c, const struct ike1_sa *sa)
 	wr_zero(c->w, 4); // proposal: none follows; its length comes last
 	wr_u8(c->w, sa->proposal);
 	wr_u8(c->w, IPSEC_PROTO_ISAKMP);
-	wr_u8(c->w, (uint8_t)sa->spi.len);
-	wr_u8(c->w, (uint8_t)sa->n);
+	wr_count8(c->w, sa->spi.len);
+	wr_count8(c->w, sa->n);
 	wr_bytes(c->w, sa->spi);
 	for (size_t i = 0; i < sa->n; i++)
 		transform_encode(&transforms, &sa->t[i]);

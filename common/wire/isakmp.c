@@ -239,9 +239,7 @@ void wr_attr_num(struct wr *w, uint16_t type, uint32_t value)
 
 void wr_attr_bytes(struct wr *w, uint16_t type, struct bytes value)
 {
-	if (value.len > UINT16_MAX)
-		w->overflow = true;
 	wr_u16(w, type);
-	wr_u16(w, (uint16_t)value.len);
+	wr_count16(w, value.len);
 	wr_bytes(w, value);
 }

@@ -33,6 +33,20 @@ void wr_u32(struct wr *w, uint32_t v)
 	wr_u16(w, (uint16_t)v);
 }
 
+void wr_count8(struct wr *w, size_t n)
+{
+	if (n > UINT8_MAX)
+		w->overflow = true;
+	wr_u8(w, (uint8_t)n);
+}
+
+void wr_count16(struct wr *w, size_t n)
+{
+	if (n > UINT16_MAX)
+		w->overflow = true;
+	wr_u16(w, (uint16_t)n);
+}
+
 void wr_put(struct wr *w, const void *p, size_t n)
 {
 	uint8_t *at = wr_room(w, n);

@@ -21,6 +21,9 @@ static inline bool wr_ok(const struct wr *w)
 void wr_u8(struct wr *w, uint8_t v);
 void wr_u16(struct wr *w, uint16_t v);
 void wr_u32(struct wr *w, uint32_t v);
+// A count or length in a field of that width; one that does not fit counts as an overflow.
+void wr_count8(struct wr *w, size_t n);
+void wr_count16(struct wr *w, size_t n);
 void wr_put(struct wr *w, const void *p, size_t n);
 void wr_bytes(struct wr *w, struct bytes b);
 void wr_zero(struct wr *w, size_t n);

@@ -361,6 +361,140 @@ static void sender_ids_fit_their_bits(void **state)
 			    "number attribute over 32 bits");
 }
 
+// A KD of n times the same packet (or one packet with n times the same attribute).
+static const char *repeated_why(const char *head, const char *item, size_t n, bool number_spis)
+{
+	struct gdoi_wire_opts o = gdoi_wire_opts_default();
+	static uint8_t b[65536];
+	struct rd_err err = { NULL };
+	uint8_t one[256];
+	size_t len;
+	struct wr w;
+
+	wr_init(&w, b, sizeof(b));
+	len = unhex(head, one, sizeof(one));
+	wr_put(&w, one, len);
+	len = unhex(item, one, sizeof(one));
+	for (size_t i = 0; i < n; i++) {
+		wr_put(&w, one, len);
+		if (number_spis)
+			wr_patch32(&w, w.len - 4, (uint32_t)i + 1);
+	}
+	if (number_spis)
+		wr_patch16(&w, 0, (uint16_t)n);
+	else
+		wr_len16(&w, 6, 4);
+	assert_true(wr_ok(&w));
+	gdoi_kd_decode(&o, wr_view(&w, 0, w.len), &kd, &err);
+	return err.why;
+}
+
+static void more_than_the_stated_maxima_fails(void **state)
+{
+	(void)state;
+	assert_null(repeated_why("00000000",
+				 "01"
+				 "00"
+				 "0009"
+				 "04"
+				 "00000000",
+				 GDOI_MAX_TEK, true));
+	assert_string_equal(repeated_why("00000000",
+					 "01"
+					 "00"
+					 "0009"
+					 "04"
+					 "00000000",
+					 GDOI_MAX_TEK + 1, true),
+			    "too many key packets");
+	assert_null(repeated_why("00010000"
+				 "04"
+				 "00"
+				 "0000"
+				 "00"
+				 "80010008",
+				 "80020001", GDOI_MAX_SID, false));
+	assert_string_equal(repeated_why("00010000"
+					 "04"
+					 "00"
+					 "0000"
+					 "00"
+					 "80010008",
+					 "80020001", GDOI_MAX_SID + 1, false),
+			    "too many sender ids");
+	assert_null(repeated_why("00010000"
+				 "03"
+				 "00"
+				 "0000"
+				 "10" KEK_SPI,
+				 "0002003c"
+				 "01"
+				 "0001"
+				 "00"
+				 "0007"
+				 "0000"
+				 "00000009" LKH_KEY,
+				 GDOI_MAX_LKH_ARRAYS, false));
+	assert_string_equal(repeated_why("00010000"
+					 "03"
+					 "00"
+					 "0000"
+					 "10" KEK_SPI,
+					 "0002003c"
+					 "01"
+					 "0001"
+					 "00"
+					 "0007"
+					 "0000"
+					 "00000009" LKH_KEY,
+					 GDOI_MAX_LKH_ARRAYS + 1, false),
+			    "too many lkh arrays");
+}
+
+static void what_comes_once_fails_when_it_comes_twice(void **state)
+{
+	(void)state;
+	assert_string_equal(why("00020000"
+				"04"
+				"00"
+				"000d"
+				"00"
+				"80010008"
+				"80020001"
+				"04"
+				"00"
+				"000d"
+				"00"
+				"80010008"
+				"80020001"),
+			    "two sender id packets");
+	assert_string_equal(why("00010000"
+				"04"
+				"00"
+				"0011"
+				"00"
+				"80010008"
+				"80010008"
+				"80020001"),
+			    "attribute given twice");
+	assert_string_equal(why("00020000" LKH("004d") "00010034"
+						       "01"
+						       "0001"
+						       "00" LKH_KEY LKH("004d") "00010034"
+										"01"
+										"0001"
+										"00" LKH_KEY),
+			    "two lkh key packets");
+	assert_string_equal(why("00010000" LKH("0085") "00010034"
+						       "01"
+						       "0001"
+						       "00" LKH_KEY "00010034"
+						       "01"
+						       "0001"
+						       "00" LKH_KEY),
+			    "two lkh download arrays");
+}
+
 static void random_key_payloads_survive_a_round_trip(void **state)
 {
 	struct gdoi_wire_opts o = gdoi_wire_opts_default();
@@ -404,6 +538,8 @@ int main(void)
 		cmocka_unit_test(lkh_counts_that_do_not_fit_fail),
 		cmocka_unit_test(an_aes_192_lkh_key_needs_an_option),
 		cmocka_unit_test(sender_ids_fit_their_bits),
+		cmocka_unit_test(more_than_the_stated_maxima_fails),
+		cmocka_unit_test(what_comes_once_fails_when_it_comes_twice),
 		cmocka_unit_test(random_key_payloads_survive_a_round_trip),
 	};
 

@@ -158,6 +158,51 @@ static void an_unknown_attribute_aborts(void **state)
 			    "unknown kek attribute");
 }
 
+static void the_identities_of_a_sak_may_have_long_lengths_too(void **state)
+{
+	struct gdoi_wire_opts o = gdoi_wire_opts_default();
+	const char *two = DOI_SIT "000f0000"
+				  "00000037"
+				  "11"
+				  "01"
+				  "0350"
+				  "0004"
+				  "0a000001"
+				  "01"
+				  "0350"
+				  "0004"
+				  "0a000002"
+				  "000102030405060708090a0b0c0d0e0f"
+				  "00000000" SAK_ATTRS;
+
+	(void)state;
+	assert_null(sa_why(&o, two));
+	assert_int_equal(sa.sak.dst.data[3], 2);
+	o.accept_other_id_len = false;
+	assert_string_equal(sa_why(&o, two), "identity length does not suit its type");
+}
+
+static void a_kek_spi_is_not_zero(void **state)
+{
+	(void)state;
+	assert_string_equal(why(DOI_SIT "000f0000"
+					"0000" SAK_LEN "11"
+					"01"
+					"0350"
+					"04"
+					"0a000001"
+					"01"
+					"0350"
+					"04"
+					"0a000002"
+					"00000000000000000000000000000000"
+					"00000000" SAK_ATTRS),
+			    "kek spi zero");
+	assert_string_equal(why(DOI_SIT "000f0000"
+					"0000003d" SAK_FIXED SAK_ATTRS "0004000400000000"),
+			    "attribute value zero");
+}
+
 static void a_sak_names_cipher_and_signature(void **state)
 {
 	(void)state;
@@ -346,6 +391,15 @@ static void lifetimes_follow_their_type(void **state)
 					"80010001"
 					"80020e10"),
 			    "attribute given twice");
+}
+
+static void a_life_of_nothing_fails(void **state)
+{
+	(void)state;
+	assert_string_equal(why(DOI_SIT "00100000"
+					"0000002b" ESP_SAT "80010001"
+					"80020000"),
+			    "life duration zero");
 }
 
 static void group_description_is_ignored(void **state)
@@ -619,6 +673,8 @@ int main(void)
 		cmocka_unit_test(sak_gap_and_sats_come_in_order),
 		cmocka_unit_test(the_fixed_part_of_an_sa_is_strict),
 		cmocka_unit_test(an_unknown_attribute_aborts),
+		cmocka_unit_test(the_identities_of_a_sak_may_have_long_lengths_too),
+		cmocka_unit_test(a_kek_spi_is_not_zero),
 		cmocka_unit_test(a_sak_names_cipher_and_signature),
 		cmocka_unit_test(a_kek_lifetime_comes_long_or_short),
 		cmocka_unit_test(a_request_for_acknowledgement_is_read),
@@ -626,6 +682,7 @@ int main(void)
 		cmocka_unit_test(we_write_the_identity_length_that_is_asked_for),
 		cmocka_unit_test(a_source_left_empty_means_any),
 		cmocka_unit_test(lifetimes_follow_their_type),
+		cmocka_unit_test(a_life_of_nothing_fails),
 		cmocka_unit_test(group_description_is_ignored),
 		cmocka_unit_test(nonsense_in_a_sat_fails),
 		cmocka_unit_test(a_bypass_line_ends_after_its_identities),

@@ -151,7 +151,8 @@ static void same_but_hash(const struct wr *w, const struct wr_hash *h,
 
 static void pull_is_ours_again(const json_t *client)
 {
-	uint8_t in[1024], out[1024], nonce[64];
+	static uint8_t in[1024]; // m4 keeps views into it
+	uint8_t out[1024], nonce[64];
 	struct gdoi_pull_out p = { .hash_len = 20 };
 	struct rd_err err = { NULL };
 	struct isakmp_hashed m;

@@ -7,7 +7,7 @@ static const struct gdoi_wire_opts opts_doi1 = { .phase1_accept_doi1 = true };
 
 static const char *sa_why(const struct gdoi_wire_opts *o, const char *hex, struct ike1_sa *out)
 {
-	static uint8_t b[1024];
+	static uint8_t b[2048];
 	size_t n = unhex(hex, b, sizeof(b));
 	struct rd_err err = { NULL };
 
@@ -139,6 +139,26 @@ static void malformed_proposals_fail(void **state)
 				   "01011101" T("00", "01", "01"),
 				   &sa),
 			    "spi over 16 octets");
+}
+
+static void too_many_transforms_fail(void **state)
+{
+	char hex[8192] = "00000002"
+			 "00000000"
+			 "00000610"
+			 "01010041";
+	struct ike1_sa sa;
+
+	(void)state;
+	for (int i = 0; i < IKE1_MAX_TRANSFORMS + 1; i++)
+		strcat(hex, "03000018"
+			    "01010000"
+			    "80010007"
+			    "800e0080"
+			    "80020004"
+			    "80030001");
+	memcpy(hex + 16, "00000620", 8); // 8 + 65 * 24
+	assert_string_equal(sa_why(&opts, hex, &sa), "too many transforms");
 }
 
 static void a_chosen_transform_goes_back_as_it_came(void **state)
@@ -409,6 +429,7 @@ int main(void)
 		cmocka_unit_test(doi_1_is_accepted_only_by_option_and_with_its_own_situation),
 		cmocka_unit_test(a_transform_with_something_unknown_is_not_choosable_but_no_error),
 		cmocka_unit_test(malformed_proposals_fail),
+		cmocka_unit_test(too_many_transforms_fail),
 		cmocka_unit_test(a_chosen_transform_goes_back_as_it_came),
 		cmocka_unit_test(random_proposals_survive_a_round_trip),
 		cmocka_unit_test(identities_print),

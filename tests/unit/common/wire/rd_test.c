@@ -150,6 +150,24 @@ static void a_length_over_16_bits_is_an_overflow(void **state)
 	assert_false(wr_ok(&w));
 }
 
+static void a_count_that_does_not_fit_its_field_is_an_overflow(void **state)
+{
+	uint8_t b[8];
+	struct wr w;
+
+	(void)state;
+	wr_init(&w, b, sizeof(b));
+	wr_count8(&w, 255);
+	wr_count16(&w, 65535);
+	assert_true(wr_ok(&w));
+	assert_memory_equal(b, "\xff\xff\xff", 3);
+	wr_count8(&w, 256);
+	assert_false(wr_ok(&w));
+	wr_init(&w, b, sizeof(b));
+	wr_count16(&w, 65536);
+	assert_false(wr_ok(&w));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +181,7 @@ int main(void)
 		cmocka_unit_test(the_writer_stops_at_its_capacity),
 		cmocka_unit_test(lengths_are_patched_when_known),
 		cmocka_unit_test(a_length_over_16_bits_is_an_overflow),
+		cmocka_unit_test(a_count_that_does_not_fit_its_field_is_an_overflow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
