@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # the topology's arrays are topo.sh's
+# shellcheck shell=bash
 # lab/conf.sh - the daemons' configuration files for a topology, with keys of this lab alone.
 #
 # Settings a test may change before lab_up (environment):
@@ -6,6 +6,7 @@ LAB_TRANSFORM=${LAB_TRANSFORM:-esp-gcm 128} # of the TEKs
 LAB_TEK_LIFE=${LAB_TEK_LIFE:-3600}          # seconds
 LAB_KEK_LIFE=${LAB_KEK_LIFE:-86400}
 LAB_RETRANSMIT=${LAB_RETRANSMIT:-2}   # seconds between copies of a rekey
+LAB_ATD=${LAB_ATD:-0}                 # seconds until members send under new keys; 0: computed
 LAB_MEMORY_MB=${LAB_MEMORY_MB:-128}   # of each espd
 LAB_IKE=${LAB_IKE:-aes 128 sha256 19} # encryption, key bits, hash, group of phase 1
 
@@ -68,7 +69,7 @@ conf_group() { # GROUP, as its key server has it
 		{ name = "$1"; identity = ${group_identity[$1]};
 			rekey: { transport = "unicast"; encryption = "aes"; key_bits = 256; sig_hash = "sha256";
 				signing_key = "REKEY"; lifetime = $LAB_KEK_LIFE; retransmit_s = $LAB_RETRANSMIT;
-				retransmit_number = 2; acknowledgement = "interoperable"; };
+				retransmit_number = 2; acknowledgement = "interoperable"; atd_s = $LAB_ATD; };
 			sid_bits = 24;
 			authorization = [ $(conf_members "$1") ];
 			sa = ( { number = 10; transform = "$LAB_TRANSFORM"; lifetime = $LAB_TEK_LIFE; acl = "$1-LANS"; } ); }
@@ -135,23 +136,23 @@ conf_gmd() { # GM
 	END
 }
 
-conf_port() { # "NUMBER IF"
-	local n port role=clear
-	read -r n port <<<"$1"
+conf_port() { # "NUMBER GM IF"
+	local n gm port role=clear
+	read -r n gm port <<<"$1"
 	[ "$port" != wan ] || role=protected
-	printf '{ name = "%s"; device = "net_af_packet%s,iface=p-%s"; tap = "%s"; role = "%s"; }' \
-		"$port" "$n" "$port" "$port" "$role"
+	printf '{ name = "%s"; device = "net_af_packet%s,iface=p-%s"; tap = "%s"; role = "%s"; mtu = %s; }' \
+		"$port" "$n" "$port" "$port" "$role" "${end_mtu[$gm:$port]}"
 }
 
 conf_espd() { # GM
 	local port n=0 ports=()
 	for port in ${node_ports[$1]}; do
-		ports+=("$n $port")
+		ports+=("$n $1 $port")
 		n=$((n + 1))
 	done
 	cat <<-END
 		# Dataplane of $1 of the lab "$LAB": veth ends instead of NICs, no huge pages.
-		espd: { control = "$LAB_DIR/$1/espd.sock"; hugepages = false; memory_mb = $LAB_MEMORY_MB; cores = [ 0 ]; };
+		espd: { control = "$LAB_DIR/$1/espd.sock"; user = "nobody"; hugepages = false; memory_mb = $LAB_MEMORY_MB; };
 		ports = ($(conf_list conf_port "${ports[@]}")
 		);
 	END

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # the topology's arrays are topo.sh's
+# shellcheck shell=bash
 # lab/lib.sh - one way to raise, use and take down a lab; sourced by lab/* and tests/lab/*.
 #
 # A lab is a set of network namespaces (cl-$LAB-NODE) and a folder (/run/conclave-lab/$LAB) with one
