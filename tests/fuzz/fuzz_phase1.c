@@ -211,7 +211,8 @@ static void honest_info(const uint8_t *d, size_t len)
 	struct bytes msg;
 	struct rd r;
 
-	if (len < ISAKMP_HDR_LEN + 1 || ike_exch_init(&x, &sa, ISAKMP_XCH_INFO, 9))
+	if (len < ISAKMP_HDR_LEN + 1 || d[ISAKMP_HDR_LEN] == ISAKMP_PL_NONE ||
+	    ike_exch_init(&x, &sa, ISAKMP_XCH_INFO, 9))
 		return;
 	ike_seal_begin(&s, &x, buf, sizeof(buf));
 	wr_pl(&s.chain, d[ISAKMP_HDR_LEN], BYTES(d + ISAKMP_HDR_LEN + 1, len - ISAKMP_HDR_LEN - 1));
