@@ -7,10 +7,9 @@
 #include "common/crypto/crypto.h"
 #include "common/crypto/dn.h"
 #include "common/crypto/trust.h"
+#include "tests/fuzz/fuzz.h"
 
 #define NOW ((int64_t)1800000000)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct bytes chunk(struct bytes *in)
 {
@@ -58,10 +57,10 @@ static void names(const struct cert *c, struct bytes id)
 		(void)id_pattern_match(&pattern, CERT_ID_DN, cert_subject(c));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(struct bytes input)
 {
 	static const struct trust_conf conf = { 2, { TRUST_CRL, TRUST_OCSP }, "", "" };
-	struct bytes in = BYTES(data, size), ca = chunk(&in), crl = chunk(&in), ocsp = chunk(&in),
+	struct bytes in = input, ca = chunk(&in), crl = chunk(&in), ocsp = chunk(&in),
 		     id = chunk(&in);
 	struct cert *c[TRUST_MAX_PATH];
 	size_t n = 0;
@@ -69,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum cert_reason why;
 
 	if (crypto_init() || trust_new(&conf, &t))
-		return 0;
+		return;
 	if (trust_add_ca(t, ca, &why) == 0 && trust_add_crl(t, crl) == 0)
 		(void)trust_crls(t, NULL, 0);
 	while (n < N_ELEMS(c) && in.len > 2) {
@@ -80,5 +79,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < n; i++)
 		cert_free(c[i]);
 	trust_free(t);
-	return 0;
 }

@@ -1,8 +1,7 @@
 // Bytes of a control-socket frame: decoded, and its words taken through a command table.
 #include "common/ctl/request.h"
 #include "common/ctl/words.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *b, size_t len);
+#include "tests/fuzz/fuzz.h"
 
 static const struct ctl_cmd table[] = {
 	{ "show crypto gdoi ks members [A.B.C.D]", "", NULL },
@@ -20,7 +19,7 @@ static void check_match(const struct ctl_match *m, size_t n)
 		BUG_ON(!m->full[i]);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *b, size_t len)
+void fuzz_one(struct bytes input)
 {
 	struct ctl_grammar g;
 	struct ctl_request r;
@@ -28,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *b, size_t len)
 	struct ctl_next next[4];
 	long long version;
 
-	if (ctl_request_decode(b, len, &r, &version) != NULL)
-		return 0;
+	if (ctl_request_decode(input.p, input.len, &r, &version) != NULL)
+		return;
 	ctl_grammar_init(&g, table);
 	if (r.help) {
 		BUG_ON(ctl_next(&g, r.words, r.n_words, next, N_ELEMS(next), &m) > N_ELEMS(next));
@@ -38,5 +37,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *b, size_t len)
 		check_match(&m, r.n_words);
 	}
 	ctl_request_fini(&r);
-	return 0;
 }

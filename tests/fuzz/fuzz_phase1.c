@@ -8,8 +8,7 @@
 #include "common/ike/handshake.h"
 #include "common/ike/info.h"
 #include "common/ike/protect.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *b, size_t len);
+#include "tests/fuzz/fuzz.h"
 
 enum place { STRANGER, R_KE, R_AUTH, I_SA, I_KE, I_AUTH, PULL, INFO };
 
@@ -224,20 +223,19 @@ static void honest_info(const uint8_t *d, size_t len)
 	BUG_ON(ike_info_open(&sa, &hdr, msg, plain, &info, &detail) != IKE_R_REPLAY);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *b, size_t len)
+void fuzz_one(struct bytes input)
 {
 	static uint8_t d[IKE_DGRAM_MAX + 64];
 	enum place place;
 
-	if (crypto_init() || len < 1 || len - 1 > sizeof(d))
-		return 0;
-	memcpy(d, b + 1, len - 1);
-	place = b[0] & 7;
+	if (crypto_init() || input.len < 1 || input.len - 1 > sizeof(d))
+		return;
+	memcpy(d, input.p + 1, input.len - 1);
+	place = input.p[0] & 7;
 	if (place < PULL)
-		attack_handshake(place, b[0], d, len - 1);
+		attack_handshake(place, input.p[0], d, input.len - 1);
 	else
-		attack_sa(place, b[0], d, len - 1);
-	if (place == INFO && len - 1 < IKE_DGRAM_MAX - 256)
-		honest_info(b + 1, len - 1);
-	return 0;
+		attack_sa(place, input.p[0], d, input.len - 1);
+	if (place == INFO && input.len - 1 < IKE_DGRAM_MAX - 256)
+		honest_info(input.p + 1, input.len - 1);
 }
