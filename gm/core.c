@@ -415,6 +415,7 @@ static void dp_up(struct gm *gm, const struct dp_hello_ack *h, struct gm_out *ou
 	dp->generation = MAX_OF(dp->generation, h->generation);
 	dp->n_workers = h->n_workers;
 	snprintf(dp->backend, sizeof(dp->backend), "%.*s", DP_NAME_LEN - 1, h->backend);
+	dp->done = 0;
 	dp->state = GM_DP_IDLE;
 	dp->dirty = true;
 	gm_out_event(out, EV_GM_DP_UP, NULL, "boot=%016llx generation=%llu backend=\"%s\"",
@@ -431,6 +432,7 @@ static void dp_result(struct gm *gm, mono_t now, const struct dp_result *r, stru
 		return;
 	dp->state = GM_DP_IDLE;
 	if (r->status == 0) {
+		dp->done = dp->generation;
 		gm_out_event(out, EV_GM_INSTALL_POLICIES_SUCCESS, NULL, "generation=%llu",
 			     (unsigned long long)r->generation);
 		return;

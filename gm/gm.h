@@ -72,6 +72,7 @@ struct gm_dp {
 	bool held;	     // it still works on what it had before we started: see core.c
 	uint64_t boot;	     // of espd; 0 before the first hello
 	uint64_t generation; // of our last transaction
+	uint64_t done;	     // the last one this espd confirmed to us; 0 none yet
 	mono_t retry_at;     // after a refused transaction
 	uint16_t n_workers;
 	char backend[DP_NAME_LEN];

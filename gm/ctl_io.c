@@ -1,0 +1,127 @@
+#include "gm/io_int.h"
+
+typedef void view_text(struct ctl_text *t, const struct gm *gm, mono_t now);
+typedef json_t *view_json(const struct gm *gm, mono_t now);
+
+static void reply(struct ctl_req *req, const struct gm_io *io, view_text *text, view_json *json)
+{
+	struct ctl_text t = { .len = 0 };
+
+	if (ctl_req_json(req)) {
+		ctl_reply_json(req, json(io->gm, mono_now()));
+		return;
+	}
+	text(&t, io->gm, mono_now());
+	ctl_reply_text_take(req, &t);
+}
+
+static void run_gdoi(struct ctl_req *req, void *arg)
+{
+	reply(req, arg, gm_show_gdoi_text, gm_show_gm_json);
+}
+
+static void run_gm(struct ctl_req *req, void *arg)
+{
+	reply(req, arg, gm_show_gm_text, gm_show_gm_json);
+}
+
+static void run_rekey(struct ctl_req *req, void *arg)
+{
+	reply(req, arg, gm_show_rekey_text, gm_show_rekey_json);
+}
+
+static void run_acl(struct ctl_req *req, void *arg)
+{
+	reply(req, arg, gm_show_acl_text, gm_show_acl_json);
+}
+
+static void run_isakmp(struct ctl_req *req, void *arg)
+{
+	reply(req, arg, gm_show_isakmp_text, gm_show_isakmp_json);
+}
+
+static void run_counters(struct ctl_req *req, void *arg)
+{
+	reply(req, arg, gm_show_counters_text, gm_show_counters_json);
+}
+
+static void run_version(struct ctl_req *req, void *arg)
+{
+	reply(req, arg, gm_show_version_text, gm_show_version_json);
+}
+
+// ---- answered after espd was asked ----
+
+struct dataplane_req {
+	struct ctl_req *req;
+	struct gm_io *io;
+};
+
+static void dataplane_done(void *arg, const struct gm_dp_stats *s)
+{
+	struct dataplane_req *d = arg;
+	struct ctl_text t = { .len = 0 };
+
+	if (!s) {
+		ctl_reply_error(d->req, "the dataplane does not answer", "is espd running?");
+	} else if (ctl_req_json(d->req)) {
+		ctl_reply_json(d->req, gm_show_dataplane_json(s));
+	} else {
+		gm_show_dataplane_text(&t, d->io->gm, s);
+		ctl_reply_text_take(d->req, &t);
+	}
+	free(d);
+}
+
+static void run_dataplane(struct ctl_req *req, void *arg)
+{
+	struct gm_io *io = arg;
+	struct dataplane_req *d = calloc(1, sizeof(*d));
+
+	BUG_ON(!d);
+	*d = (struct dataplane_req){ req, io };
+	espd_link_stats(io->espd, dataplane_done, d);
+}
+
+// ---- commands ----
+
+static void reregister(struct ctl_req *req, struct gm_io *io, const char *group)
+{
+	const struct gm_event ev = { .kind = GM_EV_REREGISTER, .group = group };
+
+	gm_io_event(io, &ev);
+	if (ctl_req_json(req))
+		ctl_reply_json(req, json_pack("{s:b}", "registering", true));
+	else
+		ctl_reply_text(req, "");
+}
+
+static void run_clear(struct ctl_req *req, void *arg)
+{
+	reregister(req, arg, NULL);
+}
+
+static void run_clear_group(struct ctl_req *req, void *arg)
+{
+	struct gm_io *io = arg;
+	const char *name = ctl_req_word(req, 4);
+
+	if (gm_find_group(io->gm, name))
+		reregister(req, io, name);
+	else
+		ctl_reply_error(req, "no such group", NULL);
+}
+
+const struct ctl_cmd gm_ctl_cmds[] = {
+	{ "show crypto gdoi", "groups and membership", run_gdoi },
+	{ "show crypto gdoi gm", "membership: keys, policy, rekeys", run_gm },
+	{ "show crypto gdoi gm acl", "policy in the order it is searched", run_acl },
+	{ "show crypto gdoi gm counters", "why datagrams were dropped", run_counters },
+	{ "show crypto gdoi gm dataplane counters", "packets and SAs of espd", run_dataplane },
+	{ "show crypto gdoi gm rekey [detail]", "rekeys received, KEKs held", run_rekey },
+	{ "show crypto isakmp sa", "phase 1 SAs and rekey SAs", run_isakmp },
+	{ "show version", "program and version", run_version },
+	{ "clear crypto gdoi", "register again in every group", run_clear },
+	{ "clear crypto gdoi group NAME", "register again in one group", run_clear_group },
+	{ NULL, NULL, NULL },
+};

@@ -1,0 +1,283 @@
+#include "gm/gm_io.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "common/crypto/crypto.h"
+#include "gm/io_int.h"
+
+#define READ_AT_ONCE 32
+#define RCVBUF	     (1 << 20)
+
+// ---- performing ----
+
+static void write_logs(const struct gm_out *o)
+{
+	for (size_t i = 0; i < o->n_logs; i++) {
+		const struct gm_log *l = &o->log[i];
+		const struct logctx *who = l->who.who[0] ? &l->who : NULL;
+
+		if (l->event == EV_COUNT)
+			log_line(l->module, l->level, who, "%s", l->text);
+		else
+			event_log(l->event, who, "%s", l->text);
+	}
+}
+
+static void send_one(const struct gm_io *io, const struct gm_send *s)
+{
+	struct sockaddr_storage ss;
+	size_t len = endpoint_to_sockaddr(&s->to, &ss);
+	char to[ENDPOINT_STRLEN];
+
+	if (sendto(io->fd, s->data, s->len, 0, (struct sockaddr *)&ss, (socklen_t)len) < 0)
+		log_debug(MAIN, NULL, "send to=%s: %s", endpoint_str(&s->to, to), strerror(errno));
+}
+
+static void arm_timer(struct gm_io *io, mono_t deadline)
+{
+	int64_t ms = mono_left_ms(deadline, mono_now());
+	const struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	if (mono_is_never(deadline))
+		event_del(io->timer);
+	else
+		event_add(io->timer, &tv);
+}
+
+void gm_io_event(struct gm_io *io, const struct gm_event *ev)
+{
+	struct gm_out o;
+
+	gm_out_init(&o);
+	gm_step(io->gm, mono_now(), ev, &o);
+	write_logs(&o);
+	for (size_t i = 0; i < o.n_sends; i++)
+		send_one(io, &o.send[i]);
+	for (size_t i = 0; i < o.n_dh; i++)
+		dh_thread_add(io->dh, o.dh[i]);
+	o.n_dh = 0;
+	arm_timer(io, o.deadline);
+	if (o.program)
+		espd_link_program(io->espd, o.program);
+	gm_out_clear(&o);
+}
+
+// ---- events ----
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct gm_event ev = { .kind = GM_EV_TIMER };
+
+	(void)fd;
+	(void)what;
+	gm_io_event(arg, &ev);
+}
+
+static void on_dh_done(void *arg, struct dh_job *job)
+{
+	const struct gm_event ev = { .kind = GM_EV_DH_DONE, .dh = job };
+
+	gm_io_event(arg, &ev);
+}
+
+static void on_datagram(evutil_socket_t fd, short what, void *arg)
+{
+	static uint8_t buf[GM_DATAGRAM_MAX];
+	struct gm_io *io = arg;
+	struct gm_event ev = { .kind = GM_EV_DATAGRAM };
+
+	(void)what;
+	for (int i = 0; i < READ_AT_ONCE; i++) {
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&ss, &len);
+
+		if (n < 0)
+			return;
+		if (endpoint_from_sockaddr(&ss, &ev.from) < 0)
+			continue;
+		ev.datagram = BYTES(buf, n);
+		gm_io_event(io, &ev);
+	}
+}
+
+static void on_end(evutil_socket_t sig, short what, void *arg)
+{
+	struct gm_io *io = arg;
+
+	(void)what;
+	event_log(EV_STOPPED, NULL, "signal=%d", (int)sig);
+	event_base_loopbreak(io->base);
+}
+
+static void report_log(void *arg, const char *text)
+{
+	(void)arg;
+	log_err(CONF, NULL, "%s", text);
+}
+
+// Addresses, ports and sockets are opened once: a change of these needs a restart.
+static bool reload_possible(const struct gm_conf *now, const struct gm_conf *next)
+{
+	return addr_eq(&now->address, &next->address) && now->port == next->port &&
+	       strcmp(now->control, next->control) == 0 && strcmp(now->espd, next->espd) == 0;
+}
+
+static void on_reload(evutil_socket_t sig, short what, void *arg)
+{
+	struct gm_io *io = arg;
+	struct gm_conf *conf = gm_conf_load(io->opt.conf_path, report_log, NULL);
+	const struct gm_event ev = { .kind = GM_EV_CONFIG, .conf = conf };
+
+	(void)sig;
+	(void)what;
+	if (!conf) {
+		log_err(CONF, NULL, "configuration stays as it is");
+	} else if (!reload_possible(io->gm->conf, conf)) {
+		log_err(CONF, NULL,
+			"address, port, control and espd change with a restart only; "
+			"configuration stays as it is");
+		gm_conf_free(conf);
+	} else {
+		event_log(EV_CONFIG_OK, NULL, "groups=%zu", conf->n_groups);
+		gm_io_event(io, &ev);
+	}
+}
+
+// ---- start and end ----
+
+// The address may be one that a TAP of espd will carry later.
+static int open_port(const struct gm_conf *c)
+{
+	const struct endpoint own = { c->address, c->port };
+	struct sockaddr_storage ss;
+	size_t len = endpoint_to_sockaddr(&own, &ss);
+	int one = 1, size = RCVBUF, err;
+	bool v4 = c->address.family == 4;
+	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND, &one,
+		       sizeof(one)) < 0 ||
+	    bind(fd, (struct sockaddr *)&ss, (socklen_t)len) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); // best effort
+	return fd;
+}
+
+static int add(struct event **e, struct gm_io *io, evutil_socket_t fd, short what,
+	       event_callback_fn run)
+{
+	*e = event_new(io->base, fd, what, run, io);
+	if (!*e || (what != 0 && event_add(*e, NULL) < 0))
+		return -ENOMEM;
+	return 0;
+}
+
+static int add_events(struct gm_io *io)
+{
+	int err = add(&io->udp, io, io->fd, EV_READ | EV_PERSIST, on_datagram);
+
+	err = err ? err : add(&io->timer, io, -1, 0, on_timer);
+	err = err ? err : add(&io->term, io, SIGTERM, EV_SIGNAL | EV_PERSIST, on_end);
+	err = err ? err : add(&io->intr, io, SIGINT, EV_SIGNAL | EV_PERSIST, on_end);
+	err = err ? err : add(&io->hup, io, SIGHUP, EV_SIGNAL | EV_PERSIST, on_reload);
+	err = err ? err : dh_thread_new(io->base, on_dh_done, io, &io->dh);
+	return err;
+}
+
+static int failed(const char *what, int err)
+{
+	log_err(MAIN, NULL, "%s: %s", what, strerror(-err));
+	return err;
+}
+
+static int open_all(struct gm_io *io, const struct gm_conf *c)
+{
+	char at[ENDPOINT_STRLEN];
+	const struct endpoint own = { c->address, c->port };
+	int err;
+
+	io->fd = open_port(c);
+	if (io->fd < 0) {
+		log_err(MAIN, NULL, "UDP %s: %s", endpoint_str(&own, at), strerror(-io->fd));
+		return io->fd;
+	}
+	err = add_events(io);
+	if (err)
+		return failed("events", err);
+	err = espd_link_new(io, c->espd, &io->espd);
+	if (err)
+		return failed("espd", err);
+	err = ctl_server_new(io->base, c->control, gm_ctl_cmds, io, &io->ctl);
+	if (err)
+		return failed(c->control, err);
+	return 0;
+}
+
+int gm_io_new(const struct gm_io_options *o, struct gm_conf *conf, struct gm_io **out)
+{
+	struct gm_io *io = calloc(1, sizeof(*io));
+	int err = -ENOMEM;
+
+	if (!io) {
+		gm_conf_free(conf);
+		return err;
+	}
+	io->opt = *o;
+	io->fd = -1;
+	crypto_rng_init(&io->rng);
+	io->base = event_base_new();
+	io->gm = gm_new(&io->rng);
+	if (io->base && io->gm)
+		err = open_all(io, conf);
+	if (err) {
+		gm_conf_free(conf);
+		gm_io_free(io);
+		return err;
+	}
+#if CONCLAVE_KEYLOG
+	io->gm->keylog = o->keylog;
+#endif
+	event_log(EV_CONFIG_OK, NULL, "groups=%zu", conf->n_groups);
+	gm_io_event(io, &(struct gm_event){ .kind = GM_EV_CONFIG, .conf = conf });
+	*out = io;
+	return 0;
+}
+
+void gm_io_run(struct gm_io *io)
+{
+	event_log(EV_STARTED, NULL, "version=%s", CONCLAVE_VERSION);
+	event_base_dispatch(io->base);
+}
+
+static void event_end(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+void gm_io_free(struct gm_io *io)
+{
+	ctl_server_free(io->ctl);
+	espd_link_free(io->espd);
+	dh_thread_free(io->dh);
+	event_end(io->udp);
+	event_end(io->timer);
+	event_end(io->term);
+	event_end(io->intr);
+	event_end(io->hup);
+	if (io->fd >= 0)
+		close(io->fd);
+	gm_free(io->gm);
+	if (io->base)
+		event_base_free(io->base);
+	free(io);
+}

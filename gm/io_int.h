@@ -1,0 +1,43 @@
+// gm/io_int.h - what the *_io.c files of gmd share; nobody else includes it.
+#pragma once
+#include <event2/event.h>
+
+#include "common/ctl/ctl.h"
+#include "dataplane/dp_client.h"
+#include "gm/gm_io.h"
+#include "gm/show.h"
+
+// ---- dh_io.c: one thread that runs jobs in order ----
+struct dh_thread;
+typedef void dh_done(void *arg, struct dh_job *job); // on the loop's thread; takes job
+MUST_CHECK int dh_thread_new(struct event_base *base, dh_done *done, void *arg,
+			     struct dh_thread **out);
+void dh_thread_free(struct dh_thread *t); // waits for the job in work; frees what is queued
+void dh_thread_add(struct dh_thread *t, struct dh_job *job); // takes job
+
+// ---- espd_io.c: the connection to espd ----
+struct espd_link;
+MUST_CHECK int espd_link_new(struct gm_io *io, const char *path, struct espd_link **out);
+void espd_link_free(struct espd_link *l);
+void espd_link_program(struct espd_link *l, const struct gm_program *p);
+// Asks for counters and SAs; done is called once, with NULL when espd is not there.
+typedef void espd_stats_done(void *arg, const struct gm_dp_stats *s);
+void espd_link_stats(struct espd_link *l, espd_stats_done *done, void *arg);
+
+// ---- ctl_io.c ----
+extern const struct ctl_cmd gm_ctl_cmds[]; // their arg: struct gm_io
+
+struct gm_io {
+	struct gm_io_options opt;
+	struct event_base *base;
+	struct rng rng;
+	struct gm *gm;
+	int fd;
+	struct event *udp, *timer, *term, *intr, *hup;
+	struct dh_thread *dh;
+	struct espd_link *espd;
+	struct ctl_server *ctl;
+};
+
+// Runs a step and performs what it asks for.
+void gm_io_event(struct gm_io *io, const struct gm_event *ev);

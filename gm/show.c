@@ -1,0 +1,616 @@
+#include "gm/show.h"
+
+#include <inttypes.h>
+
+static const char *const tek_states[] = { "staged", "current", "draining" };
+
+static const char *group_state(const struct gm_group *g)
+{
+	bool busy = g->reg.state != GM_REG_IDLE || !mono_is_never(g->reg.next);
+
+	if (g->registered)
+		return "registered";
+	return busy ? "registering" : "not-registered";
+}
+
+static const char *group_state_text(const struct gm_group *g)
+{
+	if (g->registered)
+		return g->reg.state == GM_REG_IDLE ? "Registered" : "Re-registering";
+	return g->reg.state == GM_REG_IDLE ? "Not Registered" : "Registering";
+}
+
+static bool dp_has_it(const struct gm *gm, const struct gm_group *g)
+{
+	return gm->dp.state != GM_DP_DOWN && gm->dp.done != 0 && g->registered;
+}
+
+static void spi_hex(const struct gm_kek *k, char out[2 * GDOI_KEK_SPI_LEN + 1])
+{
+	for (size_t i = 0; i < GDOI_KEK_SPI_LEN; i++)
+		snprintf(out + 2 * i, 3, "%02X", k->spi[i]);
+}
+
+static const char *server_str(const struct gm_group *g, char buf[ADDR_STRLEN])
+{
+	return addr_str(g->registered_with.family ? &g->registered_with : &g->conf.server[0], buf);
+}
+
+static void hms(char buf[24], mono_t since, mono_t now)
+{
+	int64_t s = (now.ms - since.ms) / 1000;
+
+	snprintf(buf, 24, "%02lld:%02lld:%02lld", (long long)(s / 3600), (long long)(s / 60 % 60),
+		 (long long)(s % 60));
+}
+
+// ---- access lists ----
+
+static void acl_local(struct ctl_text *t, const struct gm *gm, const struct gm_group *g)
+{
+	const struct acl_conf *a = acl_conf_find(&gm->conf->acls, g->conf.local_acl);
+	char text[FLOW_STRLEN];
+
+	for (size_t i = 0; a && i < a->n; i++)
+		ctl_text_add(t, "   access-list %s deny %s\n", a->name,
+			     flow_str(&a->lines[i].acl.flow, text));
+}
+
+static void acl_downloaded(struct ctl_text *t, const struct gm_group *g, mono_t now)
+{
+	const struct gm_set *s = gm_teks_active(&g->teks, now);
+	char ks[ADDR_STRLEN], text[FLOW_STRLEN];
+
+	ctl_text_add(t, " ACL Downloaded From KS %s:\n", server_str(g, ks));
+	for (size_t i = 0; s && i < s->n; i++)
+		ctl_text_add(t, "   access-list   %s %s\n", s->line[i].protect ? "permit" : "deny",
+			     flow_str(&s->line[i].flow, text));
+}
+
+void gm_show_acl_text(struct ctl_text *t, const struct gm *gm, mono_t now)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		const struct gm_group *g = gm->group[i];
+
+		ctl_text_add(t, "Group Name: %s\n", g->conf.name);
+		acl_downloaded(t, g, now);
+		ctl_text_add(t, " ACL Configured Locally:\n");
+		acl_local(t, gm, g);
+		ctl_text_add(t, "\n");
+	}
+}
+
+static json_t *line_json(bool protect, const struct flow *f, const struct gm_tek *out)
+{
+	char text[FLOW_STRLEN], spi[16];
+	json_t *o = json_pack("{s:s,s:s}", "action", protect ? "permit" : "deny", "flow",
+			      flow_str(f, text));
+
+	if (out) {
+		snprintf(spi, sizeof(spi), "0x%08X", out->spi);
+		json_object_set_new(o, "spi", json_string(spi));
+	}
+	return o;
+}
+
+json_t *gm_show_acl_json(const struct gm *gm, mono_t now)
+{
+	json_t *groups = json_array();
+
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		const struct gm_group *g = gm->group[i];
+		const struct gm_set *s = gm_teks_active(&g->teks, now);
+		const struct acl_conf *a = acl_conf_find(&gm->conf->acls, g->conf.local_acl);
+		json_t *local = json_array(), *down = json_array();
+
+		for (size_t k = 0; a && k < a->n; k++)
+			json_array_append_new(local, line_json(false, &a->lines[k].acl.flow, NULL));
+		for (size_t k = 0; s && k < s->n; k++)
+			json_array_append_new(down, line_json(s->line[k].protect, &s->line[k].flow,
+							      gm_teks_out(&g->teks, now, k)));
+		json_array_append_new(groups, json_pack("{s:s,s:o,s:o}", "name", g->conf.name,
+							"local", local, "downloaded", down));
+	}
+	return json_pack("{s:o}", "groups", groups);
+}
+
+// ---- keys ----
+
+static const char *sig_hash_text(enum hash_alg h)
+{
+	return h == HASH_ALG_SHA512   ? "HMAC_AUTH_SHA512"
+	       : h == HASH_ALG_SHA384 ? "HMAC_AUTH_SHA384"
+				      : "HMAC_AUTH_SHA256";
+}
+
+static unsigned sig_key_bits(const struct gm_kek *k)
+{
+	struct pubkey *key = NULL;
+	unsigned bits;
+
+	if (pubkey_decode(BYTES(k->sig_key, k->sig_key_len), &key) < 0)
+		return 0;
+	bits = pubkey_bits(key);
+	pubkey_free(key);
+	return bits;
+}
+
+static void kek_text(struct ctl_text *t, const struct gm_group *g, mono_t now)
+{
+	const struct gm_kek *k = gm_keks_current(&g->keks);
+
+	ctl_text_add(t, "KEK POLICY:\n");
+	if (!k) {
+		ctl_text_add(t, "    none\n\n");
+		return;
+	}
+	ctl_text_add(t, "    Rekey Transport Type     : %s\n",
+		     k->multicast ? "Multicast" : "Unicast");
+	ctl_text_add(t, "    Lifetime (secs)          : %u\n", mono_left_s(k->dies, now));
+	ctl_text_add(t, "    Encrypt Algorithm        : AES\n");
+	ctl_text_add(t, "    Key Size                 : %u\n", k->key.len * 8u);
+	ctl_text_add(t, "    Sig Hash Algorithm       : %s\n", sig_hash_text(k->sig_hash));
+	ctl_text_add(t, "    Sig Key Length (bits)    : %u\n\n", sig_key_bits(k));
+}
+
+static void tek_text(struct ctl_text *t, const struct gm_group *g, const struct gm_tek *k,
+		     mono_t now)
+{
+	ctl_text_add(t, "    IPsec SA:\n");
+	ctl_text_add(t, "        spi: 0x%08X(%u)\n", k->spi, k->spi);
+	ctl_text_add(t, "        transform: %s\n", k->transform);
+	ctl_text_add(t, "        sa timing:remaining key lifetime (sec): (%u)\n",
+		     mono_left_s(k->dies, now));
+	ctl_text_add(t, "        state: %s\n", tek_states[gm_teks_state(&g->teks, now, k->spi)]);
+	ctl_text_add(t, "        Anti-Replay : Disabled\n");
+	ctl_text_add(t, "        tag method : disabled\n");
+	ctl_text_add(t, "        alg key size: %u (bytes)\n",
+		     k->key.len - (k->counter_iv ? 4u : 0u));
+	ctl_text_add(t, "        sig key size: %u (bytes)\n", k->auth.len);
+	ctl_text_add(t, "        encaps: ENCAPS_TUNNEL\n\n");
+}
+
+static json_t *teks_json(const struct gm_group *g, mono_t now)
+{
+	json_t *list = json_array();
+	char spi[16];
+
+	for (size_t i = 0; i < g->teks.n; i++) {
+		const struct gm_tek *k = &g->teks.tek[i];
+
+		snprintf(spi, sizeof(spi), "0x%08X", k->spi);
+		json_array_append_new(
+			list, json_pack("{s:s,s:s,s:I,s:s}", "spi", spi, "state",
+					tek_states[gm_teks_state(&g->teks, now, k->spi)],
+					"remaining_s", (json_int_t)mono_left_s(k->dies, now),
+					"transform", k->transform));
+	}
+	return list;
+}
+
+static json_t *kek_json(const struct gm_kek *k, mono_t now)
+{
+	char spi[2 * GDOI_KEK_SPI_LEN + 1];
+
+	if (!k)
+		return json_null();
+	spi_hex(k, spi);
+	return json_pack("{s:s,s:I,s:I,s:s,s:b}", "spi", spi, "remaining_s",
+			 (json_int_t)mono_left_s(k->dies, now), "seq", (json_int_t)k->seq,
+			 "algorithm", cipher_name(k->cipher), "ack_requested", k->ack != 0);
+}
+
+// ---- show crypto gdoi ----
+
+static void server_list(struct ctl_text *t, const struct gm_group *g)
+{
+	char a[ADDR_STRLEN];
+
+	for (size_t i = 0; i < g->conf.n_servers; i++)
+		ctl_text_add(t, "%s%s\n",
+			     i == 0 ? "     Group Server list       : "
+				    : "                               ",
+			     addr_str(&g->conf.server[i], a));
+}
+
+static void group_text(struct ctl_text *t, const struct gm_group *g)
+{
+	ctl_text_add(t, "    Group Name               : %s\n", g->conf.name);
+	ctl_text_add(t, "    Group Identity           : %u\n", g->conf.identity);
+	ctl_text_add(t, "    Group Type               : GDOI (ISAKMP)\n");
+	ctl_text_add(t, "    Crypto Path              : ipv4\n");
+	ctl_text_add(t, "    Key Management Path      : ipv4\n");
+	ctl_text_add(t, "    Rekeys received          : %u\n", g->n.rekeys);
+	ctl_text_add(t, "    IPSec SA Direction       : Both\n\n");
+	server_list(t, g);
+	ctl_text_add(t, "\n");
+}
+
+static void registration_text(struct ctl_text *t, const struct gm *gm, const struct gm_group *g,
+			      mono_t now)
+{
+	struct endpoint own = { gm->conf->address, gm->conf->port };
+	char a[ENDPOINT_STRLEN];
+
+	ctl_text_add(t, "    Group member             : %-16s vrf: None\n", addr_str(&own.addr, a));
+	ctl_text_add(t, "       Local addr/port       : %s/%u\n", addr_str(&own.addr, a), own.port);
+	ctl_text_add(t, "       Remote addr/port      : %s/%u\n", server_str(g, a),
+		     gm_server(gm, g, 0).port);
+	ctl_text_add(t, "       fvrf/ivrf             : None/None\n");
+	ctl_text_add(t, "       Version               : %s\n", CONCLAVE_VERSION);
+	ctl_text_add(t, "       Registration status   : %s\n", group_state_text(g));
+	if (g->registered)
+		ctl_text_add(t, "       Registered with       : %s\n", server_str(g, a));
+	if (!mono_is_never(g->renew_at))
+		ctl_text_add(t, "       Re-registers in       : %u sec\n",
+			     mono_left_s(g->renew_at, now));
+	ctl_text_add(t, "       Succeeded registration: %u\n", g->n.registrations);
+	ctl_text_add(t, "       Attempted registration: %u\n", g->n.attempts);
+}
+
+static void rekeys_text(struct ctl_text *t, const struct gm_group *g, mono_t now)
+{
+	bool any = !mono_is_never(g->n.last_rekey);
+	char a[ADDR_STRLEN], ago[24];
+
+	ctl_text_add(t, "       Last rekey from       : %s\n",
+		     any ? addr_str(&g->n.last_rekey_from, a) : "0.0.0.0");
+	ctl_text_add(t, "       Last rekey seq num    : %u\n", g->n.last_seq);
+	ctl_text_add(t, "       Unicast rekey received: %u\n", g->n.rekeys);
+	ctl_text_add(t, "       Rekey ACKs sent       : %u\n", g->n.acks);
+	if (any) {
+		hms(ago, g->n.last_rekey, now);
+		ctl_text_add(t, "       Rekey Rcvd(hh:mm:ss)  : %s\n", ago);
+	} else {
+		ctl_text_add(t, "       Rekey Received        : never\n");
+	}
+	ctl_text_add(t, "       DP Error Monitoring   : OFF\n");
+	ctl_text_add(t, "       Active TEK Number     : %zu\n", g->teks.n);
+	ctl_text_add(t, "       SA Track (OID/status) : disabled\n");
+	ctl_text_add(t, "       Fail-Close Revert : Disabled\n\n");
+	ctl_text_add(t, "       allowable rekey cipher: any\n");
+	ctl_text_add(t, "       allowable rekey hash  : any\n");
+	ctl_text_add(t, "       allowable transformtag: any ESP\n\n");
+	ctl_text_add(t, "    Rekeys cumulative\n");
+	ctl_text_add(t, "       Total received        : %u\n", g->n.rekeys);
+	ctl_text_add(t, "       After latest register : %u\n", g->n.rekeys_since_registration);
+	ctl_text_add(t, "       Rekey Acks sents      : %u\n\n", g->n.acks);
+}
+
+static void member_text(struct ctl_text *t, const struct gm *gm, const struct gm_group *g,
+			mono_t now)
+{
+	ctl_text_add(t, "Group Member Information For Group %s:\n", g->conf.name);
+	ctl_text_add(t, "    IPSec SA Direction       : Both\n");
+	ctl_text_add(t, "    ACL Received From KS     : gdoi_group_%s_temp_acl\n\n", g->conf.name);
+	registration_text(t, gm, g, now);
+	rekeys_text(t, g, now);
+	acl_downloaded(t, g, now);
+	ctl_text_add(t, "\n");
+	kek_text(t, g, now);
+	ctl_text_add(t, "TEK POLICY for the current KS-Policy ACEs Downloaded:\n");
+	ctl_text_add(t, "  espd (%s):\n", dp_has_it(gm, g) ? gm->dp.backend : "not programmed");
+	for (size_t i = 0; i < g->teks.n; i++)
+		tek_text(t, g, &g->teks.tek[i], now);
+}
+
+void gm_show_gm_text(struct ctl_text *t, const struct gm *gm, mono_t now)
+{
+	for (size_t i = 0; i < gm->n_groups; i++)
+		member_text(t, gm, gm->group[i], now);
+}
+
+void gm_show_gdoi_text(struct ctl_text *t, const struct gm *gm, mono_t now)
+{
+	ctl_text_add(t, "GROUP INFORMATION\n\n");
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		group_text(t, gm->group[i]);
+		member_text(t, gm, gm->group[i], now);
+	}
+}
+
+static json_t *servers_json(const struct gm_group *g)
+{
+	json_t *list = json_array();
+	char a[ADDR_STRLEN];
+
+	for (size_t i = 0; i < g->conf.n_servers; i++)
+		json_array_append_new(list, json_string(addr_str(&g->conf.server[i], a)));
+	return list;
+}
+
+static json_t *group_json(const struct gm *gm, const struct gm_group *g, mono_t now)
+{
+	json_t *o = json_pack("{s:s,s:I,s:s,s:o}", "name", g->conf.name, "identity",
+			      (json_int_t)g->conf.identity, "state", group_state(g), "servers",
+			      servers_json(g));
+	char a[ADDR_STRLEN];
+
+	json_object_set_new(o, "server",
+			    g->registered ? json_string(server_str(g, a)) : json_null());
+	json_object_set_new(o, "address", json_string(addr_str(&gm->conf->address, a)));
+	json_object_set_new(o, "registrations", json_integer(g->n.registrations));
+	json_object_set_new(o, "attempts", json_integer(g->n.attempts));
+	json_object_set_new(o, "renew_s",
+			    mono_is_never(g->renew_at)
+				    ? json_null()
+				    : json_integer(mono_left_s(g->renew_at, now)));
+	json_object_set_new(o, "rekeys_received", json_integer(g->n.rekeys));
+	json_object_set_new(o, "rekeys_since_registration",
+			    json_integer(g->n.rekeys_since_registration));
+	json_object_set_new(o, "acks_sent", json_integer(g->n.acks));
+	json_object_set_new(o, "seq", json_integer(g->n.last_seq));
+	json_object_set_new(o, "teks", teks_json(g, now));
+	json_object_set_new(o, "kek", kek_json(gm_keks_current(&g->keks), now));
+	json_object_set_new(o, "dataplane", json_string(dp_has_it(gm, g) ? "up" : "down"));
+	return o;
+}
+
+json_t *gm_show_gm_json(const struct gm *gm, mono_t now)
+{
+	json_t *groups = json_array();
+
+	for (size_t i = 0; i < gm->n_groups; i++)
+		json_array_append_new(groups, group_json(gm, gm->group[i], now));
+	return json_pack("{s:o}", "groups", groups);
+}
+
+// ---- show crypto gdoi gm rekey ----
+
+static void kek_row(struct ctl_text *t, const char *what, const struct gm *gm,
+		    const struct gm_group *g, const struct gm_kek *k)
+{
+	char spi[2 * GDOI_KEK_SPI_LEN + 1], own[ADDR_STRLEN], ks[ADDR_STRLEN];
+
+	if (!k) {
+		ctl_text_add(t,
+			     "%-9s: ---             ---             ---   ---               ---\n",
+			     what);
+		return;
+	}
+	spi_hex(k, spi);
+	ctl_text_add(t, "%-9s: %-15s %-15s %-5u %.16s  %.16s\n", what,
+		     addr_str(&gm->conf->address, own), server_str(g, ks), k->seq, spi, spi + 16);
+}
+
+void gm_show_rekey_text(struct ctl_text *t, const struct gm *gm, mono_t now)
+{
+	(void)now;
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		const struct gm_group *g = gm->group[i];
+		const struct gm_kek *k = gm_keks_current(&g->keks);
+
+		ctl_text_add(t, "Group %s (%s)\n", g->conf.name,
+			     k && k->multicast ? "Multicast" : "Unicast");
+		ctl_text_add(t, "    Number of Rekeys received (cumulative)       : %u\n",
+			     g->n.rekeys);
+		ctl_text_add(t, "    Number of Rekeys received after registration : %u\n",
+			     g->n.rekeys_since_registration);
+		ctl_text_add(t, "    Number of Rekey Acks sent                    : %u\n\n",
+			     g->n.acks);
+		ctl_text_add(t, "Rekey (KEK) SA information :\n");
+		ctl_text_add(t,
+			     "           dst             src             seq   my-cookie         "
+			     "his-cookie\n");
+		kek_row(t, "New", gm, g, NULL);
+		kek_row(t, "Current", gm, g, k);
+		kek_row(t, "Previous", gm, g, g->keks.n > 1 ? &g->keks.kek[1] : NULL);
+		ctl_text_add(t, "\n");
+	}
+}
+
+json_t *gm_show_rekey_json(const struct gm *gm, mono_t now)
+{
+	json_t *groups = json_array();
+
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		const struct gm_group *g = gm->group[i];
+
+		json_array_append_new(
+			groups,
+			json_pack("{s:s,s:I,s:I,s:I,s:I,s:o,s:o}", "name", g->conf.name,
+				  "rekeys_received", (json_int_t)g->n.rekeys,
+				  "rekeys_since_registration",
+				  (json_int_t)g->n.rekeys_since_registration, "acks_sent",
+				  (json_int_t)g->n.acks, "seq", (json_int_t)g->n.last_seq,
+				  "current", kek_json(gm_keks_current(&g->keks), now), "previous",
+				  kek_json(g->keks.n > 1 ? &g->keks.kek[1] : NULL, now)));
+	}
+	return json_pack("{s:o}", "groups", groups);
+}
+
+// ---- show crypto isakmp sa ----
+
+// Phase 1 SAs, and each KEK as an SA of its own kind, as IOS lists them.
+static void sa_row(struct ctl_text *t, const struct addr *dst, const struct addr *src,
+		   const char *state, size_t id, bool active)
+{
+	char d[ADDR_STRLEN], s[ADDR_STRLEN];
+
+	ctl_text_add(t, "%-15s %-15s %-14s %7zu %s\n", addr_str(dst, d), addr_str(src, s), state,
+		     1001 + id, active ? "ACTIVE" : "ACTIVE (deleted)");
+}
+
+void gm_show_isakmp_text(struct ctl_text *t, const struct gm *gm, mono_t now)
+{
+	size_t id = 0;
+
+	(void)now;
+	ctl_text_add(t, "IPv4 Crypto ISAKMP SA\n");
+	ctl_text_add(t, "dst             src             state          conn-id status\n");
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		const struct gm_group *g = gm->group[i];
+		const struct gm_reg *r = &g->reg;
+		const struct addr *own = &gm->conf->address;
+
+		for (size_t k = 0; k < g->keks.n; k++)
+			sa_row(t, own, &g->registered_with, "GDOI_REKEY", id++,
+			       !g->keks.kek[k].closed);
+		if (r->sa_used)
+			sa_row(t, &r->sa.peer.addr, own,
+			       r->sa.state == IKE_ESTABLISHED ? "GDOI_IDLE" : "MM_NO_STATE", id++,
+			       true);
+	}
+	ctl_text_add(t, "\nIPv6 Crypto ISAKMP SA\n");
+}
+
+json_t *gm_show_isakmp_json(const struct gm *gm, mono_t now)
+{
+	json_t *list = json_array();
+	char a[ADDR_STRLEN], suite[IKE_PROPOSAL_STRLEN];
+
+	(void)now;
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		const struct gm_reg *r = &gm->group[i]->reg;
+
+		if (r->sa_used)
+			json_array_append_new(list,
+					      json_pack("{s:s,s:s,s:s,s:s,s:I}", "group",
+							gm->group[i]->conf.name, "peer",
+							addr_str(&r->sa.peer.addr, a), "state",
+							ike_state_name(r->sa.state), "suite",
+							ike_proposal_str(&r->sa.suite, suite),
+							"doi", (json_int_t)r->sa.doi));
+	}
+	return json_pack("{s:o}", "sas", list);
+}
+
+// ---- counters ----
+
+void gm_show_counters_text(struct ctl_text *t, const struct gm *gm, mono_t now)
+{
+	(void)now;
+	ctl_text_add(t, "Datagrams dropped\n");
+	for (size_t i = 0; i < GM_DROP_COUNT; i++)
+		ctl_text_add(t, "    %-28s : %" PRIu64 "\n", gm_drop_name((enum gm_drop)i),
+			     gm->drops[i]);
+	ctl_text_add(t, "Phase 1 and GROUPKEY-PULL messages refused\n");
+	for (size_t i = 1; i < IKE_R_COUNT; i++)
+		ctl_text_add(t, "    %-28s : %" PRIu64 "\n", ike_reason_name((enum ike_reason)i),
+			     gm->ike_refused[i]);
+}
+
+json_t *gm_show_counters_json(const struct gm *gm, mono_t now)
+{
+	json_t *drops = json_object(), *refused = json_object();
+
+	(void)now;
+	for (size_t i = 0; i < GM_DROP_COUNT; i++)
+		json_object_set_new(drops, gm_drop_name((enum gm_drop)i),
+				    json_integer((json_int_t)gm->drops[i]));
+	for (size_t i = 1; i < IKE_R_COUNT; i++)
+		json_object_set_new(refused, ike_reason_name((enum ike_reason)i),
+				    json_integer((json_int_t)gm->ike_refused[i]));
+	return json_pack("{s:o,s:o}", "drops", drops, "refused", refused);
+}
+
+// ---- dataplane ----
+
+void gm_dp_stats_fini(struct gm_dp_stats *s)
+{
+	free(s->counter);
+	free(s->sa);
+	*s = (struct gm_dp_stats){ .n_sas = 0 };
+}
+
+static unsigned long long counter(const struct gm_dp_stats *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_counters; i++) {
+		if (strncmp(s->counter[i].name, name, sizeof(s->counter[i].name)) == 0)
+			return s->counter[i].value;
+	}
+	return 0;
+}
+
+static unsigned long long sa_sum(const struct gm_dp_stats *s, const char *group, bool out)
+{
+	unsigned long long n = 0;
+
+	for (size_t i = 0; i < s->n_sas; i++) {
+		if (strncmp(s->sa[i].group, group, sizeof(s->sa[i].group)) == 0)
+			n += out ? s->sa[i].packets_out : s->sa[i].packets_in;
+	}
+	return n;
+}
+
+static void counter_pair(struct ctl_text *t, const char *a, unsigned long long va, const char *b,
+			 unsigned long long vb)
+{
+	ctl_text_add(t, "    %-25s: %-10llu %-24s: %llu\n", a, va, b, vb);
+}
+
+void gm_show_dataplane_text(struct ctl_text *t, const struct gm *gm, const struct gm_dp_stats *s)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		const char *g = gm->group[i]->conf.name;
+
+		ctl_text_add(t, "Data-plane statistics for group %s:\n", g);
+		counter_pair(t, "#pkts encrypt", sa_sum(s, g, true), "#pkts decrypt",
+			     sa_sum(s, g, false));
+		counter_pair(t, "#pkts tagged (send)", 0, "#pkts untagged (rcv)", 0);
+		counter_pair(t, "#pkts no sa (send)", counter(s, "esp_out_no_sa"),
+			     "#pkts invalid sa (rcv)", counter(s, "esp_in_unknown_spi"));
+		counter_pair(t, "#pkts encaps fail (send)", counter(s, "esp_out_no_room"),
+			     "#pkts decap fail (rcv)",
+			     counter(s, "esp_in_length") + counter(s, "esp_in_padding") +
+				     counter(s, "esp_in_inner_header"));
+		counter_pair(t, "#pkts invalid prot (rcv)", counter(s, "esp_in_cleartext"),
+			     "#pkts verify fail (rcv)", counter(s, "esp_in_auth_fail"));
+		counter_pair(t, "#pkts not tagged (send)", 0, "#pkts not untagged (rcv)", 0);
+		counter_pair(t, "#pkts internal err (send)", counter(s, "tx_full"),
+			     "#pkts internal err (rcv)", counter(s, "no_buffer"));
+	}
+	ctl_text_add(t, "\nespd counters (whole box):\n");
+	for (size_t i = 0; i < s->n_counters; i++) {
+		if (s->counter[i].value > 0)
+			ctl_text_add(t, "    %-25.31s: %llu\n", s->counter[i].name,
+				     (unsigned long long)s->counter[i].value);
+	}
+}
+
+static json_t *sa_json(const struct dp_sa_stats *sa)
+{
+	static const char *const dirs[] = { "none", "in", "out", "both" };
+	char spi[16];
+
+	snprintf(spi, sizeof(spi), "0x%08X", sa->spi);
+	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "spi", spi,
+			 "group", sa->group, "dir", dirs[sa->dir & DP_DIR_BOTH], "sid",
+			 (json_int_t)sa->sid, "remaining_s", (json_int_t)sa->life_s, "packets_out",
+			 (json_int_t)sa->packets_out, "bytes_out", (json_int_t)sa->bytes_out,
+			 "packets_in", (json_int_t)sa->packets_in, "bytes_in",
+			 (json_int_t)sa->bytes_in, "auth_fail", (json_int_t)sa->auth_fail,
+			 "policy_fail", (json_int_t)sa->policy_fail, "iv_used",
+			 (json_int_t)sa->iv_used, "iv_limit", (json_int_t)sa->iv_limit);
+}
+
+json_t *gm_show_dataplane_json(const struct gm_dp_stats *s)
+{
+	json_t *counters = json_object(), *sas = json_array();
+
+	for (size_t i = 0; i < s->n_counters; i++)
+		json_object_set_new(counters, s->counter[i].name,
+				    json_integer((json_int_t)s->counter[i].value));
+	for (size_t i = 0; i < s->n_sas; i++)
+		json_array_append_new(sas, sa_json(&s->sa[i]));
+	return json_pack("{s:o,s:o}", "counters", counters, "sas", sas);
+}
+
+// ---- show version ----
+
+void gm_show_version_text(struct ctl_text *t, const struct gm *gm, mono_t now)
+{
+	(void)gm;
+	(void)now;
+	ctl_text_add(t, "Conclave gmd, Version %s\n", CONCLAVE_VERSION);
+	if (CONCLAVE_KEYLOG)
+		ctl_text_add(t, "LAB BUILD: session keys can be written to a file (--keylog)\n");
+}
+
+json_t *gm_show_version_json(const struct gm *gm, mono_t now)
+{
+	(void)gm;
+	(void)now;
+	return json_pack("{s:s,s:s,s:b}", "program", "gmd", "version", CONCLAVE_VERSION, "keylog",
+			 CONCLAVE_KEYLOG);
+}
