@@ -3,6 +3,20 @@
 // server, the member. A peer that needs another reading gets its own copy. Fields say what we send,
 // what we accept besides it, and whose reading it is. gdoi_wire_opts_default() is what the RFC
 // text and the traces of other implementations support best.
+//
+// Read one way, without an option, because traces or other sentences of the RFC settle it:
+//   - the octet "DST ID Prot" that RFC 6407 5.3 and 5.5.1 list is in no figure and not on the wire;
+//   - "GROUPKEY-PULL datagram" in 5.3 means the PUSH datagram;
+//   - a group id of four octets is matched as octets and printed big endian;
+//   - SIG covers the header with E set and Length up to the end of SIG, without cipher padding;
+//   - the static IV of KEK_ALGORITHM_KEY starts every PUSH under a KEK: there is no other IV on the
+//     wire; SEQ in the first block keeps the prefixes distinct;
+//   - LKH keys have no length of their own: the keys of one array are of one size, which has to
+//     suit their type;
+//   - the PUSH that brings a new KEK counts on under the old SPI; the first one under the new SPI
+//     has SEQ 1, and a member starts it at 0;
+//   - sender ids go to senders, in PULL only;
+//   - a rejected policy is answered with a Delete of protocol ISAKMP and the cookies as SPI.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -81,9 +95,6 @@ struct gdoi_wire_opts {
 	uint8_t sid_value_len;
 
 	// -- GROUPKEY-PUSH --
-
-	// The static IV of KEK_ALGORITHM_KEY starts every PUSH under a KEK; there is no other IV on
-	// the wire, hence nothing to choose. SEQ in the first block keeps the prefixes distinct.
 
 	// A PUSH whose SEQ equals the one given in PULL: rejected (strictly greater; RFC 6407 3.2,
 	// 7.3.4). "Not less than" (RFC 6407 3.3) when set. Applied by gm. Default off.

@@ -29,8 +29,8 @@ struct gdoi_push {
 	struct gdoi_kd kd;
 };
 
-// spi: of the KEK that is in force. sig_len: exact length of the signature to come. signed_span:
-// view into w of what to hash after the label. False when the buffer is too small.
+// w is empty. spi: of the KEK that is in force. sig_len: exact length of the signature to come.
+// signed_span: view into w of what to hash after the label. False when the buffer is too small.
 bool gdoi_push_begin(const struct gdoi_wire_opts *o, struct wr *w,
 		     const uint8_t spi[GDOI_KEK_SPI_LEN], const struct gdoi_push *m, size_t sig_len,
 		     struct bytes *signed_span);
