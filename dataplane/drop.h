@@ -7,6 +7,7 @@
 	X(RX_SEGMENTED, "rx_segmented", "longer than one buffer")                                  \
 	X(L2_SHORT, "l2_short", "shorter than an Ethernet header")                                 \
 	X(L2_OTHER_HOST, "l2_other_host", "Ethernet destination is not ours")                      \
+	X(L2_GROUP, "l2_group", "unicast in a link-layer broadcast, RFC 1812 5.3.4")               \
 	X(L2_VLAN, "l2_vlan", "VLAN tag")                                                          \
 	X(L2_UNKNOWN, "l2_unknown", "EtherType that is neither forwarded nor for the kernel")      \
 	X(IP6_UNSUPPORTED, "ip6_unsupported", "IPv6 other than link-local control")                \

@@ -37,6 +37,8 @@ static void route(struct worker *w, struct pkts *l)
 		p->for_box = hop[i]->kind == HOP_LOCAL || ip4_is_group(p->ip.dst);
 		if (p->for_box) {
 			l->p[n++] = p;
+		} else if (unlikely(p->l2_group)) {
+			drop(w, p->m, DROP_L2_GROUP);
 		} else if (likely(hop[i]->kind == HOP_PORT)) {
 			p->out = hop[i]->port;
 			p->hop = hop[i]->gw ? hop[i]->gw : p->ip.dst;

@@ -89,14 +89,16 @@ static bool frame_accept(struct worker *w, struct port *port, struct rte_mbuf *m
 {
 	enum drop_reason why = frame_wrong(port, m);
 	uint16_t type;
+	bool group;
 
 	if (unlikely(why != DROP_COUNT)) {
 		drop(w, m, why);
 		return false;
 	}
 	type = rte_be_to_cpu_16(rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->ether_type);
+	group = rte_is_multicast_ether_addr(rte_pktmbuf_mtod(m, struct rte_ether_addr *));
 	if (likely(type == RTE_ETHER_TYPE_IPV4)) {
-		*p = (struct pkt){ .in = port->index };
+		*p = (struct pkt){ .in = port->index, .l2_group = group };
 		return ip4_accept(w, m, p);
 	}
 	if (is_control_type(type) || (type == RTE_ETHER_TYPE_IPV6 && is_ip6_link_control(m)))

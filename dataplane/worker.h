@@ -29,8 +29,9 @@ struct pkt {
 	struct ip4 ip;	     // the cleartext packet
 	uint8_t in, out;     // ports
 	bool from_kernel, from_box, for_box;
-	bool has_mac; // mac is the next hop's: the kernel found it
-	bool quotes;  // ICMP error that quotes a packet which came protected
+	bool l2_group; // came as a link-layer broadcast or multicast
+	bool has_mac;  // mac is the next hop's: the kernel found it
+	bool quotes;   // ICMP error that quotes a packet which came protected
 	struct rte_ether_addr mac;
 };
 
