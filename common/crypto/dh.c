@@ -132,27 +132,37 @@ static size_t point_encode(const uint8_t *xy, size_t len, uint8_t out[DH_PUBLIC_
 	return len + 1;
 }
 
+// The peer's value beside the group's constant parameters. For an EC point OpenSSL checks that it
+// is on the curve while it decodes.
+static EVP_PKEY *public_from(const struct dh_row *r, const uint8_t *encoded, size_t len)
+{
+	EVP_PKEY *key = EVP_PKEY_new();
+
+	if (key && EVP_PKEY_copy_parameters(key, r->params) == 1 &&
+	    EVP_PKEY_set1_encoded_public_key(key, encoded, len) == 1)
+		return key;
+	EVP_PKEY_free(key);
+	return NULL;
+}
+
 // NULL unless 1 < y < p - 1. The groups' primes are safe ones, so what is left has a large order
 // (RFC 6989 2.1).
 static EVP_PKEY *modp_public(const struct dh_row *r, struct bytes y)
 {
 	BIGNUM *bn = BN_bin2bn(y.p, (int)y.len, NULL);
-	EVP_PKEY *key = NULL;
+	bool sane = bn && BN_cmp(bn, BN_value_one()) > 0 && BN_cmp(bn, r->top) < 0;
 
-	if (bn && BN_cmp(bn, BN_value_one()) > 0 && BN_cmp(bn, r->top) < 0)
-		key = key_from(r, NULL, bn, BYTES(NULL, 0), EVP_PKEY_PUBLIC_KEY);
 	BN_free(bn);
-	return key;
+	return sane ? public_from(r, y.p, y.len) : NULL;
 }
 
-// NULL unless the point is on the curve: OpenSSL looks while it decodes. The curves have cofactor
-// 1, and infinity has no x | y form, so nothing else is left to check (RFC 6989 2.3).
+// NULL unless the point is on the curve. The curves have cofactor 1, and infinity has no x | y
+// form, so nothing else is left to check (RFC 6989 2.3).
 static EVP_PKEY *ecp_public(const struct dh_row *r, struct bytes xy)
 {
 	uint8_t point[DH_PUBLIC_MAX + 1];
-	size_t len = point_encode(xy.p, xy.len, point);
 
-	return key_from(r, NULL, NULL, BYTES(point, len), EVP_PKEY_PUBLIC_KEY);
+	return public_from(r, point, point_encode(xy.p, xy.len, point));
 }
 
 // Own public value out of the key, in the wire's form.
