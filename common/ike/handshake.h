@@ -1,4 +1,5 @@
-// common/ike/handshake.h - what main mode keeps until the SA stands; phase1.c and main_mode.c only.
+// common/ike/handshake.h - what main mode keeps until the SA stands; sa.c, phase1.c and main_mode.c
+// only.
 // Owns:   nonces, KE values, SAi_b, the DH job while it is here, SKEYID and its children.
 // Always: on the heap and wiped when freed.
 #pragma once
@@ -32,6 +33,9 @@ static inline struct bytes ike_value_view(const struct ike_value *v)
 {
 	return BYTES(v->b, v->len);
 }
+
+// sa.c: the one writer of sa->state, with what each state brings along.
+void ike_sa_set_state(struct ike_sa *sa, mono_t now, enum ike_state next);
 
 // main_mode.c: one function per message. in_: judge and keep; out_: write into out.
 enum ike_reason main_in_2(struct ike_sa *sa, const struct isakmp_hdr *hdr,

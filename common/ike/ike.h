@@ -93,7 +93,7 @@ struct isakmp_id ike_id_view(const struct ike_id *id);
 
 #define IKE_INFO_SEEN 8
 
-struct ike_handshake; // phase1.c
+struct ike_handshake; // handshake.h
 
 struct ike_sa {
 	enum ike_role role;
