@@ -46,7 +46,11 @@ struct world {
 struct world *world_new(void (*change)(struct ks_conf *c));
 void world_free(struct world *w);
 struct ks_conf *world_conf(void (*change)(struct ks_conf *c));
-// A policy from lines like "permit 10.1.0.0/16 10.2.0.0/16" or "deny udp any 848 any 848".
+// A policy from lines like "permit 10.1.0.0/16 10.2.0.0/16", "deny tcp any any",
+// "deny udp any 848 any *".
+// Lines are numbered from 1. _or: NULL and why rather than a failed test.
+struct policy *world_policy_or(const char *const *lines, size_t n, const char *transform,
+			       uint32_t life_s, struct policy_error *why);
 struct policy *world_policy(const char *const *lines, size_t n, const char *transform,
 			    uint32_t life_s);
 
