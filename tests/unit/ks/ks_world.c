@@ -311,6 +311,7 @@ bool world_rekey(struct world *w)
 
 	world_step(w, &ev);
 	refused = w->out.refused;
+	snprintf(w->answer, sizeof(w->answer), "%s", w->out.answer);
 	world_settle(w);
 	return !refused;
 }

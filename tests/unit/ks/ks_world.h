@@ -37,6 +37,7 @@ struct world {
 	bool (*tap)(struct world *w, struct world_dgram *d);
 	void *tap_arg;
 	unsigned n_to_members, n_to_server;
+	char answer[256];	   // of the last rekey command
 	unsigned events[EV_COUNT]; // how often each was told
 	char last_event[EV_COUNT][256];
 };

@@ -1,5 +1,48 @@
 #include "tests/unit/ks/ks_world.h"
 
+#include "common/ike/info.h"
+
+// The datagrams of one direction, kept in order for a test to play with.
+struct tape {
+	bool to_server;
+	size_t n;
+	struct world_dgram d[64];
+};
+
+static bool record(struct world *w, struct world_dgram *d)
+{
+	struct tape *t = w->tap_arg;
+
+	if (endpoint_eq(&d->to, &w->server) == t->to_server && t->n < N_ELEMS(t->d)) {
+		t->d[t->n] = *d;
+		t->d[t->n].b = malloc(d->len);
+		memcpy(t->d[t->n++].b, d->b, d->len);
+	}
+	return true;
+}
+
+static void tape_free(struct tape *t)
+{
+	while (t->n > 0)
+		free(t->d[--t->n].b);
+}
+
+static uint8_t exchange_of(const struct world_dgram *d)
+{
+	return d->b[18];
+}
+
+// The n-th PULL datagram on a tape.
+static const struct world_dgram *tape_pull(const struct tape *t, size_t n)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (exchange_of(&t->d[i]) == GDOI_XCH_PULL && n-- == 0)
+			return &t->d[i];
+	}
+	fail_msg("no such PULL message on the tape");
+	return NULL;
+}
+
 static void a_member_registers_and_holds_the_groups_keys(void **state)
 {
 	struct world *w = world_new(NULL);
@@ -22,10 +65,500 @@ static void a_member_registers_and_holds_the_groups_keys(void **state)
 	world_free(w);
 }
 
+static void lifetimes_sent_are_what_remains(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+
+	(void)state;
+	world_pass(w, 1000 * 1000);
+	world_register(w, m);
+	assert_int_equal(m->sat[0].life_s, 2600);
+	assert_int_equal(m->sak.life_s, 85400);
+	world_free(w);
+}
+
+static void an_unknown_group_is_refused_with_a_notify_and_an_event(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+
+	(void)state;
+	m->group = 4321;
+	tm_start(m, w->now);
+	world_settle(w);
+	assert_int_equal(m->state, TM_REFUSED);
+	assert_int_equal(m->notify, ISAKMP_N_INVALID_ID_INFORMATION);
+	assert_int_equal(w->events[EV_UNKNOWN_GROUP], 1);
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_UNKNOWN_GROUP], 1);
+	assert_int_equal(world_group(w)->members.n, 0);
+	world_free(w);
+}
+
+static void only_test_net_1(struct ks_conf *c)
+{
+	c->groups[0].authorized = calloc(1, sizeof(struct prefix));
+	assert_int_equal(prefix_parse("192.0.2.0/24", c->groups[0].authorized), 0);
+	c->groups[0].n_authorized = 1;
+}
+
+static void a_member_without_authorization_is_refused(void **state)
+{
+	struct world *w = world_new(only_test_net_1);
+	struct test_member *in = world_member(w, "192.0.2.1");
+	struct test_member *out = world_member(w, "198.51.100.1");
+
+	(void)state;
+	world_register(w, in);
+	tm_start(out, w->now);
+	world_settle(w);
+	assert_int_equal(out->state, TM_REFUSED);
+	assert_int_equal(out->notify, ISAKMP_N_AUTHENTICATION_FAILED);
+	assert_int_equal(w->events[EV_UNAUTHORIZED_IPADDR], 1);
+	assert_int_equal(world_group(w)->members.n, 1);
+	assert_int_equal(out->n_sat, 0);
+	world_free(w);
+}
+
+static void an_identity_that_is_another_address_is_refused(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.66");
+	struct addr other;
+
+	(void)state;
+	assert_int_equal(addr_parse("192.0.2.1", &other), 0);
+	m->own_id = isakmp_id_of_addr(&other);
+	tm_start(m, w->now);
+	world_settle(w);
+	assert_int_equal(m->state, TM_REFUSED);
+	assert_int_equal(w->events[EV_UNAUTHORIZED_IDENTITY], 1);
+	world_free(w);
+}
+
+static void a_wrong_pre_shared_key_never_gets_as_far_as_a_pull(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+
+	(void)state;
+	assert_int_equal(secret_set(&w->psk, "of nobody", 9), 0);
+	tm_start(m, w->now);
+	world_settle(w);
+	world_pass(w, 60000);
+	assert_int_not_equal(m->state, TM_REGISTERED);
+	assert_int_equal(w->ks.n_phase1, 0);
+	assert_int_equal(w->ks.sas.n, 0);
+	assert_true(w->ks.ike_refused[IKE_R_AUTH_FAILED] + w->ks.ike_refused[IKE_R_MALFORMED] > 0);
+	world_free(w);
+}
+
+static void no_record_and_no_sender_id_before_message_3(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+	struct tape t = { .to_server = true };
+
+	(void)state;
+	w->tap = record;
+	w->tap_arg = &t;
+	tm_start(m, w->now);
+	while (m->state != TM_WAIT_4) { // message 3 is on its way
+		struct world_dgram d = w->queue[w->head];
+
+		w->head = (w->head + 1) % WORLD_QUEUE;
+		if (endpoint_eq(&d.to, &w->server))
+			world_inject(w, &d.from, BYTES(d.b, d.len));
+		else
+			tm_in(m, w->now, BYTES(d.b, d.len));
+		free(d.b);
+	}
+	assert_int_equal(world_group(w)->members.n, 0);
+	assert_int_equal(world_group(w)->sids.next, 0);
+	world_settle(w);
+	assert_int_equal(world_group(w)->members.n, 1);
+	assert_int_equal(world_group(w)->sids.next, 1);
+	tape_free(&t);
+	world_free(w);
+}
+
+static void a_repeated_message_gets_the_stored_reply_octet_for_octet(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+	struct tape in = { .to_server = true }, replies = { .to_server = false };
+	const struct world_dgram *msg3, *msg4;
+
+	(void)state;
+	w->tap = record;
+	w->tap_arg = &in;
+	world_register(w, m);
+	msg3 = tape_pull(&in, 1);
+	w->tap_arg = &replies;
+	world_inject(w, &m->self, BYTES(msg3->b, msg3->len));
+	world_inject(w, &m->self, BYTES(msg3->b, msg3->len));
+	assert_int_equal(replies.n, 2);
+	msg4 = tape_pull(&replies, 0);
+	assert_int_equal(msg4->len, replies.d[1].len);
+	assert_memory_equal(msg4->b, replies.d[1].b, msg4->len);
+	assert_int_equal(w->ks.n_pulls, 1);
+	assert_int_equal(world_group(w)->sids.next, 1);
+	tape_free(&in);
+	tape_free(&replies);
+	world_free(w);
+}
+
+static void a_replayed_message_1_changes_nothing(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+	struct tape t = { .to_server = true };
+	const struct world_dgram *msg1;
+	struct member *before;
+
+	(void)state;
+	w->tap = record;
+	w->tap_arg = &t;
+	world_register(w, m);
+	before = world_record(w, m);
+	msg1 = tape_pull(&t, 0);
+	for (int i = 0; i < 5; i++)
+		world_inject(w, &m->self, BYTES(msg1->b, msg1->len));
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_REPLAY], 5);
+	assert_ptr_equal(world_record(w, m), before);
+	assert_int_equal(world_group(w)->sids.next, 1);
+	tape_free(&t);
+	world_free(w);
+}
+
+static bool lose_message_3(struct world *w, struct world_dgram *d)
+{
+	size_t *n = w->tap_arg;
+
+	return !(endpoint_eq(&d->to, &w->server) && exchange_of(d) == GDOI_XCH_PULL && ++*n == 2);
+}
+
+static void a_wrong_hash_3_changes_nothing_and_the_right_one_still_works(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+	uint8_t bad[512];
+	size_t n = 0;
+
+	(void)state;
+	w->tap = lose_message_3;
+	w->tap_arg = &n;
+	tm_start(m, w->now);
+	world_settle(w);
+	assert_int_equal(m->state, TM_WAIT_4);
+	w->tap = NULL;
+	world_inject(w, &m->self, BYTES(m->resend.msg, m->resend.len - 16)); // cut
+	memcpy(bad, m->resend.msg, m->resend.len);
+	bad[m->resend.len - 1] ^= 1;
+	world_inject(w, &m->self, BYTES(bad, m->resend.len));
+	assert_int_equal(w->ks.drop[KS_DROP_SHORT], 1);
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_BAD_HASH] + w->ks.drop[KS_DROP_PULL_MALFORMED], 1);
+	assert_int_equal(world_group(w)->members.n, 0);
+	assert_int_equal(world_group(w)->sids.next, 0);
+	world_pass(w, 1500); // the member repeats the true one
+	assert_int_equal(m->state, TM_REGISTERED);
+	world_free(w);
+}
+
+static void truncated_and_flipped_messages_are_counted_and_do_no_harm(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+	struct tape t = { .to_server = true };
+	uint64_t all = 0;
+
+	(void)state;
+	w->tap = record;
+	w->tap_arg = &t;
+	world_register(w, m);
+	w->tap = NULL;
+	for (size_t i = 0; i < t.n; i++) {
+		for (size_t cut = 0; cut < t.d[i].len; cut += 7)
+			world_inject(w, &m->self, BYTES(t.d[i].b, cut));
+		for (size_t at = 0; at < t.d[i].len; at += 5) {
+			t.d[i].b[at] ^= 0x40;
+			world_inject(w, &m->self, BYTES(t.d[i].b, t.d[i].len));
+			t.d[i].b[at] ^= 0x40;
+		}
+	}
+	for (size_t i = 0; i < KS_DROP_COUNT; i++)
+		all += w->ks.drop[i];
+	for (size_t i = 1; i < IKE_R_COUNT; i++)
+		all += w->ks.ike_refused[i];
+	assert_true(all > 100);
+	assert_int_equal(world_group(w)->members.n, 1);
+	assert_int_equal(world_group(w)->sids.next, 1);
+	world_settle(w);
+	world_register(w, world_member(w, "192.0.2.2")); // it still serves
+	tape_free(&t);
+	world_free(w);
+}
+
+static void a_pull_from_another_address_than_its_phase_1_is_dropped(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+	struct test_member *thief = world_member(w, "192.0.2.2");
+	struct tape t = { .to_server = true };
+
+	(void)state;
+	w->tap = record;
+	w->tap_arg = &t;
+	world_register(w, m);
+	world_inject(w, &thief->self, BYTES(tape_pull(&t, 1)->b, tape_pull(&t, 1)->len));
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_SOURCE], 1);
+	tape_free(&t);
+	world_free(w);
+}
+
+static void registering_again_replaces_the_record_and_gives_new_sender_ids(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+
+	(void)state;
+	world_register(w, m);
+	assert_int_equal(m->sid[0], 0);
+	world_register(w, m);
+	assert_int_equal(m->sid[0], 1);
+	assert_int_equal(world_group(w)->members.n, 1);
+	assert_int_equal(world_record(w, m)->registrations, 2);
+	tm_pull(m, w->now); // again under the same phase 1
+	world_settle(w);
+	assert_int_equal(m->state, TM_REGISTERED);
+	assert_int_equal(m->sid[0], 2);
+	world_free(w);
+}
+
+static void as_many_sender_ids_as_asked_for_are_given_up_to_a_limit(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+
+	(void)state;
+	m->sid_request = 3;
+	world_register(w, m);
+	assert_int_equal(m->n_sid, 3);
+	assert_int_equal(m->sid[2], 2);
+	assert_int_equal(m->sid_bits, 24);
+	m->sid_request = 60000;
+	world_register(w, m);
+	assert_int_equal(m->n_sid, KS_SIDS_MAX);
+	world_free(w);
+}
+
+static void use_cbc(struct ks_conf *c)
+{
+	static const char *const line = "permit 10.0.0.0/8 10.0.0.0/8";
+
+	policy_put(c->groups[0].policy);
+	c->groups[0].policy = world_policy(&line, 1, "esp-aes 256 esp-sha256-hmac", 3600);
+}
+
+static void a_group_without_counter_modes_gives_no_sender_ids(void **state)
+{
+	struct world *w = world_new(use_cbc);
+	struct test_member *m = world_member(w, "192.0.2.1");
+
+	(void)state;
+	m->sid_request = 2;
+	world_register(w, m);
+	assert_int_equal(m->n_sid, 0);
+	assert_int_equal(world_group(w)->sids.next, 0);
+	world_free(w);
+}
+
+static void few_sids(struct ks_conf *c)
+{
+	c->groups[0].sid_bits = 8;
+}
+
+static void exhausted_sender_ids_renew_the_group_and_tell_members_to_register_again(void **state)
+{
+	struct world *w = world_new(few_sids);
+	struct test_member *a = world_member(w, "192.0.2.1"), *b = world_member(w, "192.0.2.2");
+	uint32_t old_spi;
+
+	(void)state;
+	world_register(w, a);
+	old_spi = a->tek[0].spi;
+	world_group(w)->sids.next = 256;
+	tm_start(b, w->now);
+	world_settle(w);
+	assert_int_equal(b->state, TM_REFUSED);
+	assert_int_equal(w->events[EV_KS_SID_EXHAUSTED], 1);
+	assert_int_equal(a->n_push, 1);
+	assert_int_equal(a->n_del, 2);
+	assert_false(keys_has_spi(&world_group(w)->keys, old_spi));
+	world_register(w, b);
+	assert_int_equal(b->sid[0], 0);
+	world_register(w, a);
+	assert_int_equal(a->sid[0], 1);
+	assert_int_not_equal(a->tek[0].spi, old_spi);
+	world_pass(w, 100000);
+	assert_int_equal(world_group(w)->members.n, 2);
+	world_free(w);
+}
+
+static void with_deny(struct ks_conf *c)
+{
+	static const char *const lines[] = { "deny udp any 848 any 848",
+					     "deny 10.1.0.0/16 10.2.0.0/16",
+					     "permit 10.0.0.0/8 10.0.0.0/8" };
+
+	policy_put(c->groups[0].policy);
+	c->groups[0].policy = world_policy(lines, 3, "esp-gcm 128", 3600);
+}
+
+static void our_members_get_the_ordered_policy_and_others_the_flat_one(void **state)
+{
+	struct world *w = world_new(with_deny);
+	struct test_member *ours = world_member(w, "192.0.2.1");
+	struct test_member *other = world_member(w, "192.0.2.2");
+
+	(void)state;
+	world_register(w, ours);
+	assert_int_equal(ours->n_sat, 3);
+	assert_int_equal(ours->sat[0].proto, GDOI_PROTO_BYPASS);
+	assert_int_equal(ours->sat[1].proto, GDOI_PROTO_BYPASS);
+	assert_int_equal(ours->sat[2].proto, GDOI_PROTO_ESP);
+	w->gm_conf.features = 0;
+	world_register(w, other);
+	assert_true(other->n_sat > 1);
+	for (size_t i = 0; i < other->n_sat; i++) {
+		assert_int_equal(other->sat[i].proto, GDOI_PROTO_ESP);
+		assert_int_equal(other->sat[i].spi, ours->sat[2].spi);
+	}
+	assert_int_equal(other->n_tek, 1);
+	world_free(w);
+}
+
+static void with_tcp_deny(struct ks_conf *c)
+{
+	static const char *const lines[] = { "deny tcp any any", "permit 10.0.0.0/8 10.0.0.0/8" };
+
+	policy_put(c->groups[0].policy);
+	c->groups[0].policy = world_policy(lines, 2, "esp-gcm 128", 3600);
+}
+
+static void a_policy_that_rfc_6407_cannot_say_is_refused_to_other_members(void **state)
+{
+	struct world *w = world_new(with_tcp_deny);
+	struct test_member *ours = world_member(w, "192.0.2.1");
+	struct test_member *other = world_member(w, "192.0.2.2");
+
+	(void)state;
+	world_register(w, ours);
+	w->gm_conf.features = 0;
+	tm_start(other, w->now);
+	world_settle(w);
+	assert_int_equal(other->state, TM_REFUSED);
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_POLICY_FORM], 1);
+	world_free(w);
+}
+
+static void no_ack_for_2(struct ks_conf *c)
+{
+	c->groups[0].no_ack = calloc(1, sizeof(struct addr));
+	assert_int_equal(addr_parse("192.0.2.2", c->groups[0].no_ack), 0);
+	c->groups[0].n_no_ack = 1;
+}
+
+static void members_listed_under_no_ack_never_see_attribute_9(void **state)
+{
+	struct world *w = world_new(no_ack_for_2);
+	struct test_member *a = world_member(w, "192.0.2.1"), *b = world_member(w, "192.0.2.2");
+
+	(void)state;
+	world_register(w, a);
+	world_register(w, b);
+	assert_int_equal(a->sak.ack, GDOI_ACK_KEK_SHA256);
+	assert_int_equal(b->sak.ack, 0);
+	world_free(w);
+}
+
+static void an_idle_phase_1_is_forgotten_after_a_minute(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	world_register(w, world_member(w, "192.0.2.1"));
+	assert_int_equal(w->ks.sas.n, 1);
+	world_pass(w, 59000);
+	assert_int_equal(w->ks.sas.n, 1);
+	world_pass(w, 3000);
+	assert_int_equal(w->ks.sas.n, 0);
+	assert_int_equal(world_group(w)->members.n, 1);
+	world_free(w);
+}
+
+static void a_delete_of_phase_1_is_obeyed_at_once(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+	uint8_t buf[IKE_INFO_BUF];
+	struct bytes msg;
+
+	(void)state;
+	world_register(w, m);
+	assert_int_equal(ike_info_delete_sa(&m->sa, buf, sizeof(buf), &msg), 0);
+	world_inject(w, &m->self, msg);
+	assert_int_equal(w->ks.sas.n, 0);
+	world_free(w);
+}
+
+static bool lose_replies(struct world *w, struct world_dgram *d)
+{
+	return endpoint_eq(&d->to, &w->server);
+}
+
+static void exchanges_under_one_phase_1_are_bounded(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+
+	(void)state;
+	world_register(w, m);
+	w->tap = lose_replies; // message 3 never follows
+	for (int i = 0; i < 20; i++) {
+		tm_pull(m, w->now);
+		world_settle(w);
+	}
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_BUSY], 20 - KS_PULLS_PER_SA);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_member_registers_and_holds_the_groups_keys),
+		cmocka_unit_test(lifetimes_sent_are_what_remains),
+		cmocka_unit_test(an_unknown_group_is_refused_with_a_notify_and_an_event),
+		cmocka_unit_test(a_member_without_authorization_is_refused),
+		cmocka_unit_test(an_identity_that_is_another_address_is_refused),
+		cmocka_unit_test(a_wrong_pre_shared_key_never_gets_as_far_as_a_pull),
+		cmocka_unit_test(no_record_and_no_sender_id_before_message_3),
+		cmocka_unit_test(a_repeated_message_gets_the_stored_reply_octet_for_octet),
+		cmocka_unit_test(a_replayed_message_1_changes_nothing),
+		cmocka_unit_test(a_wrong_hash_3_changes_nothing_and_the_right_one_still_works),
+		cmocka_unit_test(truncated_and_flipped_messages_are_counted_and_do_no_harm),
+		cmocka_unit_test(a_pull_from_another_address_than_its_phase_1_is_dropped),
+		cmocka_unit_test(registering_again_replaces_the_record_and_gives_new_sender_ids),
+		cmocka_unit_test(as_many_sender_ids_as_asked_for_are_given_up_to_a_limit),
+		cmocka_unit_test(a_group_without_counter_modes_gives_no_sender_ids),
+		cmocka_unit_test(
+			exhausted_sender_ids_renew_the_group_and_tell_members_to_register_again),
+		cmocka_unit_test(our_members_get_the_ordered_policy_and_others_the_flat_one),
+		cmocka_unit_test(a_policy_that_rfc_6407_cannot_say_is_refused_to_other_members),
+		cmocka_unit_test(members_listed_under_no_ack_never_see_attribute_9),
+		cmocka_unit_test(an_idle_phase_1_is_forgotten_after_a_minute),
+		cmocka_unit_test(a_delete_of_phase_1_is_obeyed_at_once),
+		cmocka_unit_test(exchanges_under_one_phase_1_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("ks/pull", tests, NULL, NULL);

@@ -1,0 +1,674 @@
+#include "tests/unit/ks/ks_world.h"
+
+#define N_CROWD 5
+
+static struct world *crowd_new(void (*change)(struct ks_conf *c), unsigned n)
+{
+	struct world *w = world_new(change);
+	char text[32];
+
+	for (unsigned i = 1; i <= n; i++) {
+		snprintf(text, sizeof(text), "192.0.2.%u", i);
+		world_register(w, world_member(w, text));
+	}
+	return w;
+}
+
+static uint32_t newest_spi(struct world *w)
+{
+	return world_group(w)->keys.gen[0].tek[0].spi;
+}
+
+static void a_rekey_on_demand_reaches_every_member_and_is_acknowledged(void **state)
+{
+	struct world *w = crowd_new(NULL, N_CROWD);
+	struct ks_push *p = &world_group(w)->push;
+
+	(void)state;
+	assert_true(world_rekey(w));
+	for (size_t i = 0; i < w->n_members; i++) {
+		struct test_member *m = w->member[i];
+
+		assert_int_equal(m->n_push, 1);
+		assert_int_equal(m->n_push_bad, 0);
+		assert_int_equal(m->seq, 1);
+		assert_int_equal(m->tek[0].spi, newest_spi(w));
+		assert_memory_equal(m->tek[0].key, world_group(w)->keys.gen[0].tek[0].alg_key.b,
+				    20);
+		assert_int_equal(world_record(w, m)->acks_received, 1);
+		assert_int_equal(world_record(w, m)->acked_seq[0], 1);
+	}
+	assert_false(p->live);
+	assert_int_equal(p->n_acks, N_CROWD);
+	assert_int_equal(p->n_retransmits, 0);
+	assert_int_equal(w->events[EV_KS_SEND_UNICAST_REKEY], 1);
+	world_free(w);
+}
+
+static void delays_cover_the_spread_and_fit_into_the_life_that_is_left(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	struct test_member *m = w->member[0];
+
+	(void)state;
+	assert_true(world_rekey(w));
+	assert_true(m->has_gap);
+	assert_int_equal(m->gap.atd_s, 1 + 10 * 2 + 10 + 1); // fan-out, repetitions, wait, one
+	assert_int_equal(m->gap.dtd_s, 2 * 32 + 5);
+	assert_int_equal(world_group(w)->keys.gen[0].active.ms, w->now.ms + 32000);
+	world_free(w);
+}
+
+static void short_lives(struct ks_conf *c)
+{
+	c->groups[0].policy->slot[0].life_s = 30;
+	c->groups[0].policy->life_s = 30;
+	c->groups[0].retransmit_s = 1;
+	c->groups[0].retransmit_number = 1;
+}
+
+static void teks_are_rolled_before_they_die_for_as_long_as_it_runs(void **state)
+{
+	struct world *w = crowd_new(short_lives, 2);
+	struct test_member *m = w->member[0];
+
+	(void)state;
+	for (int second = 0; second < 300; second++) {
+		const struct keys *k = &world_group(w)->keys;
+		bool can_send = false;
+
+		world_pass(w, 1000);
+		for (size_t i = 0; i < k->n_gen; i++)
+			can_send = can_send || (mono_due(k->gen[i].active, w->now) &&
+						mono_before(w->now, tek_gen_dies(&k->gen[i])));
+		assert_true(can_send);
+		assert_int_equal(m->tek[0].spi, newest_spi(w));
+		assert_true(k->n_gen <= 3);
+	}
+	assert_true(m->n_push >= 300 / 20);
+	assert_int_equal(m->n_push_bad, 0);
+	world_free(w);
+}
+
+static void the_old_generation_outlives_the_activation_of_the_new_one(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	const struct keys *k = &world_group(w)->keys;
+
+	(void)state;
+	world_pass(w, 3000);
+	assert_true(world_rekey(w));
+	assert_int_equal(k->n_gen, 2);
+	assert_true(mono_before(k->gen[0].active, k->gen[1].drained));
+	assert_true(mono_before(k->gen[1].drained, tek_gen_dies(&k->gen[1])));
+	world_free(w);
+}
+
+static void
+a_member_that_registers_during_a_rollover_gets_both_generations_and_the_rest_of_atd(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	struct test_member *late = world_member(w, "192.0.2.99");
+
+	(void)state;
+	assert_true(world_rekey(w));
+	world_pass(w, 10000);
+	world_register(w, late);
+	assert_int_equal(late->n_sat, 2);
+	assert_int_equal(late->n_tek, 2);
+	assert_int_equal(late->sat[0].spi, newest_spi(w));
+	assert_true(late->has_gap);
+	assert_int_equal(late->gap.atd_s, 22);
+	assert_int_equal(late->seq, 1);
+	assert_true(world_rekey(w));
+	assert_int_equal(late->n_push, 1);
+	world_free(w);
+}
+
+struct loss {
+	struct endpoint victim;
+	unsigned left;
+	size_t n;
+	size_t len[8];
+	uint8_t *copy[8];
+};
+
+// Loses the next PUSHes to one member, keeping copies.
+static bool lose_push(struct world *w, struct world_dgram *d)
+{
+	struct loss *l = w->tap_arg;
+
+	if (!endpoint_eq(&d->to, &l->victim) || d->b[18] != GDOI_XCH_PUSH)
+		return true;
+	if (l->n < N_ELEMS(l->copy)) {
+		l->copy[l->n] = malloc(d->len);
+		memcpy(l->copy[l->n], d->b, d->len);
+		l->len[l->n++] = d->len;
+	}
+	return l->left == 0 || l->left-- == 0;
+}
+
+static void loss_free(struct loss *l)
+{
+	while (l->n > 0)
+		free(l->copy[--l->n]);
+}
+
+static void a_lost_rekey_is_repeated_octet_for_octet_to_that_member_alone(void **state)
+{
+	struct world *w = crowd_new(NULL, 3);
+	struct loss l = { .victim = w->member[1]->self, .left = 2 };
+
+	(void)state;
+	w->tap = lose_push;
+	w->tap_arg = &l;
+	assert_true(world_rekey(w));
+	assert_int_equal(w->member[1]->n_push, 0);
+	assert_true(world_group(w)->push.live);
+	world_pass(w, 9900);
+	assert_int_equal(l.n, 1);
+	world_pass(w, 20000);
+	assert_int_equal(l.n, 3);
+	assert_int_equal(l.len[0], l.len[2]);
+	assert_memory_equal(l.copy[0], l.copy[1], l.len[0]);
+	assert_memory_equal(l.copy[0], l.copy[2], l.len[0]);
+	assert_int_equal(w->member[1]->n_push, 1);
+	assert_int_equal(w->member[0]->n_push_repeated, 0);
+	assert_int_equal(world_record(w, w->member[1])->retransmits, 2);
+	assert_false(world_group(w)->push.live);
+	assert_int_equal(w->events[EV_KS_REKEY_ACK_MISSING], 0);
+	loss_free(&l);
+	world_free(w);
+}
+
+static void missing_acks_are_told_after_the_last_wait(void **state)
+{
+	struct world *w = crowd_new(NULL, 2);
+
+	(void)state;
+	w->member[1]->ack = false;
+	assert_true(world_rekey(w));
+	world_pass(w, 29000);
+	assert_int_equal(w->events[EV_KS_REKEY_ACK_MISSING], 0);
+	world_pass(w, 2000);
+	assert_int_equal(w->events[EV_KS_REKEY_ACK_MISSING], 1);
+	assert_int_equal(world_record(w, w->member[1])->acks_missed, 1);
+	assert_int_equal(world_record(w, w->member[0])->acks_missed, 0);
+	world_free(w);
+}
+
+static void who_acked_once_and_misses_three_in_a_row_is_judged_gone(void **state)
+{
+	struct world *w = crowd_new(NULL, 2);
+
+	(void)state;
+	assert_true(world_rekey(w));
+	w->member[1]->ack = false;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(world_group(w)->members.n, 2);
+		world_pass(w, 200000);
+		assert_true(world_rekey(w));
+		world_pass(w, 40000);
+	}
+	assert_int_equal(world_group(w)->members.n, 1);
+	assert_int_equal(w->events[EV_KS_GM_DELETED], 1);
+	world_free(w);
+}
+
+static void who_never_acked_is_never_judged_gone(void **state)
+{
+	struct world *w = crowd_new(NULL, 2);
+
+	(void)state;
+	w->member[1]->ack = false;
+	for (int i = 0; i < 5; i++) {
+		assert_true(world_rekey(w));
+		world_pass(w, 200000);
+	}
+	assert_int_equal(world_group(w)->members.n, 2);
+	assert_int_equal(world_record(w, w->member[1])->acks_missed, 5);
+	world_free(w);
+}
+
+static void one_ack_between_misses_starts_the_count_anew(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		w->member[0]->ack = i % 3 == 0;
+		assert_true(world_rekey(w));
+		world_pass(w, 200000);
+	}
+	assert_int_equal(world_group(w)->members.n, 1);
+	world_free(w);
+}
+
+static void no_acks(struct ks_conf *c)
+{
+	c->groups[0].ack = false;
+}
+
+static void without_acks_every_repetition_goes_to_everybody(void **state)
+{
+	struct world *w = crowd_new(no_acks, 2);
+
+	(void)state;
+	assert_int_equal(w->member[0]->sak.ack, 0);
+	assert_true(world_rekey(w));
+	world_pass(w, 40000);
+	assert_int_equal(w->member[0]->n_push, 1);
+	assert_int_equal(w->member[0]->n_push_repeated, 2);
+	assert_int_equal(w->events[EV_KS_REKEY_ACK_MISSING], 0);
+	world_free(w);
+}
+
+static void short_kek(struct ks_conf *c)
+{
+	c->groups[0].kek.life_s = 600;
+}
+
+static void a_new_kek_comes_under_the_old_one_and_starts_at_seq_1(void **state)
+{
+	struct world *w = crowd_new(short_kek, 2);
+	struct test_member *m = w->member[0];
+	uint8_t old_spi[16];
+
+	(void)state;
+	assert_true(world_rekey(w)); // seq 1 under the first KEK
+	memcpy(old_spi, m->kek_spi, 16);
+	world_pass(w, 485000); // a fifth before its end
+	assert_memory_not_equal(m->kek_spi, old_spi, 16);
+	assert_memory_equal(m->kek_spi, world_group(w)->keys.kek.spi, 16);
+	assert_memory_equal(world_group(w)->push.spi, old_spi, 16);
+	assert_int_equal(world_group(w)->push.seq, 2);
+	assert_int_equal(world_group(w)->push.n_acks, 2);
+	assert_int_equal(world_group(w)->keys.kek.seq, 0);
+	assert_int_equal(m->sat[0].spi, newest_spi(w)); // TEKs stay as they were
+	assert_true(world_rekey(w));
+	assert_int_equal(m->seq, 1);
+	assert_int_equal(world_group(w)->keys.kek.seq, 1);
+	assert_int_equal(m->n_push_bad, 0);
+	world_free(w);
+}
+
+static void rsa(struct ks_conf *c)
+{
+	struct kek_params *k = &c->groups[0].kek;
+
+	assert_int_equal(signer_generate(&c->store->signer, "RSA", SIGN_RSA, 2048), 0);
+	snprintf(k->sign_label, sizeof(k->sign_label), "RSA");
+	k->sign_alg = SIGN_RSA;
+	k->sign_bits = 2048;
+	k->sign_hash = HASH_ALG_SHA256;
+	k->suite = suite_kek_named("aes 128");
+	k->cipher = CIPHER_AES128_CBC;
+}
+
+static void rekeys_are_signed_with_rsa_and_sealed_with_aes_128_too(void **state)
+{
+	struct world *w = crowd_new(rsa, 1);
+
+	(void)state;
+	assert_int_equal(w->member[0]->sak.sig_alg, GDOI_SIG_RSA);
+	assert_int_equal(w->member[0]->sak.sig_key_bits, 2048);
+	assert_int_equal(w->member[0]->sak.key_bits, 128);
+	assert_true(world_rekey(w));
+	assert_int_equal(w->member[0]->n_push, 1);
+	assert_int_equal(w->member[0]->n_push_bad, 0);
+	world_free(w);
+}
+
+// Lets the member's message 3 wait while something happens.
+static bool hold_message_3(struct world *w, struct world_dgram *d)
+{
+	struct world_dgram *held = w->tap_arg;
+
+	if (held->b || !endpoint_eq(&d->to, &w->server) || d->b[18] != GDOI_XCH_PULL)
+		return true;
+	if (w->member[w->n_members - 1]->state != TM_WAIT_4)
+		return true;
+	*held = *d;
+	held->b = malloc(d->len);
+	memcpy(held->b, d->b, d->len);
+	return false;
+}
+
+static void a_rekey_between_messages_2_and_3_is_sent_to_the_newcomer_as_well(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	struct test_member *late = world_member(w, "192.0.2.77");
+	struct world_dgram held = { 0 };
+
+	(void)state;
+	w->tap = hold_message_3;
+	w->tap_arg = &held;
+	tm_start(late, w->now);
+	world_settle(w);
+	assert_non_null(held.b);
+	assert_true(world_rekey(w));
+	w->tap = NULL;
+	world_inject(w, &late->self, BYTES(held.b, held.len));
+	world_settle(w);
+	assert_int_equal(late->state, TM_REGISTERED);
+	assert_int_equal(late->n_push, 1);
+	assert_int_equal(late->seq, 1);
+	assert_int_equal(late->tek[0].spi, newest_spi(w));
+	world_pass(w, 40000);
+	assert_int_equal(world_record(w, late)->acks_received, 1);
+	assert_int_equal(w->events[EV_KS_REKEY_ACK_MISSING], 0);
+	free(held.b);
+	world_free(w);
+}
+
+static void two_rekeys_between_messages_2_and_3_refuse_the_registration(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	struct test_member *late = world_member(w, "192.0.2.77");
+	struct world_dgram held = { 0 };
+
+	(void)state;
+	w->tap = hold_message_3;
+	w->tap_arg = &held;
+	tm_start(late, w->now);
+	world_settle(w);
+	assert_true(world_rekey(w));
+	assert_true(world_rekey(w));
+	w->tap = NULL;
+	world_inject(w, &late->self, BYTES(held.b, held.len));
+	world_settle(w);
+	assert_int_equal(late->state, TM_REFUSED);
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_KEYS_CHANGED], 1);
+	assert_int_equal(world_group(w)->members.n, 1);
+	free(held.b);
+	world_free(w);
+}
+
+static void a_large_group_is_sent_to_in_batches(void **state)
+{
+	struct world *w = crowd_new(NULL, 200);
+	struct ks_event ev = { .kind = KS_EV_REKEY };
+
+	(void)state;
+	world_step(w, &ev);
+	assert_int_equal(w->out.n_send, KS_FANOUT_BATCH);
+	assert_int_equal(w->out.deadline.ms, w->now.ms + KS_FANOUT_TICK_MS);
+	world_pass(w, 4 * KS_FANOUT_TICK_MS);
+	for (size_t i = 0; i < w->n_members; i++)
+		assert_int_equal(w->member[i]->n_push, 1);
+	assert_false(world_group(w)->push.live);
+	world_free(w);
+}
+
+static void members_may_register_again_in_the_middle_of_a_fan_out(void **state)
+{
+	struct world *w = crowd_new(NULL, 130);
+	struct ks_event ev = { .kind = KS_EV_REKEY };
+
+	(void)state;
+	world_step(w, &ev);
+	world_register(w, w->member[KS_FANOUT_BATCH]); // whose turn is next
+	world_pass(w, 4 * KS_FANOUT_TICK_MS);
+	for (size_t i = 0; i < w->n_members; i++)
+		assert_int_equal(w->member[i]->tek[0].spi, newest_spi(w));
+	assert_int_equal(w->member[KS_FANOUT_BATCH]->n_push, 0); // has the keys already
+	assert_false(world_group(w)->push.live);
+	world_free(w);
+}
+
+static void a_second_demand_follows_the_rekey_in_flight(void **state)
+{
+	struct world *w = crowd_new(NULL, 2);
+
+	(void)state;
+	w->member[0]->ack = false;
+	assert_true(world_rekey(w));
+	assert_true(world_rekey(w));
+	assert_int_equal(w->member[1]->n_push, 1);
+	assert_non_null(strstr(w->answer, "will follow rk="));
+	world_pass(w, 31000);
+	assert_int_equal(w->member[1]->n_push, 2);
+	world_free(w);
+}
+
+static void too_many_generations_refuse_the_demand_and_say_when(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	unsigned n = 0;
+
+	(void)state;
+	while (n < 20 && world_rekey(w))
+		n++;
+	assert_int_equal(n, KEYS_MAX_GENS - 2);
+	world_pass(w, 120000);
+	assert_true(world_rekey(w));
+	world_free(w);
+}
+
+// ---- acknowledgements ----
+
+static void an_ack_with_the_other_reading_of_l_counts(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+
+	(void)state;
+	w->member[0]->ack_l_output = true;
+	assert_true(world_rekey(w));
+	assert_int_equal(world_record(w, w->member[0])->acks_received, 1);
+	w->ks.ike.wire.accept_ack_other_l = false;
+	world_pass(w, 1000);
+	assert_true(world_rekey(w));
+	assert_int_equal(world_record(w, w->member[0])->acks_received, 1);
+	assert_int_equal(w->ks.drop[KS_DROP_ACK_BAD_HASH], 1);
+	world_free(w);
+}
+
+static void a_forged_ack_is_counted_and_does_not_stop_the_repetition(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	struct test_member *m = w->member[0];
+	struct loss l = { .victim = m->self, .left = 1 };
+
+	(void)state;
+	w->tap = lose_push;
+	w->tap_arg = &l;
+	assert_true(world_rekey(w));
+	m->kek.b[0] ^= 1;
+	tm_send_ack(m, 1);
+	m->kek.b[0] ^= 1;
+	world_settle(w);
+	assert_int_equal(w->ks.drop[KS_DROP_ACK_BAD_HASH], 1);
+	assert_int_equal(world_record(w, m)->acks_received, 0);
+	world_pass(w, 11000);
+	assert_int_equal(m->n_push, 1);
+	assert_int_equal(world_record(w, m)->acks_received, 1);
+	loss_free(&l);
+	world_free(w);
+}
+
+static void every_bad_ack_has_a_reason_of_its_own(void **state)
+{
+	struct world *w = crowd_new(NULL, 2);
+	struct test_member *m = w->member[0], *stranger = world_member(w, "198.51.100.9");
+	uint64_t *drop = w->ks.drop;
+	struct endpoint self = m->self;
+
+	(void)state;
+	tm_send_ack(m, 1); // nothing was pushed yet
+	world_settle(w);
+	assert_int_equal(drop[KS_DROP_ACK_UNKNOWN_KEK], 1);
+	assert_true(world_rekey(w));
+	tm_send_ack(m, 1);
+	world_settle(w);
+	assert_int_equal(drop[KS_DROP_ACK_DUPLICATE], 1);
+	tm_send_ack(m, 2);
+	world_settle(w);
+	assert_int_equal(drop[KS_DROP_ACK_SEQ], 1);
+	m->self = stranger->self;
+	tm_send_ack(m, 1);
+	world_settle(w);
+	assert_int_equal(drop[KS_DROP_ACK_NO_MEMBER], 1);
+	m->self = self;
+	tm_send_ack(m, 1);
+	w->queue[w->head].from = stranger->self;
+	world_settle(w);
+	assert_int_equal(drop[KS_DROP_ACK_SOURCE], 1);
+	world_register(w, m); // since the rekey: nothing is asked of it
+	tm_send_ack(m, 1);
+	world_settle(w);
+	assert_int_equal(drop[KS_DROP_ACK_NOT_ASKED], 1);
+	tm_send_ack(m, 1);
+	w->queue[w->head].b[28] ^= 0xff; // next payload of the HASH
+	world_settle(w);
+	assert_int_equal(drop[KS_DROP_ACK_MALFORMED], 1);
+	assert_int_equal(world_record(w, m)->acks_received, 1);
+	world_free(w);
+}
+
+static void a_late_ack_still_counts(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	struct test_member *m = w->member[0];
+
+	(void)state;
+	m->ack = false;
+	assert_true(world_rekey(w));
+	world_pass(w, 35000);
+	assert_int_equal(world_record(w, m)->missed_in_row, 1);
+	tm_send_ack(m, 1);
+	world_settle(w);
+	assert_int_equal(world_record(w, m)->missed_in_row, 0);
+	assert_int_equal(world_record(w, m)->acks_received, 1);
+	world_free(w);
+}
+
+// ---- reload ----
+
+static void other_policy(struct ks_conf *c)
+{
+	static const char *const line = "permit 172.16.0.0/12 172.16.0.0/12";
+
+	policy_put(c->groups[0].policy);
+	c->groups[0].policy = world_policy(&line, 1, "esp-gcm 256", 3600);
+}
+
+static void reload(struct world *w, void (*change)(struct ks_conf *c))
+{
+	struct ks_event ev = { .kind = KS_EV_CONFIG, .conf = world_conf(change) };
+
+	// The same keys as before: a reload reads the same file.
+	keystore_put(ev.conf->store);
+	ev.conf->store = keystore_get(w->ks.conf->store);
+	world_step(w, &ev);
+}
+
+static void a_reload_without_change_tells_nothing_and_keeps_keys_and_members(void **state)
+{
+	struct world *w = crowd_new(NULL, 2);
+	uint32_t spi = newest_spi(w);
+
+	(void)state;
+	reload(w, NULL);
+	assert_int_equal(w->events[EV_POLICY_CHANGE], 0);
+	assert_int_equal(newest_spi(w), spi);
+	assert_int_equal(world_group(w)->members.n, 2);
+	assert_true(world_rekey(w));
+	assert_int_equal(w->member[0]->n_push, 1);
+	world_free(w);
+}
+
+static void changed_policy_waits_for_the_operators_word(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	struct test_member *m = w->member[0];
+	struct prefix want;
+	struct flow got;
+
+	(void)state;
+	reload(w, other_policy);
+	assert_int_equal(w->events[EV_POLICY_CHANGE], 1);
+	world_pass(w, 5000);
+	assert_int_equal(m->n_push, 0);
+	assert_true(world_rekey(w));
+	assert_int_equal(m->n_push, 1);
+	assert_int_equal(m->tek[0].key_len, 36);
+	assert_true(gdoi_sat_to_flow(&m->sat[0], &got));
+	assert_int_equal(prefix_parse("172.16.0.0/12", &want), 0);
+	assert_true(addr_eq(&got.src.lo, &want.addr));
+	assert_false(ks_rekey_is_stale(&w->ks, world_group(w)));
+	world_free(w);
+}
+
+static void a_new_signing_key_is_announced_under_the_old_one(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	struct ks_event ev = { .kind = KS_EV_CONFIG, .conf = world_conf(NULL) };
+
+	(void)state;
+	world_step(w, &ev); // world_conf generates a key anew
+	assert_int_equal(w->events[EV_POLICY_CHANGE], 1);
+	assert_true(world_rekey(w));
+	assert_int_equal(w->member[0]->n_push, 1);
+	assert_int_equal(w->member[0]->n_push_bad, 0);
+	world_pass(w, 1000);
+	assert_true(world_rekey(w));
+	assert_int_equal(w->member[0]->n_push, 2);
+	assert_int_equal(w->member[0]->n_push_bad, 0);
+	world_free(w);
+}
+
+static void rename_group(struct ks_conf *c)
+{
+	snprintf(c->groups[0].name, sizeof(c->groups[0].name), "G2");
+	c->groups[0].identity = 99;
+}
+
+static void a_group_that_is_gone_from_the_file_ends_and_a_new_one_begins(void **state)
+{
+	struct world *w = crowd_new(NULL, 1);
+	struct test_member *m = world_member(w, "192.0.2.50");
+
+	(void)state;
+	reload(w, rename_group);
+	assert_null(ks_group_by_name(&w->ks, "G1"));
+	assert_int_equal(world_group(w)->members.n, 0);
+	m->group = 99;
+	world_register(w, m);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rekey_on_demand_reaches_every_member_and_is_acknowledged),
+		cmocka_unit_test(delays_cover_the_spread_and_fit_into_the_life_that_is_left),
+		cmocka_unit_test(teks_are_rolled_before_they_die_for_as_long_as_it_runs),
+		cmocka_unit_test(the_old_generation_outlives_the_activation_of_the_new_one),
+		cmocka_unit_test(
+			a_member_that_registers_during_a_rollover_gets_both_generations_and_the_rest_of_atd),
+		cmocka_unit_test(a_lost_rekey_is_repeated_octet_for_octet_to_that_member_alone),
+		cmocka_unit_test(missing_acks_are_told_after_the_last_wait),
+		cmocka_unit_test(who_acked_once_and_misses_three_in_a_row_is_judged_gone),
+		cmocka_unit_test(who_never_acked_is_never_judged_gone),
+		cmocka_unit_test(one_ack_between_misses_starts_the_count_anew),
+		cmocka_unit_test(without_acks_every_repetition_goes_to_everybody),
+		cmocka_unit_test(a_new_kek_comes_under_the_old_one_and_starts_at_seq_1),
+		cmocka_unit_test(rekeys_are_signed_with_rsa_and_sealed_with_aes_128_too),
+		cmocka_unit_test(a_rekey_between_messages_2_and_3_is_sent_to_the_newcomer_as_well),
+		cmocka_unit_test(two_rekeys_between_messages_2_and_3_refuse_the_registration),
+		cmocka_unit_test(a_large_group_is_sent_to_in_batches),
+		cmocka_unit_test(members_may_register_again_in_the_middle_of_a_fan_out),
+		cmocka_unit_test(a_second_demand_follows_the_rekey_in_flight),
+		cmocka_unit_test(too_many_generations_refuse_the_demand_and_say_when),
+		cmocka_unit_test(an_ack_with_the_other_reading_of_l_counts),
+		cmocka_unit_test(a_forged_ack_is_counted_and_does_not_stop_the_repetition),
+		cmocka_unit_test(every_bad_ack_has_a_reason_of_its_own),
+		cmocka_unit_test(a_late_ack_still_counts),
+		cmocka_unit_test(a_reload_without_change_tells_nothing_and_keeps_keys_and_members),
+		cmocka_unit_test(changed_policy_waits_for_the_operators_word),
+		cmocka_unit_test(a_new_signing_key_is_announced_under_the_old_one),
+		cmocka_unit_test(a_group_that_is_gone_from_the_file_ends_and_a_new_one_begins),
+	};
+
+	return cmocka_run_group_tests_name("ks/rekey", tests, NULL, NULL);
+}
