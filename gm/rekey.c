@@ -228,7 +228,7 @@ static void seen_add(struct gm_kek *k, const struct push_in *p, uint32_t seq)
 static void repeat(struct push_in *p, struct gm_seen_push *s)
 {
 	drop(p, GM_DROP_PUSH_DUPLICATE, NULL);
-	if (mono_is_never(s->acked) || !mono_due(mono_add_ms(s->acked, GM_ACK_SPACING_MS), p->now))
+	if (!mono_due(mono_add_ms(s->acked, GM_ACK_SPACING_MS), p->now)) // never: not answered
 		return;
 	s->acked = p->now;
 	ack_send(p->gm, p->g, p->kek, p->now, s->seq, &p->from, p->out);

@@ -333,6 +333,9 @@ static void refused(struct bytes d, const char *word)
 	assert_int_equal(w.n_acks, 0);
 	// It was authentic: its number is used up.
 	assert_int_equal(w.g->keks.kek[0].seq, 6);
+	world_until(&w, 1);
+	world_datagram(&w, &ks->at, d);
+	assert_int_equal(w.n_acks, 0);
 }
 
 static void an_unknown_transform_installs_nothing_of_the_push(void **state)
