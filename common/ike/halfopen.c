@@ -192,11 +192,11 @@ static enum ike_reason open_slot(struct ike_halfopen *h, const struct ike_conf *
 
 	if (why != IKE_R_OK)
 		return why;
-	if (!conf->psk(conf->psk_arg, &from->addr))
-		return IKE_R_PSK_UNKNOWN;
-	t = proposal_choose(conf, &offer, &suite);
+	t = proposal_choose(conf, &from->addr, &offer, &suite);
 	if (!t)
-		return IKE_R_NO_PROPOSAL;
+		return conf->n_trustpoints > 0 || conf->psk(conf->psk_arg, &from->addr)
+			       ? IKE_R_NO_PROPOSAL
+			       : IKE_R_PSK_UNKNOWN;
 	s = claim(h, now, from);
 	if (!s || ike_cookie_make(&h->jar, now, from, hdr->cky_i, s->cky_r) ||
 	    hash_parts(HASH_ALG_SHA256, &datagram, 1, s->body->in_hash))
@@ -252,6 +252,7 @@ static struct ike_sa *make_sa(const struct ike_halfopen_slot *s, const struct ik
 		.life_s = b->life_s,
 		.peer_dpd = b->vids.dpd,
 		.peer_conclave = b->vids.conclave,
+		.peer_fragments = b->vids.fragments,
 		.peer_major = b->vids.major,
 		.peer_minor = b->vids.minor,
 		.peer_features = b->vids.features,

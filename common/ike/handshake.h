@@ -1,5 +1,5 @@
-// common/ike/handshake.h - what main mode keeps until the SA stands; sa.c, phase1.c and main_mode.c
-// only.
+// common/ike/handshake.h - what main mode keeps until the SA stands; sa.c, phase1.c, main_mode.c and
+// main_sig.c only.
 // Owns:   nonces, KE values, SAi_b, the DH job while it is here, SKEYID and its children.
 // Always: on the heap and wiped when freed.
 #pragma once
@@ -14,9 +14,11 @@ struct ike_value {
 };
 
 struct ike_handshake {
-	struct ike_resend resend; // initiator
-	struct dh_job *dh;	  // NULL while the caller has it, or when there is none
-	uint64_t dh_tag;	  // of the job that is out; 0: none is
+	struct ike_resend resend;	  // initiator
+	struct dh_job *dh;		  // NULL while the caller has it, or when there is none
+	uint64_t dh_tag;		  // of the job that is out; 0: none is
+	uint64_t auth_tag;		  // the same for the signature job
+	const struct ike_trustpoint *own; // whose certificate we show; NULL: not chosen, or none
 	struct ike_value ke_i, ke_r, ni, nr;
 	uint8_t *sai;
 	size_t sai_len;
@@ -47,6 +49,32 @@ enum ike_reason main_in_5_6(struct ike_sa *sa, const struct isakmp_chain *c, con
 enum ike_reason main_out_1(struct ike_sa *sa, struct ike_out *out);
 enum ike_reason main_out_3_4(struct ike_sa *sa, struct ike_out *out);
 enum ike_reason main_out_5_6(struct ike_sa *sa, struct ike_out *out);
+
+// HASH_I or HASH_R, by who proves; id: the body of the prover's ID payload.
+MUST_CHECK int main_proof(const struct ike_sa *sa, enum ike_role who, struct bytes id,
+			  uint8_t out[HASH_MAX]);
+enum hash_alg main_proof_hash(const struct ike_sa *sa);
+// An encrypted message of main mode: begin, write payloads, end.
+struct wr_chain main_begin(const struct ike_sa *sa, struct wr *w, uint8_t flags,
+			   struct ike_out *out);
+enum ike_reason main_encrypt(struct ike_sa *sa, struct wr *w, struct ike_out *out);
+// The peer's identity, proved: into sa.
+enum ike_reason main_id_check(struct bytes id_body, struct isakmp_id *id, const char **detail);
+void main_id_keep(struct ike_sa *sa, const struct isakmp_id *id);
+void main_notifies_keep(struct ike_sa *sa, const struct isakmp_chain *c);
+
+// main_sig.c: what signatures add. The jobs they make are tagged and go to out->auth.
+static inline bool main_by_signature(const struct ike_sa *sa)
+{
+	return sa->suite.auth != SIGN_NONE;
+}
+void sig_requests_write(const struct ike_sa *sa, struct wr_chain *c);
+void sig_requests_keep(struct ike_sa *sa, const struct isakmp_chain *c); // chooses hs->own
+// Initiator, before message 5: the job that signs.
+enum ike_reason sig_start(struct ike_sa *sa, struct ike_out *out);
+// 5 and 6: the job that verifies, and for the responder signs.
+enum ike_reason sig_in_5_6(struct ike_sa *sa, const struct isakmp_chain *c, struct ike_out *out);
+enum ike_reason sig_out_5_6(struct ike_sa *sa, const struct ike_auth_job *j, struct ike_out *out);
 
 // Both KE values and the shared secret are there: every key of the SA, and the first IV.
 enum ike_reason main_keys(struct ike_sa *sa, const struct dh_secret *gxy);

@@ -1,7 +1,7 @@
 // common/ike/ike.h - one phase 1 SA, what configures it and what a step of it asks for.
 // Owns:   struct ike_sa: embeddable, fixed size. What only the handshake needs hangs off one
 //         pointer and is freed when the SA stands or fails.
-// Spec:   RFC 2408, RFC 2409 main mode with a pre-shared key, RFC 6407 2.1 (DOI 2).
+// Spec:   RFC 2408, RFC 2409 main mode with a pre-shared key or signatures, RFC 6407 2.1 (DOI 2).
 // Always: the configuration is borrowed and outlives its SAs; after a reload the daemon repoints
 //         sa->conf of those that live on.
 #pragma once
@@ -9,6 +9,8 @@
 #include "common/base/mono.h"
 #include "common/base/rng.h"
 #include "common/crypto/dh.h"
+#include "common/ike/auth.h"
+#include "common/ike/frag.h"
 #include "common/ike/keymat.h"
 #include "common/ike/reason.h"
 #include "common/ike/retrans.h"
@@ -17,18 +19,18 @@
 #include "common/wire/ike1_pl.h"
 
 #define IKE_DGRAM_MAX 8192 // of phase 1 and informational messages; PULL has its own limit
-#define IKE_MSG_MAX   4096 // of what phase 1 sends
-#define IKE_ID_MAX    256
+#define IKE_MSG_MAX   8192 // of what phase 1 sends
 
-// One acceptable combination, with a pre-shared key.
+// One acceptable combination.
 struct ike_proposal {
 	enum cipher_alg cipher;
 	enum hash_alg hash;
 	enum dh_group group;
+	enum sign_alg auth; // SIGN_NONE: pre-shared key
 };
 #define IKE_MAX_PROPOSALS 64
 
-// "AES-256-CBC/SHA384/ECP-384"
+// "AES-256-CBC/SHA384/ECP-384", with "/RSA" or "/ECDSA-384" behind it for signatures
 #define IKE_PROPOSAL_STRLEN 48
 const char *ike_proposal_str(const struct ike_proposal *p, char buf[IKE_PROPOSAL_STRLEN]);
 // AES-128 or -256, SHA-256 to -512, groups 14-16 and 19-21. Anything else is for tests of old
@@ -52,6 +54,12 @@ struct ike_conf {
 	// before the call into this room returns, not kept.
 	const struct secret *(*psk)(void *arg, const struct addr *peer);
 	void *psk_arg;
+	// Signatures, in and out: none without trustpoints. wall_clock gives seconds since 1970, to
+	// judge certificates by.
+	const struct ike_trustpoint *trustpoints;
+	size_t n_trustpoints;
+	int64_t (*wall_clock)(void);
+	bool no_fragments; // do not offer to reassemble
 	struct rng *rng;
 #if CONCLAVE_KEYLOG
 	void (*keylog)(void *arg, const struct ike_keylog *k);
@@ -67,10 +75,13 @@ enum ike_state {
 	IKE_I_KEYGEN,	 // has 2, own DH value being made
 	IKE_I_WAIT_KE,	 // sent 3, wants 4
 	IKE_I_DERIVE,	 // has 4, shared secret being made
+	IKE_I_SIGN,	 // own signature being made
 	IKE_I_WAIT_AUTH, // sent 5, wants 6
+	IKE_I_VERIFY,	 // has 6, its signature being verified
 	IKE_R_WAIT_KE,	 // sent 2, wants 3
 	IKE_R_DERIVE,	 // has 3, both DH values being made
 	IKE_R_WAIT_AUTH, // sent 4, wants 5
+	IKE_R_VERIFY,	 // has 5, its signature being verified, then ours made
 	IKE_ESTABLISHED,
 	IKE_DEAD,
 };
@@ -112,8 +123,11 @@ struct ike_sa {
 	bool peer_conclave;	   // showed ours, with
 	uint8_t peer_major, peer_minor;
 	uint16_t peer_features; // VID_CONCLAVE_*
+	bool peer_fragments;	// reassembles what we cut (frag.h)
 	bool initial_contact;	// peer says it holds no other SA with us
 	struct ike_id peer_id;
+	struct cert *peer_cert; // verified; NULL without signatures. For authorization and logs.
+	struct ike_frag frag;	// a message of the peer's in pieces
 	struct ike_keys keys;
 	struct ike_stored stored;	   // responder's answers 4 and 6
 	void *owner;			   // what the daemon keeps beside it; not touched here
@@ -121,19 +135,25 @@ struct ike_sa {
 	uint8_t info_at;
 };
 
-// What the caller has to do after a step. At most one datagram.
+// What the caller has to do after a step. At most one message; frag_cut(msg, fragments, ..) makes
+// the datagrams of it.
 struct ike_out {
 	size_t msg_len; // 0: nothing to send
 	uint8_t msg[IKE_MSG_MAX];
 	struct endpoint to;
+	bool fragments; // the peer reassembles
 	// Not NULL: run it (dh_job_run) here or on another thread and hand it back with
 	// IKE_EV_DH_DONE; if the SA is gone by then, dh_job_free it.
 	struct dh_job *dh;
+	// The same with ike_auth_job_run, IKE_EV_AUTH_DONE and ike_auth_job_free. When the run ends
+	// with need set, fetch, trust_answer, run again; then hand it back.
+	struct ike_auth_job *auth;
 	bool established; // this very step
 	bool dead;	  // this very step; sa->reason says why. The caller takes the SA away.
 	// The datagram of this step was not accepted. IKE_R_OK and IKE_R_DUPLICATE are no faults.
 	enum ike_reason refused;
-	const char *detail;   // of IKE_R_MALFORMED: the decoder's words; else NULL
+	// Of IKE_R_MALFORMED: the decoder's words; of a certificate: its reason; else NULL.
+	const char *detail;
 	uint16_t peer_notify; // an unauthenticated error notify came: a hint for the log, or 0
 };
 
@@ -141,7 +161,9 @@ struct ike_out {
 static inline void ike_out_clear(struct ike_out *out)
 {
 	out->msg_len = 0;
+	out->fragments = false;
 	out->dh = NULL;
+	out->auth = NULL;
 	out->established = out->dead = false;
 	out->refused = IKE_R_OK;
 	out->detail = NULL;

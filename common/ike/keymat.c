@@ -1,5 +1,7 @@
 #include "common/ike/keymat.h"
 
+#define NONCE_MAX 256 // RFC 2409 5
+
 static struct bytes of_secret(const struct secret *s)
 {
 	return BYTES(s->b, s->len);
@@ -11,6 +13,18 @@ int keymat_skeyid_psk(enum hash_alg h, const struct secret *psk, struct bytes ni
 	const struct bytes parts[] = { ni, nr };
 
 	return prf_secret(h, of_secret(psk), parts, N_ELEMS(parts), skeyid);
+}
+
+int keymat_skeyid_sig(enum hash_alg h, struct bytes gxy, struct bytes ni, struct bytes nr,
+		      struct secret *skeyid)
+{
+	uint8_t key[2 * NONCE_MAX];
+
+	if (ni.len > NONCE_MAX || nr.len > NONCE_MAX)
+		return -EMSGSIZE;
+	memcpy(key, ni.p, ni.len);
+	memcpy(key + ni.len, nr.p, nr.len);
+	return prf_secret(h, BYTES(key, ni.len + nr.len), &gxy, 1, skeyid);
 }
 
 int keymat_derive(enum hash_alg h, struct bytes gxy, const uint8_t cky_i[IKE_COOKIE_LEN],

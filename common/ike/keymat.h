@@ -15,6 +15,9 @@ struct ike_skeyid {
 // SKEYID = prf(psk, Ni_b | Nr_b): authentication by pre-shared key.
 MUST_CHECK int keymat_skeyid_psk(enum hash_alg h, const struct secret *psk, struct bytes ni,
 				 struct bytes nr, struct secret *skeyid);
+// SKEYID = prf(Ni_b | Nr_b, g^xy): authentication by signatures. -EMSGSIZE for nonces over 256.
+MUST_CHECK int keymat_skeyid_sig(enum hash_alg h, struct bytes gxy, struct bytes ni,
+				 struct bytes nr, struct secret *skeyid);
 // SKEYID_d, _a, _e from k->skeyid, which is already there.
 MUST_CHECK int keymat_derive(enum hash_alg h, struct bytes gxy, const uint8_t cky_i[IKE_COOKIE_LEN],
 			     const uint8_t cky_r[IKE_COOKIE_LEN], struct ike_skeyid *k);

@@ -23,8 +23,8 @@ static struct bytes body_of(const struct isakmp_chain *c, uint8_t type)
 	return pl ? pl->body : BYTES(NULL, 0);
 }
 
-static struct wr_chain begin(const struct ike_sa *sa, struct wr *w, uint8_t flags,
-			     struct ike_out *out)
+struct wr_chain main_begin(const struct ike_sa *sa, struct wr *w, uint8_t flags,
+			   struct ike_out *out)
 {
 	struct isakmp_hdr hdr = { .exchange = ISAKMP_XCH_MAIN, .flags = flags };
 
@@ -40,6 +40,7 @@ static enum ike_reason finish(const struct ike_sa *sa, struct wr *w, struct ike_
 		return IKE_R_NO_MEMORY;
 	out->msg_len = w->len;
 	out->to = sa->peer;
+	out->fragments = sa->peer_fragments;
 	return IKE_R_OK;
 }
 
@@ -56,9 +57,10 @@ enum ike_reason main_out_1(struct ike_sa *sa, struct ike_out *out)
 	do {
 		rng_fill(sa->conf->rng, sa->cky_i, sizeof(sa->cky_i));
 	} while (memcmp(sa->cky_i, no_cookie, sizeof(no_cookie)) == 0);
-	c = begin(sa, &w, 0, out);
+	c = main_begin(sa, &w, 0, out);
 	sa_at = w.len;
-	proposal_offer(&c, sa->conf);
+	if (!proposal_offer(&c, sa->conf, &sa->peer.addr))
+		return IKE_R_NO_PROPOSAL;
 	if (finish(sa, &w, out))
 		return IKE_R_NO_MEMORY;
 	// SAi_b is what was sent, read back as the responder will.
@@ -89,7 +91,7 @@ enum ike_reason main_in_2(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 	}
 	if (answer.doi != opts.phase1_doi || answer.n != 1)
 		return IKE_R_BAD_PROPOSAL;
-	t = proposal_choose(sa->conf, &answer, &sa->suite);
+	t = proposal_choose(sa->conf, &sa->peer.addr, &answer, &sa->suite);
 	if (!t)
 		return IKE_R_NO_PROPOSAL;
 	// A cookie equal to ours would let our own words come back as the peer's.
@@ -101,6 +103,7 @@ enum ike_reason main_in_2(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 	sa->life_s = proposal_life(sa->conf, t);
 	sa->peer_dpd = vids.dpd;
 	sa->peer_conclave = vids.conclave;
+	sa->peer_fragments = vids.fragments;
 	sa->peer_major = vids.major;
 	sa->peer_minor = vids.minor;
 	sa->peer_features = vids.features;
@@ -125,13 +128,17 @@ static enum ike_reason ke_keep(struct ike_sa *sa, const struct isakmp_chain *c,
 	return IKE_R_OK;
 }
 
-// 3  HDR, KE, Ni
+// 3  HDR, KE, Ni [, CERTREQ..]
 enum ike_reason main_in_3(struct ike_sa *sa, const struct isakmp_chain *c, const char **detail)
 {
-	return ke_keep(sa, c, &sa->hs->ke_i, &sa->hs->ni, detail);
+	enum ike_reason why = ke_keep(sa, c, &sa->hs->ke_i, &sa->hs->ni, detail);
+
+	if (why == IKE_R_OK)
+		sig_requests_keep(sa, c);
+	return why;
 }
 
-// 4  HDR, KE, Nr
+// 4  HDR, KE, Nr [, CERTREQ..]
 enum ike_reason main_in_4(struct ike_sa *sa, const struct isakmp_chain *c, const char **detail)
 {
 	enum ike_reason why = ke_keep(sa, c, &sa->hs->ke_r, &sa->hs->nr, detail);
@@ -140,6 +147,8 @@ enum ike_reason main_in_4(struct ike_sa *sa, const struct isakmp_chain *c, const
 	if (why == IKE_R_OK &&
 	    bytes_eq(ike_value_view(&sa->hs->ke_r), ike_value_view(&sa->hs->ke_i)))
 		return IKE_R_BAD_KE;
+	if (why == IKE_R_OK)
+		sig_requests_keep(sa, c);
 	return why;
 }
 
@@ -149,12 +158,14 @@ enum ike_reason main_out_3_4(struct ike_sa *sa, struct ike_out *out)
 	struct ike_value *nonce = initiator(sa) ? &sa->hs->ni : &sa->hs->nr;
 	struct ike_value *ke = initiator(sa) ? &sa->hs->ke_i : &sa->hs->ke_r;
 	struct wr w;
-	struct wr_chain c = begin(sa, &w, 0, out);
+	struct wr_chain c = main_begin(sa, &w, 0, out);
 
 	nonce->len = IKE_NONCE_LEN;
 	rng_fill(sa->conf->rng, nonce->b, IKE_NONCE_LEN);
 	wr_pl(&c, ISAKMP_PL_KE, ike_value_view(ke));
 	wr_pl(&c, ISAKMP_PL_NONCE, ike_value_view(nonce));
+	if (main_by_signature(sa))
+		sig_requests_write(sa, &c);
 	return finish(sa, &w, out);
 }
 
@@ -171,19 +182,35 @@ static void keylog(const struct ike_sa *sa)
 #endif
 }
 
+static enum ike_reason skeyid(struct ike_sa *sa, const struct dh_secret *gxy)
+{
+	struct ike_handshake *hs = sa->hs;
+	struct bytes ni = ike_value_view(&hs->ni), nr = ike_value_view(&hs->nr);
+	const struct secret *psk;
+	int err;
+
+	if (main_by_signature(sa)) {
+		err = keymat_skeyid_sig(sa->suite.hash, BYTES(gxy->b, gxy->len), ni, nr,
+					&hs->k.skeyid);
+	} else {
+		psk = sa->conf->psk(sa->conf->psk_arg, &sa->peer.addr);
+		if (!psk)
+			return IKE_R_PSK_UNKNOWN;
+		err = keymat_skeyid_psk(sa->suite.hash, psk, ni, nr, &hs->k.skeyid);
+	}
+	return err ? IKE_R_NO_MEMORY : IKE_R_OK;
+}
+
 enum ike_reason main_keys(struct ike_sa *sa, const struct dh_secret *gxy)
 {
 	struct ike_handshake *hs = sa->hs;
-	const struct secret *psk = sa->conf->psk(sa->conf->psk_arg, &sa->peer.addr);
 	enum hash_alg h = sa->suite.hash;
+	enum ike_reason why = skeyid(sa, gxy);
 	int err;
 
-	if (!psk)
-		return IKE_R_PSK_UNKNOWN;
-	err = keymat_skeyid_psk(h, psk, ike_value_view(&hs->ni), ike_value_view(&hs->nr),
-				&hs->k.skeyid);
-	if (err == 0)
-		err = keymat_derive(h, BYTES(gxy->b, gxy->len), sa->cky_i, sa->cky_r, &hs->k);
+	if (why != IKE_R_OK)
+		return why;
+	err = keymat_derive(h, BYTES(gxy->b, gxy->len), sa->cky_i, sa->cky_r, &hs->k);
 	if (err == 0)
 		err = keymat_cipher_key(h, sa->suite.cipher, &hs->k.e, &sa->keys.key);
 	if (err == 0)
@@ -198,8 +225,15 @@ enum ike_reason main_keys(struct ike_sa *sa, const struct dh_secret *gxy)
 	return IKE_R_OK;
 }
 
-// HASH_I or HASH_R, by who proves.
-static int proof(const struct ike_sa *sa, enum ike_role who, struct bytes id, uint8_t out[HASH_MAX])
+// ECDSA brings its own hash, which then makes the prf of the proof too (RFC 2409 5.1).
+enum hash_alg main_proof_hash(const struct ike_sa *sa)
+{
+	enum hash_alg h = sign_alg_hash(sa->suite.auth);
+
+	return h == HASH_ALG_NONE ? sa->suite.hash : h;
+}
+
+int main_proof(const struct ike_sa *sa, enum ike_role who, struct bytes id, uint8_t out[HASH_MAX])
 {
 	const struct ike_handshake *hs = sa->hs;
 	bool i = who == IKE_INITIATOR;
@@ -212,11 +246,11 @@ static int proof(const struct ike_sa *sa, enum ike_role who, struct bytes id, ui
 		.id = id,
 	};
 
-	return keymat_proof(sa->suite.hash, &hs->k.skeyid, &p, out);
+	return keymat_proof(main_proof_hash(sa), &hs->k.skeyid, &p, out);
 }
 
 // Zero padding to the block, Length over it, encryption behind the header (RFC 2409 appendix B).
-static enum ike_reason encrypt(struct ike_sa *sa, struct wr *w, struct ike_out *out)
+enum ike_reason main_encrypt(struct ike_sa *sa, struct wr *w, struct ike_out *out)
 {
 	size_t block = cipher_block_len(sa->suite.cipher), len;
 
@@ -237,14 +271,14 @@ enum ike_reason main_out_5_6(struct ike_sa *sa, struct ike_out *out)
 	size_t hash_size = hash_len(sa->suite.hash), id_at;
 	uint8_t hash[HASH_MAX];
 	struct wr w;
-	struct wr_chain c = begin(sa, &w, ISAKMP_FLAG_E, out);
+	struct wr_chain c = main_begin(sa, &w, ISAKMP_FLAG_E, out);
 
 	id_at = w.len + 4; // its body, behind the generic header
 	isakmp_id_encode(&c, &sa->conf->own_id);
-	if (!wr_ok(&w) || proof(sa, sa->role, wr_view(&w, id_at, w.len), hash))
+	if (!wr_ok(&w) || main_proof(sa, sa->role, wr_view(&w, id_at, w.len), hash))
 		return IKE_R_NO_MEMORY;
 	wr_pl(&c, ISAKMP_PL_HASH, BYTES(hash, hash_size));
-	return encrypt(sa, &w, out);
+	return main_encrypt(sa, &w, out);
 }
 
 enum ike_reason main_decrypt(const struct ike_sa *sa, struct bytes msg, uint8_t *plain,
@@ -261,7 +295,7 @@ enum ike_reason main_decrypt(const struct ike_sa *sa, struct bytes msg, uint8_t 
 	return IKE_R_OK;
 }
 
-static void notifies_keep(struct ike_sa *sa, const struct isakmp_chain *c)
+void main_notifies_keep(struct ike_sa *sa, const struct isakmp_chain *c)
 {
 	const struct isakmp_pl *pl;
 	struct isakmp_notify n;
@@ -274,6 +308,24 @@ static void notifies_keep(struct ike_sa *sa, const struct isakmp_chain *c)
 	}
 }
 
+enum ike_reason main_id_check(struct bytes body, struct isakmp_id *id, const char **detail)
+{
+	struct rd_err err = { NULL };
+
+	if (isakmp_id_decode(body, id, &err) && isakmp_id_port_ok(id) && id->data.len > 0 &&
+	    id->data.len <= IKE_ID_MAX)
+		return IKE_R_OK;
+	*detail = err.why;
+	return IKE_R_BAD_ID;
+}
+
+void main_id_keep(struct ike_sa *sa, const struct isakmp_id *id)
+{
+	sa->peer_id.type = id->type;
+	sa->peer_id.len = (uint16_t)id->data.len;
+	memcpy(sa->peer_id.data, id->data.p, id->data.len);
+}
+
 // 5  HDR*, IDii, HASH_I [, N]    6  HDR*, IDir, HASH_R [, N]: HASH before anything else is
 // believed.
 enum ike_reason main_in_5_6(struct ike_sa *sa, const struct isakmp_chain *c, const char **detail)
@@ -281,21 +333,17 @@ enum ike_reason main_in_5_6(struct ike_sa *sa, const struct isakmp_chain *c, con
 	enum ike_role peer = initiator(sa) ? IKE_RESPONDER : IKE_INITIATOR;
 	struct bytes id_body = body_of(c, ISAKMP_PL_ID), hash = body_of(c, ISAKMP_PL_HASH);
 	uint8_t want[HASH_MAX];
-	struct rd_err err = { NULL };
 	struct isakmp_id id;
+	enum ike_reason why;
 
-	if (proof(sa, peer, id_body, want))
+	if (main_proof(sa, peer, id_body, want))
 		return IKE_R_NO_MEMORY;
 	if (hash.len != hash_len(sa->suite.hash) || !bytes_eq_ct(hash.p, want, hash.len))
 		return IKE_R_AUTH_FAILED;
-	if (!isakmp_id_decode(id_body, &id, &err) || !isakmp_id_port_ok(&id) || id.data.len == 0 ||
-	    id.data.len > IKE_ID_MAX) {
-		*detail = err.why;
-		return IKE_R_BAD_ID;
-	}
-	sa->peer_id.type = id.type;
-	sa->peer_id.len = (uint16_t)id.data.len;
-	memcpy(sa->peer_id.data, id.data.p, id.data.len);
-	notifies_keep(sa, c);
+	why = main_id_check(id_body, &id, detail);
+	if (why != IKE_R_OK)
+		return why;
+	main_id_keep(sa, &id);
+	main_notifies_keep(sa, c);
 	return IKE_R_OK;
 }

@@ -3,6 +3,8 @@
 #include "common/ike/handshake.h"
 #include "common/ike/info.h"
 
+_Static_assert(FRAG_MAX_MSG <= IKE_DGRAM_MAX, "a whole of fragments is a message like any other");
+
 // What each waiting state takes, each row under the drawing of its message. NAT-D needs NAT-T
 // vendor ids, which we do not show, but is harmless.
 #define BIT PL_BIT
@@ -13,12 +15,19 @@
 #define FORM_KE                                                                                    \
 	{                                                                                          \
 		BIT(ISAKMP_PL_KE) | BIT(ISAKMP_PL_NONCE), 0,                                       \
-			BIT(ISAKMP_PL_VID) | BIT(ISAKMP_PL_NAT_D)                                  \
+			BIT(ISAKMP_PL_VID) | BIT(ISAKMP_PL_NAT_D) | BIT(ISAKMP_PL_CERTREQ)         \
 	}
 #define FORM_AUTH                                                                                  \
 	{                                                                                          \
 		BIT(ISAKMP_PL_ID) | BIT(ISAKMP_PL_HASH), 0,                                        \
 			BIT(ISAKMP_PL_VID) | BIT(ISAKMP_PL_NOTIFY)                                 \
+	}
+
+#define FORM_SIG                                                                                   \
+	{                                                                                          \
+		BIT(ISAKMP_PL_ID) | BIT(ISAKMP_PL_SIG), 0,                                         \
+			BIT(ISAKMP_PL_CERT) | BIT(ISAKMP_PL_CERTREQ) | BIT(ISAKMP_PL_VID) |        \
+				BIT(ISAKMP_PL_NOTIFY)                                              \
 	}
 
 static const struct ike_row rows[] = {
@@ -33,7 +42,23 @@ static const struct ike_row rows[] = {
 	// 6  HDR*, IDir, HASH_R [, N]
 	{ IKE_I_WAIT_AUTH, IKE_ESTABLISHED, true, FORM_AUTH, 0 },
 };
+// The last two again, by signature.
+static const struct ike_row sig_rows[] = {
+	// 5  HDR*, IDii, CERT.., [CERTREQ..,] SIG_I [, N]
+	{ IKE_R_WAIT_AUTH, IKE_R_VERIFY, true, FORM_SIG, 0 },
+	// 6  HDR*, IDir, CERT.., SIG_R [, N]
+	{ IKE_I_WAIT_AUTH, IKE_I_VERIFY, true, FORM_SIG, 0 },
+};
 #undef BIT
+
+static const struct ike_row *row_of(const struct ike_sa *sa)
+{
+	const struct ike_row *row = NULL;
+
+	if (main_by_signature(sa))
+		row = ike_row_find(sig_rows, N_ELEMS(sig_rows), sa->state);
+	return row ? row : ike_row_find(rows, N_ELEMS(rows), sa->state);
+}
 
 static void die(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
 {
@@ -123,18 +148,21 @@ static void dh_derive_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
 	} else {
 		why = main_keys(sa, &hs->dh->shared);
 		if (why == IKE_R_OK)
-			why = main_out_5_6(sa, out);
+			why = main_by_signature(sa) ? sig_start(sa, out) : main_out_5_6(sa, out);
 	}
 	dh_job_free(hs->dh);
 	hs->dh = NULL;
-	if (why == IKE_R_OK)
+	if (why == IKE_R_OK && !out->auth)
 		why = keep_sent(sa, now, out);
 	if (why != IKE_R_OK) {
 		out->msg_len = 0;
 		die(sa, why, out);
 		return;
 	}
-	ike_sa_set_state(sa, now, initiator ? IKE_I_WAIT_AUTH : IKE_R_WAIT_AUTH);
+	ike_sa_set_state(sa, now,
+			 out->auth   ? IKE_I_SIGN
+			 : initiator ? IKE_I_WAIT_AUTH
+				     : IKE_R_WAIT_AUTH);
 }
 
 static void dh_done(struct ike_sa *sa, mono_t now, struct dh_job *dh, struct ike_out *out)
@@ -157,6 +185,64 @@ static void dh_done(struct ike_sa *sa, mono_t now, struct dh_job *dh, struct ike
 		dh_derive_done(sa, now, out);
 }
 
+// Tells the peer why, once: whoever sends us nonsense does not get a datagram for each.
+static void tell(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
+{
+	uint16_t type = ike_reason_notify(why);
+
+	if (type == 0 || sa->hs->told)
+		return;
+	sa->hs->told = true;
+	out->msg_len = ike_info_clear(sa->cky_i, sa->cky_r, sa->conf->wire.notify_doi, type,
+				      sa->conf->rng, out->msg, sizeof(out->msg));
+	out->to = sa->peer;
+}
+
+// The peer has proved what its job says, or failed for good: whoever could read our messages and
+// still signs wrongly has nothing better to offer.
+static enum ike_reason auth_take(struct ike_sa *sa, struct ike_auth_job *j, struct ike_out *out)
+{
+	const struct ike_auth_verify *v = &j->peer;
+	const struct isakmp_id id = { .type = v->id_type, .data = BYTES(v->id, v->id_len) };
+
+	if (j->need) // nobody fetched it
+		j->reason = IKE_R_BAD_CERTIFICATE;
+	if (j->reason != IKE_R_OK) {
+		out->refused = j->reason;
+		out->detail = j->cert == CERT_R_OK ? NULL : cert_reason_name(j->cert);
+		tell(sa, j->reason, out);
+		return j->reason;
+	}
+	if (j->verify) {
+		main_id_keep(sa, &id);
+		sa->peer_cert = j->who;
+		j->who = NULL;
+	}
+	return j->sign ? sig_out_5_6(sa, j, out) : IKE_R_OK;
+}
+
+static void auth_done(struct ike_sa *sa, mono_t now, struct ike_auth_job *j, struct ike_out *out)
+{
+	struct ike_handshake *hs = sa->hs;
+	enum ike_reason why;
+
+	if (!hs || hs->auth_tag == 0 || j->tag != hs->auth_tag) { // of a handshake that is no more
+		ike_auth_job_free(j);
+		return;
+	}
+	hs->auth_tag = 0;
+	why = auth_take(sa, j, out);
+	if (why == IKE_R_OK && j->sign)
+		why = keep_sent(sa, now, out);
+	ike_auth_job_free(j);
+	if (why != IKE_R_OK) {
+		die(sa, why, out);
+		return;
+	}
+	ike_sa_set_state(sa, now, sa->state == IKE_I_SIGN ? IKE_I_WAIT_AUTH : IKE_ESTABLISHED);
+	out->established = sa->state == IKE_ESTABLISHED;
+}
+
 static enum ike_reason handle(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 			      const struct isakmp_chain *c, struct ike_out *out)
 {
@@ -173,7 +259,8 @@ static enum ike_reason handle(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 		why = main_in_4(sa, c, &out->detail);
 		return why == IKE_R_OK ? lend_dh(sa, ike_value_view(&sa->hs->ke_r), out) : why;
 	default: // the rows leave only the two that wait for a proof
-		return main_in_5_6(sa, c, &out->detail);
+		return main_by_signature(sa) ? sig_in_5_6(sa, c, out)
+					     : main_in_5_6(sa, c, &out->detail);
 	}
 }
 
@@ -209,13 +296,14 @@ static enum ike_reason judge(struct ike_sa *sa, const struct ike_row *row,
 	return why;
 }
 
-// What follows from an accepted message: it is remembered, message 5 is answered, state moves.
+// What follows from an accepted message: it is remembered, message 5 is answered (unless a job has
+// to look at it first), state moves.
 static enum ike_reason accept(struct ike_sa *sa, mono_t now, const struct ike_row *row,
 			      struct bytes msg, struct ike_out *out)
 {
 	if (ike_stored_accept(&sa->stored, msg))
 		return IKE_R_NO_MEMORY;
-	if (sa->state == IKE_R_WAIT_AUTH) {
+	if (sa->state == IKE_R_WAIT_AUTH && !out->auth) {
 		enum ike_reason why = main_out_5_6(sa, out);
 
 		if (why == IKE_R_OK)
@@ -229,19 +317,6 @@ static enum ike_reason accept(struct ike_sa *sa, mono_t now, const struct ike_ro
 	return IKE_R_OK;
 }
 
-// Tells the peer why, once: whoever sends us nonsense does not get a datagram for each.
-static void tell(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
-{
-	uint16_t type = ike_reason_notify(why);
-
-	if (type == 0 || sa->hs->told)
-		return;
-	sa->hs->told = true;
-	out->msg_len = ike_info_clear(sa->cky_i, sa->cky_r, sa->conf->wire.notify_doi, type,
-				      sa->conf->rng, out->msg, sizeof(out->msg));
-	out->to = sa->peer;
-}
-
 static void refuse(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
 {
 	out->refused = why;
@@ -249,6 +324,27 @@ static void refuse(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
 		return;
 	sa->hs->last_refused = why;
 	tell(sa, why, out);
+}
+
+// What a peer's error notify says of us.
+static enum ike_reason reason_of_notify(uint16_t type)
+{
+	switch (type) {
+	case ISAKMP_N_NO_PROPOSAL_CHOSEN:
+		return IKE_R_NO_PROPOSAL;
+	case ISAKMP_N_AUTHENTICATION_FAILED:
+		return IKE_R_AUTH_FAILED;
+	case ISAKMP_N_INVALID_CERTIFICATE:
+		return IKE_R_BAD_CERTIFICATE;
+	case ISAKMP_N_INVALID_CERT_AUTHORITY:
+		return IKE_R_UNKNOWN_CA;
+	case ISAKMP_N_INVALID_SIGNATURE:
+		return IKE_R_BAD_SIGNATURE;
+	case ISAKMP_N_INVALID_ID_INFORMATION:
+		return IKE_R_BAD_ID;
+	default:
+		return IKE_R_OK;
+	}
 }
 
 // An error notify without protection can come from anybody: it never ends the handshake, it only
@@ -260,10 +356,7 @@ static void in_clear_notify(struct ike_sa *sa, const struct isakmp_hdr *hdr, str
 	if (out->peer_notify == 0)
 		out->refused = IKE_R_MALFORMED;
 	else if (sa->hs && sa->hs->last_refused == IKE_R_OK)
-		sa->hs->last_refused =
-			out->peer_notify == ISAKMP_N_NO_PROPOSAL_CHOSEN	     ? IKE_R_NO_PROPOSAL
-			: out->peer_notify == ISAKMP_N_AUTHENTICATION_FAILED ? IKE_R_AUTH_FAILED
-									     : IKE_R_OK;
+		sa->hs->last_refused = reason_of_notify(out->peer_notify);
 }
 
 static bool ours(const struct ike_sa *sa, const struct isakmp_hdr *hdr)
@@ -274,9 +367,37 @@ static bool ours(const struct ike_sa *sa, const struct isakmp_hdr *hdr)
 }
 
 static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *ev,
+			struct ike_out *out);
+
+// A piece of a message; the last missing one makes it whole, and it goes the way of any other.
+static void in_fragment(struct ike_sa *sa, mono_t now, const struct ike_event *ev,
 			struct ike_out *out)
 {
-	const struct ike_row *row = ike_row_find(rows, N_ELEMS(rows), sa->state);
+	struct ike_event whole = { .kind = IKE_EV_DATAGRAM, .from = ev->from };
+	struct rd_err err = { NULL };
+	struct ike_fragment f;
+	uint8_t *msg = NULL;
+	size_t len = 0;
+
+	if (sa->conf->no_fragments || !frag_decode(ev->datagram, &f, &err)) {
+		out->refused = IKE_R_BAD_FRAGMENT;
+		out->detail = err.why;
+		return;
+	}
+	if (frag_add(&sa->frag, &f, &msg, &len) < 0)
+		out->refused = IKE_R_BAD_FRAGMENT;
+	whole.datagram = BYTES(msg, len);
+	if (msg && frag_is(whole.datagram))
+		out->refused = IKE_R_BAD_FRAGMENT; // a fragment of fragments
+	else if (msg)
+		in_datagram(sa, now, &whole, out);
+	free(msg);
+}
+
+static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *ev,
+			struct ike_out *out)
+{
+	const struct ike_row *row = row_of(sa);
 	struct rd_err err = { NULL };
 	struct rd r = rd_of(ev->datagram, &err);
 	struct isakmp_hdr hdr;
@@ -294,11 +415,14 @@ static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *e
 		in_clear_notify(sa, &hdr, ev->datagram, out);
 	} else if (hdr.exchange != ISAKMP_XCH_MAIN || hdr.msgid != 0) {
 		out->refused = IKE_R_BAD_EXCHANGE;
+	} else if (frag_is(ev->datagram)) {
+		in_fragment(sa, now, ev, out);
 	} else if (ike_stored_repeat(&sa->stored, ev->datagram, &again)) {
 		out->refused = IKE_R_DUPLICATE;
 		out->msg_len = MIN_OF(again.len, sizeof(out->msg));
 		memcpy(out->msg, again.p ? again.p : out->msg, out->msg_len);
 		out->to = sa->peer;
+		out->fragments = sa->peer_fragments;
 	} else if (!row) {
 		out->refused = IKE_R_UNEXPECTED_MESSAGE;
 	} else {
@@ -326,6 +450,7 @@ static void timer(struct ike_sa *sa, mono_t now, struct ike_out *out)
 		out->msg_len = MIN_OF(r->len, sizeof(out->msg));
 		memcpy(out->msg, r->msg, out->msg_len);
 		out->to = sa->peer;
+		out->fragments = sa->peer_fragments;
 		sa->deadline = r->next;
 		return;
 	}
@@ -345,6 +470,9 @@ void ike_sa_step(struct ike_sa *sa, mono_t now, const struct ike_event *ev, stru
 		break;
 	case IKE_EV_DH_DONE:
 		dh_done(sa, now, ev->dh, out);
+		break;
+	case IKE_EV_AUTH_DONE:
+		auth_done(sa, now, ev->auth, out);
 		break;
 	case IKE_EV_TIMER:
 		timer(sa, now, out);

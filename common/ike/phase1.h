@@ -1,4 +1,5 @@
-// common/ike/phase1.h - IKEv1 main mode with a pre-shared key, both roles, as pure step functions.
+// common/ike/phase1.h - IKEv1 main mode with a pre-shared key or signatures, both roles, as pure
+// step functions.
 //
 //	initiator (member)                                  responder (key server)
 //	1  HDR, SA [, VID..]                        ->
@@ -8,8 +9,13 @@
 //	5  HDR*, IDii, HASH_I [, N]                 ->
 //	                                            <-   6  HDR*, IDir, HASH_R [, N]
 //
+// With signatures, CERTREQ is asked for in 3 and 4 (and, as RFC 4945 3.2.5 has it, in 5), and the
+// proof is
+//	5  HDR*, IDii, CERT.., CERTREQ.., SIG_I     ->
+//	                                            <-   6  HDR*, IDir, CERT.., SIG_R
+//
 // From:   gm (initiator), halfopen.h (message 3 makes a responder's SA).
-// Spec:   RFC 2409 5.4, 5; RFC 2408 for the envelope.
+// Spec:   RFC 2409 5.4, 5.1, 5; RFC 4754, RFC 4945; RFC 2408 for the envelope.
 // Always: state moves only when a message was accepted whole; each accepted message is remembered
 //         and its repetition answered with the same octets. A message that cannot be
 //         authenticated is counted and changes nothing.
@@ -17,10 +23,11 @@
 #include "common/ike/ike.h"
 
 enum ike_event_kind {
-	IKE_EV_START,	 // initiator: send message 1 to sa->peer
-	IKE_EV_DATAGRAM, // exchange 2, or an unprotected informational (exchange 5)
-	IKE_EV_DH_DONE,	 // takes dh
-	IKE_EV_TIMER,	 // sa->deadline has come
+	IKE_EV_START,	  // initiator: send message 1 to sa->peer
+	IKE_EV_DATAGRAM,  // exchange 2, or an unprotected informational (exchange 5)
+	IKE_EV_DH_DONE,	  // takes dh
+	IKE_EV_AUTH_DONE, // takes auth
+	IKE_EV_TIMER,	  // sa->deadline has come
 };
 
 struct ike_event {
@@ -28,6 +35,7 @@ struct ike_event {
 	struct bytes datagram; // without non-ESP marker; borrowed
 	struct endpoint from;
 	struct dh_job *dh;
+	struct ike_auth_job *auth;
 };
 
 // A zeroed SA becomes an initiator towards peer; IKE_EV_START sends. conf is borrowed.
@@ -48,7 +56,7 @@ struct ike_responder_seed {
 	uint32_t doi;
 	struct ike_proposal suite;
 	uint32_t life_s;
-	bool peer_dpd, peer_conclave;
+	bool peer_dpd, peer_conclave, peer_fragments;
 	uint8_t peer_major, peer_minor;
 	uint16_t peer_features;
 	struct bytes sai; // SAi_b; copied

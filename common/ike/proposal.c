@@ -21,6 +21,17 @@ static const struct hash_row {
 	{ HASH_ALG_SHA512, IKE1_HASH_SHA512 },
 };
 
+static const struct auth_row {
+	enum sign_alg alg;
+	uint16_t num;
+} auths[] = {
+	{ SIGN_NONE, IKE1_AUTH_PSK },
+	{ SIGN_RSA, IKE1_AUTH_RSA_SIG },
+	{ SIGN_ECDSA_P256, IKE1_AUTH_ECDSA_256 },
+	{ SIGN_ECDSA_P384, IKE1_AUTH_ECDSA_384 },
+	{ SIGN_ECDSA_P521, IKE1_AUTH_ECDSA_521 },
+};
+
 static const struct cipher_row *cipher_row(enum cipher_alg c)
 {
 	for (size_t i = 0; i < N_ELEMS(ciphers); i++) {
@@ -39,21 +50,48 @@ static const struct hash_row *hash_row(enum hash_alg h)
 	return NULL;
 }
 
+static uint16_t auth_num(enum sign_alg a)
+{
+	for (size_t i = 0; i < N_ELEMS(auths); i++) {
+		if (auths[i].alg == a)
+			return auths[i].num;
+	}
+	return 0;
+}
+
 bool ike_proposal_ok(const struct ike_proposal *p)
 {
-	return cipher_row(p->cipher) && hash_row(p->hash) && dh_public_len(p->group) > 0;
+	return cipher_row(p->cipher) && hash_row(p->hash) && dh_public_len(p->group) > 0 &&
+	       auth_num(p->auth) > 0;
 }
 
 const char *ike_proposal_str(const struct ike_proposal *p, char buf[IKE_PROPOSAL_STRLEN])
 {
-	snprintf(buf, IKE_PROPOSAL_STRLEN, "%s/%s/%s", cipher_name(p->cipher), hash_name(p->hash),
-		 dh_name(p->group));
+	snprintf(buf, IKE_PROPOSAL_STRLEN, "%s/%s/%s%s%s", cipher_name(p->cipher),
+		 hash_name(p->hash), dh_name(p->group), p->auth ? "/" : "",
+		 p->auth ? sign_alg_name(p->auth) : "");
 	return buf;
 }
 
 static uint32_t own_life(const struct ike_conf *conf)
 {
 	return conf->life_s ? conf->life_s : LIFE_DEFAULT_S;
+}
+
+// MD5("FRAGMENTATION") and what it is good for; receivers look at the first 16 octets.
+static const uint8_t vid_fragments[20] = { 0x40, 0x48, 0xb7, 0xd5, 0x6e, 0xbc, 0xe8,
+					   0x85, 0x25, 0xe7, 0xde, 0x7f, 0x00, 0xd6,
+					   0xc2, 0xd3, 0x80, 0x00, 0x00, 0x00 };
+
+static bool shows_fragments(const struct isakmp_chain *c)
+{
+	const struct isakmp_pl *pl;
+
+	for (size_t i = 0; (pl = isakmp_chain_find(c, ISAKMP_PL_VID, i)); i++) {
+		if (pl->body.len >= 16 && memcmp(pl->body.p, vid_fragments, 16) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void vids_write(struct wr_chain *c, const struct ike_conf *conf)
@@ -66,6 +104,8 @@ static void vids_write(struct wr_chain *c, const struct ike_conf *conf)
 	wr_pl(c, ISAKMP_PL_VID, BYTES_OF(own));
 	if (conf->dpd)
 		wr_pl(c, ISAKMP_PL_VID, BYTES(vid_dpd, GDOI_VID_LEN));
+	if (!conf->no_fragments)
+		wr_pl(c, ISAKMP_PL_VID, BYTES_OF(vid_fragments));
 }
 
 static void transform_of(const struct ike_proposal *p, uint8_t num, uint32_t life_s,
@@ -80,26 +120,39 @@ static void transform_of(const struct ike_proposal *p, uint8_t num, uint32_t lif
 		.enc = c->enc,
 		.key_bits = c->key_bits,
 		.hash = h->num,
-		.auth = IKE1_AUTH_PSK,
+		.auth = auth_num(p->auth),
 		.group = (uint16_t)p->group,
 		.life_s = life_s,
 	};
 }
 
-void proposal_offer(struct wr_chain *c, const struct ike_conf *conf)
+// Have we what this method of authentication needs?
+static bool usable(const struct ike_conf *conf, const struct addr *peer,
+		   const struct ike_proposal *p)
+{
+	if (p->auth == SIGN_NONE)
+		return conf->psk(conf->psk_arg, peer);
+	return ike_auth_own(conf->trustpoints, conf->n_trustpoints, p->auth, NULL, 0);
+}
+
+bool proposal_offer(struct wr_chain *c, const struct ike_conf *conf, const struct addr *peer)
 {
 	struct ike1_sa sa = {
 		.doi = conf->wire.phase1_doi,
 		.situation = conf->wire.phase1_doi == ISAKMP_DOI_IPSEC ? IPSEC_SIT_IDENTITY_ONLY
 								       : GDOI_SITUATION,
 		.proposal = 1,
-		.n = MIN_OF(conf->n_proposals, (size_t)IKE1_MAX_TRANSFORMS),
 	};
 
-	for (size_t i = 0; i < sa.n; i++)
-		transform_of(&conf->proposals[i], (uint8_t)(i + 1), own_life(conf), &sa.t[i]);
+	for (size_t i = 0; i < conf->n_proposals && sa.n < IKE1_MAX_TRANSFORMS; i++) {
+		if (!usable(conf, peer, &conf->proposals[i]))
+			continue;
+		transform_of(&conf->proposals[i], (uint8_t)(sa.n + 1), own_life(conf), &sa.t[sa.n]);
+		sa.n++;
+	}
 	ike1_sa_encode(c, &sa);
 	vids_write(c, conf);
+	return sa.n > 0;
 }
 
 void proposal_answer(struct wr_chain *c, const struct ike_conf *conf, const struct ike1_sa *offer,
@@ -123,16 +176,17 @@ static bool matches(const struct ike_proposal *p, const struct ike1_transform *t
 	const struct cipher_row *c = cipher_row(p->cipher);
 	const struct hash_row *h = hash_row(p->hash);
 
-	return c && h && !t->unknown && t->auth == IKE1_AUTH_PSK && t->enc == c->enc &&
+	return c && h && !t->unknown && t->auth == auth_num(p->auth) && t->enc == c->enc &&
 	       t->key_bits == c->key_bits && t->hash == h->num && t->group == p->group;
 }
 
-const struct ike1_transform *proposal_choose(const struct ike_conf *conf,
+const struct ike1_transform *proposal_choose(const struct ike_conf *conf, const struct addr *peer,
 					     const struct ike1_sa *offer, struct ike_proposal *out)
 {
 	for (size_t i = 0; i < conf->n_proposals; i++) {
 		for (size_t k = 0; k < offer->n; k++) {
-			if (matches(&conf->proposals[i], &offer->t[k])) {
+			if (matches(&conf->proposals[i], &offer->t[k]) &&
+			    usable(conf, peer, &conf->proposals[i])) {
 				*out = conf->proposals[i];
 				return &offer->t[k];
 			}
@@ -148,7 +202,8 @@ uint32_t proposal_life(const struct ike_conf *conf, const struct ike1_transform 
 
 struct ike_peer_vids proposal_vids(const struct isakmp_chain *c)
 {
-	struct ike_peer_vids v = { .dpd = isakmp_vid_has(c, vid_dpd) };
+	struct ike_peer_vids v = { .dpd = isakmp_vid_has(c, vid_dpd),
+				   .fragments = shows_fragments(c) };
 	const struct isakmp_pl *pl;
 
 	v.conclave = isakmp_vid_conclave(c, &v.features);

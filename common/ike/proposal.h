@@ -6,21 +6,23 @@
 #include "common/ike/ike.h"
 #include "common/wire/ike1_sa.h"
 
-// Writes the SA payload with every proposal of ours and the vendor ids.
-void proposal_offer(struct wr_chain *c, const struct ike_conf *conf);
+// Writes the SA payload with every proposal of ours that we can authenticate with towards peer, and
+// the vendor ids. False when there is none.
+bool proposal_offer(struct wr_chain *c, const struct ike_conf *conf, const struct addr *peer);
 // Writes the SA payload with the one transform t of their offer, as it came, and the vendor ids.
 void proposal_answer(struct wr_chain *c, const struct ike_conf *conf, const struct ike1_sa *offer,
 		     const struct ike1_transform *t);
 
-// The transform of theirs that is best by our order, NULL when none will do.
-const struct ike1_transform *proposal_choose(const struct ike_conf *conf,
+// The transform of theirs that is best by our order, NULL when none will do: no key for this peer
+// and no certificate of that kind rule a proposal out.
+const struct ike1_transform *proposal_choose(const struct ike_conf *conf, const struct addr *peer,
 					     const struct ike1_sa *offer, struct ike_proposal *out);
 // The life both can live with, in seconds.
 uint32_t proposal_life(const struct ike_conf *conf, const struct ike1_transform *t);
 
 // What the peer showed of itself.
 struct ike_peer_vids {
-	bool dpd, conclave;
+	bool dpd, conclave, fragments;
 	uint8_t major, minor;
 	uint16_t features;
 };

@@ -23,6 +23,11 @@
 	X(BAD_KE, "bad-key-exchange", ISAKMP_N_INVALID_KEY_INFORMATION)                            \
 	X(BAD_ID, "bad-identity", ISAKMP_N_INVALID_ID_INFORMATION)                                 \
 	X(AUTH_FAILED, "auth-failed", ISAKMP_N_AUTHENTICATION_FAILED)                              \
+	X(NO_CREDENTIAL, "no-credential", 0) /* our own certificate's key could not sign */        \
+	X(BAD_CERTIFICATE, "bad-certificate", ISAKMP_N_INVALID_CERTIFICATE)                        \
+	X(UNKNOWN_CA, "unknown-ca", ISAKMP_N_INVALID_CERT_AUTHORITY)                               \
+	X(BAD_SIGNATURE, "bad-signature", ISAKMP_N_INVALID_SIGNATURE)                              \
+	X(BAD_FRAGMENT, "bad-fragment", 0)                                                         \
 	X(BAD_HASH, "bad-hash", 0) /* a protected message that was not made with our keys */       \
 	X(TIMEOUT, "timeout", 0)                                                                   \
 	X(PEER_DELETED, "peer-deleted", 0)                                                         \

@@ -8,10 +8,13 @@ static const char *const state_names[] = {
 	[IKE_I_KEYGEN] = "keygen",
 	[IKE_I_WAIT_KE] = "wait-ke",
 	[IKE_I_DERIVE] = "derive",
+	[IKE_I_SIGN] = "sign",
 	[IKE_I_WAIT_AUTH] = "wait-auth",
+	[IKE_I_VERIFY] = "verify",
 	[IKE_R_WAIT_KE] = "wait-ke",
 	[IKE_R_DERIVE] = "derive",
 	[IKE_R_WAIT_AUTH] = "wait-auth",
+	[IKE_R_VERIFY] = "verify",
 	[IKE_ESTABLISHED] = "established",
 	[IKE_DEAD] = "dead",
 };
@@ -62,13 +65,16 @@ void ike_sa_fini(struct ike_sa *sa)
 {
 	handshake_free(sa->hs);
 	ike_stored_fini(&sa->stored);
+	frag_fini(&sa->frag);
+	cert_free(sa->peer_cert);
 	explicit_bzero(sa, sizeof(*sa));
 }
 
 void ike_sa_set_state(struct ike_sa *sa, mono_t now, enum ike_state next)
 {
 	sa->state = next;
-	if (next == IKE_I_KEYGEN || next == IKE_I_DERIVE) // a job that never comes back
+	if (next == IKE_I_KEYGEN || next == IKE_I_DERIVE || next == IKE_I_SIGN ||
+	    next == IKE_I_VERIFY) // a job that never comes back
 		sa->deadline = mono_add_s(now, HANDSHAKE_DEFAULT_S);
 	if (next == IKE_ESTABLISHED) {
 		memcpy(sa->keys.last_block, sa->hs->iv, sizeof(sa->keys.last_block));
@@ -79,6 +85,7 @@ void ike_sa_set_state(struct ike_sa *sa, mono_t now, enum ike_state next)
 		secret_fini(&sa->keys.skeyid_a);
 		secret_fini(&sa->keys.key);
 		ike_stored_fini(&sa->stored);
+		frag_fini(&sa->frag);
 		sa->deadline = MONO_NEVER;
 	}
 	if (next == IKE_ESTABLISHED || next == IKE_DEAD) {
@@ -108,6 +115,7 @@ int ike_sa_init_responder(struct ike_sa *sa, mono_t now, const struct ike_respon
 	sa->life_s = seed->life_s;
 	sa->peer_dpd = seed->peer_dpd;
 	sa->peer_conclave = seed->peer_conclave;
+	sa->peer_fragments = seed->peer_fragments;
 	sa->peer_major = seed->peer_major;
 	sa->peer_minor = seed->peer_minor;
 	sa->peer_features = seed->peer_features;

@@ -32,8 +32,8 @@ struct ike_pair {
 	mono_t now;
 	unsigned lose, twice, delay_ms; // per cent, per cent, at most
 	struct pair_dgram queue[PAIR_QUEUE];
-	unsigned n_dh;	 // jobs run
-	unsigned n_sent; // datagrams handed to the network
+	unsigned n_dh, n_auth; // jobs run
+	unsigned n_sent;       // datagrams handed to the network
 	unsigned refused_i[IKE_R_COUNT], refused_r[IKE_R_COUNT];
 	// Sees, and may change, every datagram before it travels. NULL: none.
 	void (*tap)(struct ike_pair *p, uint8_t *b, size_t *len, bool from_initiator);
@@ -130,20 +130,36 @@ static inline void pair_send(struct ike_pair *p, const uint8_t *b, size_t len, b
 		pair_enqueue(p, copy, len, from, to);
 }
 
+// A message as the datagrams it takes.
+static inline void pair_send_out(struct ike_pair *p, const struct ike_out *out, bool from_initiator)
+{
+	uint8_t buf[FRAG_SIZE];
+	const uint8_t *b;
+	size_t len;
+
+	for (size_t n = 0;
+	     (len = frag_cut(BYTES(out->msg, out->msg_len), out->fragments, n, &b, buf)); n++)
+		pair_send(p, b, len, from_initiator);
+}
+
 static inline void pair_step(struct ike_pair *p, struct ike_sa *sa, struct ike_event ev);
 
 static inline void pair_perform(struct ike_pair *p, struct ike_sa *sa, struct ike_out *out)
 {
 	bool initiator = sa == &p->gm;
 
-	if (out->msg_len > 0)
-		pair_send(p, out->msg, out->msg_len, initiator);
+	pair_send_out(p, out, initiator);
 	if (out->refused != IKE_R_OK)
 		(initiator ? p->refused_i : p->refused_r)[out->refused]++;
 	if (out->dh) {
 		p->n_dh++;
 		dh_job_run(out->dh);
 		pair_step(p, sa, (struct ike_event){ .kind = IKE_EV_DH_DONE, .dh = out->dh });
+	}
+	if (out->auth) {
+		p->n_auth++;
+		ike_auth_job_run(out->auth);
+		pair_step(p, sa, (struct ike_event){ .kind = IKE_EV_AUTH_DONE, .auth = out->auth });
 	}
 }
 
@@ -177,8 +193,7 @@ static inline void pair_ks_in(struct ike_pair *p, struct bytes dgram, const stru
 		pair_perform(p, made, &out);
 		return;
 	}
-	if (out.msg_len > 0)
-		pair_send(p, out.msg, out.msg_len, false);
+	pair_send_out(p, &out, false);
 	if (out.refused != IKE_R_OK)
 		p->refused_r[out.refused]++;
 }

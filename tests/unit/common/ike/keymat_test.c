@@ -20,15 +20,12 @@ static void skeyid_of(const struct cavp *c, enum cavp_auth auth, struct secret *
 	const struct bytes nonces[] = { BYTES(c->ni, c->n_ni), BYTES(c->nr, c->n_nr) };
 	const struct bytes gxy = BYTES(c->gxy, c->n_gxy);
 	const struct bytes cookies[] = { BYTES(c->cky_i, 8), BYTES(c->cky_r, 8) };
-	uint8_t joined[1024], hash[HASH_MAX];
+	uint8_t hash[HASH_MAX];
 	struct secret psk;
 
 	switch (auth) {
 	case AUTH_SIGNATURE: // prf(Ni_b | Nr_b, g^xy)
-		memcpy(joined, c->ni, c->n_ni);
-		memcpy(joined + c->n_ni, c->nr, c->n_nr);
-		assert_int_equal(
-			prf_secret(c->hash, BYTES(joined, c->n_ni + c->n_nr), &gxy, 1, out), 0);
+		assert_int_equal(keymat_skeyid_sig(c->hash, gxy, nonces[0], nonces[1], out), 0);
 		return;
 	case AUTH_PUBLIC_KEY: // prf(hash(Ni_b | Nr_b), CKY-I | CKY-R)
 		assert_int_equal(hash_parts(c->hash, nonces, 2, hash), 0);

@@ -1,0 +1,205 @@
+#include "common/ike/auth.h"
+
+#include <stdlib.h>
+
+// How far a job has come: what was found stays over its runs.
+struct ike_auth_work {
+	size_t n, peer; // certificates decoded; which is the peer's own
+	struct cert *cert[IKE_MAX_CERTS];
+	struct trust_path *path;
+	struct trust *trust; // that has the path
+	bool proved;	     // the signature is right
+};
+
+struct ike_auth_job *ike_auth_job_new(void)
+{
+	struct ike_auth_job *j = calloc(1, sizeof(*j));
+
+	if (j)
+		j->work = calloc(1, sizeof(*j->work));
+	if (j && !j->work) {
+		free(j);
+		return NULL;
+	}
+	return j;
+}
+
+void ike_auth_job_free(struct ike_auth_job *j)
+{
+	if (!j)
+		return;
+	for (size_t i = 0; i < j->work->n; i++)
+		cert_free(j->work->cert[i]);
+	trust_path_free(j->work->path);
+	trust_need_free(j->need);
+	cert_free(j->who);
+	free(j->work);
+	free(j->peer.der);
+	free(j);
+}
+
+// What cannot be read is left out: RFC 4945 3.3.10.2.
+static void decode(struct ike_auth_job *j)
+{
+	struct ike_auth_work *w = j->work;
+
+	for (size_t i = 0; i < j->peer.n_certs && w->n < IKE_MAX_CERTS; i++) {
+		if (cert_decode(j->peer.cert[i], &w->cert[w->n]) == 0)
+			w->n++;
+	}
+}
+
+// The peer's own certificate: the first that names the identity it claims (RFC 4945 3.3.10.3: no
+// order may be expected).
+static enum cert_reason pick(struct ike_auth_job *j)
+{
+	const struct ike_auth_verify *p = &j->peer;
+	struct ike_auth_work *w = j->work;
+
+	if (w->n == 0)
+		return j->peer.n_certs > 0 ? CERT_R_MALFORMED : CERT_R_MISSING;
+	if (p->id_type == CERT_ID_IPV4 || p->id_type == CERT_ID_IPV6) {
+		struct addr a = addr_from_bytes(p->id, p->id_len);
+
+		if (!addr_eq(&a, &p->from))
+			return CERT_R_ID_MISMATCH;
+	}
+	for (w->peer = 0; w->peer < w->n; w->peer++) {
+		if (cert_has_id(w->cert[w->peer], p->id_type, BYTES(p->id, p->id_len)))
+			return pubkey_alg(cert_key(w->cert[w->peer])) == j->alg ? CERT_R_OK
+										: CERT_R_KEY_KIND;
+	}
+	return CERT_R_ID_MISMATCH;
+}
+
+// Any trustpoint will do. Of several refusals the one that got further says more.
+static enum cert_reason find_path(struct ike_auth_job *j)
+{
+	struct ike_auth_work *w = j->work;
+	enum cert_reason best = CERT_R_ISSUER_UNKNOWN, why;
+	int depth;
+
+	for (size_t i = 0; i < j->n_tp; i++) {
+		why = trust_path(j->tp[i].trust, j->now, w->cert, w->n, w->peer, &w->path, &depth);
+		if (why == CERT_R_OK) {
+			w->trust = j->tp[i].trust;
+			return CERT_R_OK;
+		}
+		if (best == CERT_R_ISSUER_UNKNOWN) {
+			best = why;
+			j->depth = depth;
+		}
+	}
+	return best;
+}
+
+// IKEv1's RSA signature is over the bare hash and nothing else (RFC 2409 5.1).
+static bool signature_right(const struct ike_auth_job *j)
+{
+	const struct ike_auth_verify *p = &j->peer;
+	const struct pubkey *key = cert_key(j->work->cert[j->work->peer]);
+	enum rsa_form form = RSA_FORM_BARE;
+
+	for (size_t i = 0; i < p->n_digests; i++) {
+		if (sign_verify(key, p->hash, p->digest[i], BYTES(p->sig, p->sig_len), &form) == 0)
+			return form == RSA_FORM_BARE;
+	}
+	return false;
+}
+
+static enum ike_reason of_cert(struct ike_auth_job *j, enum cert_reason why)
+{
+	j->cert = why;
+	switch (why) {
+	case CERT_R_OK:
+		return IKE_R_OK;
+	case CERT_R_ISSUER_UNKNOWN:
+		return IKE_R_UNKNOWN_CA;
+	case CERT_R_ID_MISMATCH:
+		return IKE_R_BAD_ID;
+	case CERT_R_NO_MEMORY:
+		return IKE_R_NO_MEMORY;
+	default:
+		return IKE_R_BAD_CERTIFICATE;
+	}
+}
+
+static enum ike_reason prove(struct ike_auth_job *j)
+{
+	enum cert_reason why;
+
+	decode(j);
+	why = pick(j);
+	if (why == CERT_R_OK)
+		why = find_path(j);
+	if (why != CERT_R_OK)
+		return of_cert(j, why);
+	j->work->proved = signature_right(j);
+	return j->work->proved ? IKE_R_OK : IKE_R_BAD_SIGNATURE;
+}
+
+static enum ike_reason verify(struct ike_auth_job *j)
+{
+	struct ike_auth_work *w = j->work;
+	enum ike_reason why = w->proved ? IKE_R_OK : prove(j);
+
+	if (why != IKE_R_OK)
+		return why;
+	j->need_of = w->trust;
+	why = of_cert(j, trust_status(w->trust, j->now, w->path, &j->need, &j->depth));
+	if (why == IKE_R_OK && !j->who) {
+		j->who = w->cert[w->peer];
+		w->cert[w->peer] = NULL;
+	}
+	return why;
+}
+
+static enum ike_reason sign(struct ike_auth_sign *s)
+{
+	if (signer_sign(s->tp->signer, s->tp->label, s->hash, s->digest, RSA_FORM_BARE, s->sig,
+			&s->sig_len))
+		return IKE_R_NO_CREDENTIAL;
+	return IKE_R_OK;
+}
+
+void ike_auth_job_run(struct ike_auth_job *j)
+{
+	trust_need_free(j->need);
+	j->need = NULL;
+	j->reason = j->verify ? verify(j) : IKE_R_OK;
+	if (j->reason == IKE_R_OK && j->sign)
+		j->reason = sign(&j->own);
+}
+
+static bool asked_for(const struct ike_trustpoint *tp, const struct bytes *cas, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (trust_has_ca(tp->trust, cas[i]))
+			return true;
+	}
+	return false;
+}
+
+const struct ike_trustpoint *ike_auth_own(const struct ike_trustpoint *tp, size_t n,
+					  enum sign_alg alg, const struct bytes *cas, size_t n_cas)
+{
+	const struct ike_trustpoint *first = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!tp[i].signer || tp[i].alg != alg)
+			continue;
+		if (asked_for(&tp[i], cas, n_cas))
+			return &tp[i];
+		if (!first)
+			first = &tp[i];
+	}
+	return first;
+}
+
+void ike_trustpoint_fini(struct ike_trustpoint *tp)
+{
+	for (size_t i = 0; i < tp->n_own; i++)
+		cert_free(tp->own[i]);
+	trust_free(tp->trust);
+	*tp = (struct ike_trustpoint){ .trust = NULL };
+}

@@ -1,0 +1,90 @@
+// common/ike/auth.h - phase 1 by signature: our trustpoints, and the costly work as a job.
+// A struct ike_auth_job is filled by the pure state machine, run (ike_auth_job_run) where there is
+// time for it, and handed back, like a struct dh_job. It verifies the peer first and signs for us
+// last: nobody gets a signature of ours before it has shown its own.
+//
+//	path of the peer's certificate -> its identity -> its signature -> revocation -> our
+//signature
+//
+// Revocation may want a CRL or an OCSP answer: then the run ends with job->need set. The caller
+// fetches, gives the bytes to trust_answer(job->need_of, ...) and runs the job again.
+// Spec:   RFC 2409 5.1, RFC 4754, RFC 4945.
+// Threads: a job touches nothing but itself, the trust (which has a lock) and the signer.
+#pragma once
+#include "common/base/addr.h"
+#include "common/crypto/pkcs12.h"
+#include "common/crypto/signer.h"
+#include "common/crypto/trust.h"
+#include "common/ike/reason.h"
+
+#define IKE_MAX_TRUSTPOINTS 16
+#define IKE_MAX_CERTS	    8 // CERT payloads of one message that are looked at
+#define IKE_ID_MAX	    256
+#define IKE_SIG_HASHES	    2 // forms of a hash that are tried
+
+// Whom we believe, and perhaps who we are there.
+struct ike_trustpoint {
+	char name[64];
+	struct trust *trust;
+	const struct signer *signer; // NULL: no certificate of our own
+	char label[SIGNER_LABEL_MAX];
+	enum sign_alg alg;
+	size_t n_own;
+	struct cert *own[PKI_CHAIN_MAX + 1]; // our certificate, then its intermediates
+	uint8_t id_type;		     // what we call ourselves: named by our certificate
+	uint16_t id_len;
+	uint8_t id[IKE_ID_MAX];
+};
+
+struct ike_auth_verify {
+	uint8_t id_type;
+	uint16_t id_len;
+	uint8_t id[IKE_ID_MAX];
+	struct addr from; // an address identity has to be this one (RFC 4945 3.1.1)
+	size_t n_certs;
+	struct bytes cert[IKE_MAX_CERTS]; // into der
+	uint8_t *der;			  // the job's own copy
+	enum hash_alg hash;
+	size_t n_digests;
+	uint8_t digest[IKE_SIG_HASHES][HASH_MAX];
+	uint16_t sig_len;
+	uint8_t sig[SIG_MAX];
+};
+
+struct ike_auth_sign {
+	const struct ike_trustpoint *tp;
+	enum hash_alg hash;
+	uint8_t digest[HASH_MAX];
+	size_t sig_len; // result
+	uint8_t sig[SIG_MAX];
+};
+
+struct ike_auth_job {
+	uint64_t tag;			 // the machine's, as in struct dh_job
+	const struct ike_trustpoint *tp; // borrowed from the configuration
+	size_t n_tp;
+	int64_t now; // wall clock, seconds since 1970
+	enum sign_alg alg;
+	bool verify, sign;
+	struct ike_auth_verify peer;
+	struct ike_auth_sign own;
+	// -- result --
+	enum ike_reason reason;
+	enum cert_reason cert; // why, of IKE_R_BAD_CERTIFICATE and kin
+	int depth;	       // of which certificate
+	struct cert *who;      // the peer's, verified; until somebody takes it
+	struct trust_need *need;
+	struct trust *need_of;
+	struct ike_auth_work *work; // auth.c
+};
+
+struct ike_auth_job *ike_auth_job_new(void); // NULL when out of memory
+void ike_auth_job_free(struct ike_auth_job *j);
+// Any thread. Afterwards either j->need is set, or j->reason tells.
+void ike_auth_job_run(struct ike_auth_job *j);
+
+// Our certificate for an algorithm: of the trustpoint that has one of the CAs (DER names) the peer
+// asked for, else the first. NULL when there is none of that kind.
+const struct ike_trustpoint *ike_auth_own(const struct ike_trustpoint *tp, size_t n,
+					  enum sign_alg alg, const struct bytes *cas, size_t n_cas);
+void ike_trustpoint_fini(struct ike_trustpoint *tp);
