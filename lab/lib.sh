@@ -289,12 +289,12 @@ lab_ticks() {
 	echo "$sum"
 }
 
-lab_capture_start() { # NODE INTERFACE FILE [FILTER…]: returns once packets are being taken
+lab_capture_start() { # NODE INTERFACE FILE [FILTER…]: returns once packets are being taken, each at once
 	local node=$1 dev=$2 file=$3 mark
 	shift 3
 	touch "$LAB_DIR/$node/capture-$dev.log"
 	mark=$(lab_mark "$node" "capture-$dev")
-	lab_spawn "$node" "capture-$dev" tcpdump -i "$dev" -U -n -Z root -w "$file" "$@"
+	lab_spawn "$node" "capture-$dev" tcpdump --immediate-mode -i "$dev" -U -n -Z root -w "$file" "$@"
 	lab_wait_log "$node" "capture-$dev" 'listening on' 5 "$mark"
 }
 

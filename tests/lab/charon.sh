@@ -57,6 +57,7 @@ charon_start()
 	charon_conf "$dir"
 	: >"$dir/charon.log"
 	rm -f "$dir/charon.vici" # of a charon before this one
+	# shellcheck disable=SC2016 # the inner shell expands it
 	STRONGSWAN_CONF=$dir/strongswan.conf ip netns exec "$ns" \
 		unshare --mount bash -c 'mount -t tmpfs none /run && exec "$0"' "$CHARON_BIN" \
 		>"$dir/charon.out" 2>&1 &
@@ -76,6 +77,7 @@ charon_swanctl()
 	local ns=$1 dir=$2
 	shift 2
 
+	# shellcheck disable=SC2016 # the inner shell expands it
 	STRONGSWAN_CONF=$dir/strongswan.conf ip netns exec "$ns" \
 		swanctl "$@" --uri "unix://$dir/charon.vici"
 }
