@@ -78,9 +78,9 @@ void rules_acl_free(struct rules *r)
 void rules_acl_match(const struct rules *r, const struct ip4 *const *ip, size_t n,
 		     const struct rule **out)
 {
-	struct acl_data data[CLASSIFY_BURST];
-	const uint8_t *ptr[CLASSIFY_BURST];
-	uint32_t hit[CLASSIFY_BURST];
+	struct acl_data data[CLASSIFY_BURST] NO_AUTO_INIT;
+	const uint8_t *ptr[CLASSIFY_BURST] NO_AUTO_INIT;
+	uint32_t hit[CLASSIFY_BURST] NO_AUTO_INIT;
 
 	BUG_ON(n > CLASSIFY_BURST);
 	for (size_t i = 0; i < n; i++) {

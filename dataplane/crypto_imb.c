@@ -228,7 +228,7 @@ static void cbc_submit(struct crypto_ctx *c, struct crypto_op *op, bool seal, ui
 
 static void run(struct crypto_ctx *c, struct crypto_op *ops, size_t n, bool seal)
 {
-	uint8_t tags[CRYPTO_BURST][ESP_ICV_LEN];
+	uint8_t tags[CRYPTO_BURST][ESP_ICV_LEN] NO_AUTO_INIT;
 	bool any_cbc = false;
 	IMB_JOB *job;
 

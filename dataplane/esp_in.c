@@ -79,8 +79,8 @@ static void judge(struct worker *w, struct pkt *p, const struct sa *sa, const st
 
 void esp_in(struct worker *w, struct pkts *l, struct pkts *out)
 {
-	struct crypto_op ops[2 * BURST];
-	const struct sa *sa[2 * BURST];
+	struct crypto_op ops[2 * BURST] NO_AUTO_INIT;
+	const struct sa *sa[2 * BURST] NO_AUTO_INIT;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < l->n; i++) {

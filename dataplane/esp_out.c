@@ -49,7 +49,7 @@ static enum drop_reason encapsulate(struct worker *w, struct pkt *p, struct cryp
 
 void esp_out(struct worker *w, struct pkts *l)
 {
-	struct crypto_op ops[2 * BURST];
+	struct crypto_op ops[2 * BURST] NO_AUTO_INIT;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < l->n; i++) {

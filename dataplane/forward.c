@@ -24,8 +24,8 @@ void punt(struct worker *w, struct pkt *p)
 // Gives every packet its port and next hop, or takes it off the list.
 static void route(struct worker *w, struct pkts *l)
 {
-	const struct hop *hop[2 * BURST];
-	uint32_t dst[2 * BURST];
+	const struct hop *hop[2 * BURST] NO_AUTO_INIT;
+	uint32_t dst[2 * BURST] NO_AUTO_INIT;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < l->n; i++)
@@ -86,8 +86,8 @@ static void refuse(struct worker *w, struct pkt *p, enum drop_reason why)
 
 static void admit_by_policy(struct worker *w, struct pkts *l)
 {
-	const struct ip4 *ip[2 * BURST];
-	const struct rule *rule[2 * BURST];
+	const struct ip4 *ip[2 * BURST] NO_AUTO_INIT;
+	const struct rule *rule[2 * BURST] NO_AUTO_INIT;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < l->n; i++)

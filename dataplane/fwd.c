@@ -135,7 +135,8 @@ int fwd_neigh_publish(struct fwd *f, const struct neigh *e, uint32_t n)
 
 void fwd_lookup(const struct fwd *f, const uint32_t *dst, const struct hop **out, unsigned n)
 {
-	uint32_t hop[FWD_BURST], dflt = __atomic_load_n(&f->default_hop, __ATOMIC_ACQUIRE);
+	uint32_t hop[FWD_BURST] NO_AUTO_INIT;
+	uint32_t dflt = __atomic_load_n(&f->default_hop, __ATOMIC_ACQUIRE);
 
 	rte_lpm_lookup_bulk(f->lpm, dst, hop, n);
 	for (unsigned i = 0; i < n; i++) {

@@ -18,14 +18,8 @@ uint16_t ip4_sum(const uint8_t *b, size_t len)
 	return (uint16_t)~sum;
 }
 
-void ip4_set_checksum(uint8_t *hdr, size_t hlen)
-{
-	be16_put(hdr + 10, 0);
-	be16_put(hdr + 10, ip4_sum(hdr, hlen));
-}
-
-// A header without options: five words, no loop.
-static bool sum20_is_good(const uint8_t *b)
+// Sum of a header without options, in memory order, folded but not inverted: five words, no loop.
+static inline uint16_t sum20(const uint8_t *b)
 {
 	uint64_t a[2], sum;
 	uint32_t c;
@@ -35,8 +29,20 @@ static bool sum20_is_good(const uint8_t *b)
 	sum = (a[0] & 0xffffffff) + (a[0] >> 32) + (a[1] & 0xffffffff) + (a[1] >> 32) + c;
 	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum == 0xffff;
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+void ip4_set_checksum(uint8_t *hdr, size_t hlen)
+{
+	uint16_t sum;
+
+	memset(hdr + 10, 0, 2);
+	if (hlen == IP4_HLEN) {
+		sum = (uint16_t)~sum20(hdr);
+		memcpy(hdr + 10, &sum, 2);
+	} else {
+		be16_put(hdr + 10, ip4_sum(hdr, hlen));
+	}
 }
 
 static bool has_ports(uint8_t proto)
@@ -64,7 +70,7 @@ enum ip4_bad ip4_parse(const uint8_t *b, size_t len, struct ip4 *out)
 		return IP4_HEADER;
 	if (out->len > len)
 		return IP4_SHORT;
-	if (out->hlen == IP4_HLEN ? !sum20_is_good(b) : ip4_sum(b, out->hlen) != 0)
+	if (out->hlen == IP4_HLEN ? sum20(b) != 0xffff : ip4_sum(b, out->hlen) != 0)
 		return IP4_CHECKSUM;
 	out->tos = b[1];
 	out->frag = be16_get(b + 6);

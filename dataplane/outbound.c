@@ -22,8 +22,8 @@ static enum drop_reason judge(struct worker *w, struct pkt *p, const struct rule
 // Sorts packets into those to protect and those to send as they are.
 static void apply_policy(struct worker *w, struct pkts *l, struct pkts *secret, struct pkts *clear)
 {
-	const struct ip4 *ip[2 * BURST];
-	const struct rule *rule[2 * BURST];
+	const struct ip4 *ip[2 * BURST] NO_AUTO_INIT;
+	const struct rule *rule[2 * BURST] NO_AUTO_INIT;
 
 	for (unsigned i = 0; i < l->n; i++)
 		ip[i] = &l->p[i]->ip;
@@ -69,7 +69,7 @@ static void send_all(struct worker *w, struct pkts *l)
 // Cuts p into fragments of at most mtu octets and sends each as p would have been.
 static void send_cut(struct worker *w, struct pkt *p, size_t mtu)
 {
-	struct pkt frag[BURST];
+	struct pkt frag[BURST] NO_AUTO_INIT;
 	struct pkts l = { .n = 0 };
 	struct ip4_cutter c;
 	size_t len = 1;
@@ -137,8 +137,9 @@ static void send_fitting(struct worker *w, struct pkts *l)
 
 void outbound(struct worker *w, struct pkts *l)
 {
-	struct pkts judged = { .n = 0 }, secret = { .n = 0 }, clear = { .n = 0 }, open = { .n = 0 };
+	struct pkts judged NO_AUTO_INIT, secret NO_AUTO_INIT, clear NO_AUTO_INIT, open NO_AUTO_INIT;
 
+	judged.n = secret.n = clear.n = open.n = 0;
 	for (unsigned i = 0; i < l->n; i++)
 		pkts_add(w->d->ports[l->p[i]->out].is_protected ? &judged : &open, l->p[i]);
 	if (judged.n && w->policy)

@@ -112,13 +112,14 @@ static bool frame_accept(struct worker *w, struct port *port, struct rte_mbuf *m
 
 void receive_port(struct worker *w, struct port *port, uint16_t queue)
 {
-	struct pkts plain = { .n = 0 }, esp = { .n = 0 };
-	struct rte_mbuf *m[BURST];
-	struct pkt pkt[BURST];
+	struct pkts plain NO_AUTO_INIT, esp NO_AUTO_INIT;
+	struct rte_mbuf *m[BURST] NO_AUTO_INIT;
+	struct pkt pkt[BURST] NO_AUTO_INIT;
 	uint16_t n = rte_eth_rx_burst(port->ethdev, queue, m, BURST);
 
 	if (n == 0)
 		return;
+	plain.n = esp.n = 0;
 	w->busy = true;
 	w->st.path[PATH_RX] += n;
 	for (uint16_t i = 0; i < n; i++)
@@ -172,13 +173,14 @@ static bool kernel_frame_accept(struct worker *w, struct port *port, struct rte_
 
 void receive_kernel(struct worker *w, struct port *port)
 {
-	struct pkts l = { .n = 0 };
-	void *m[BURST];
-	struct pkt pkt[BURST];
+	struct pkts l NO_AUTO_INIT;
+	void *m[BURST] NO_AUTO_INIT;
+	struct pkt pkt[BURST] NO_AUTO_INIT;
 	unsigned n = rte_ring_dequeue_burst(port->from_kernel, m, BURST, NULL);
 
 	if (n == 0)
 		return;
+	l.n = 0;
 	w->busy = true;
 	w->st.path[PATH_FROM_KERNEL] += n;
 	for (unsigned i = 0; i < n; i++)

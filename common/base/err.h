@@ -13,6 +13,9 @@
 #define MAX_OF(a, b)		      ((a) > (b) ? (a) : (b))
 #define CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
+// A large local array that is written before it is read: spare it the automatic zeroing.
+#define NO_AUTO_INIT __attribute__((uninitialized))
+
 // A broken invariant of our own. Never reached by anything a peer or a config file sends.
 #define BUG(why)                                                                                   \
 	do {                                                                                       \
