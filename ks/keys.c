@@ -43,6 +43,8 @@ void kek_new(const struct keys_maker *mk, const struct kek_params *p, struct key
 			     .store = keystore_get(store),
 			     .born = now,
 			     .dies = mono_add_s(now, p->life_s) };
+	BUG_ON(signer_public(&store->signer, p->sign_label, out->pub, sizeof(out->pub),
+			     &out->pub_len) != 0);
 	BUG_ON(p->suite->iv_len > sizeof(out->iv));
 	rng_fill(mk->rng, out->spi, sizeof(out->spi));
 	rng_fill(mk->rng, out->iv, p->suite->iv_len);

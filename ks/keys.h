@@ -66,6 +66,8 @@ struct kek {
 	uint8_t spi[KEYS_KEK_SPI_LEN];
 	struct kek_params params;
 	struct keystore *store; // one reference
+	size_t pub_len;
+	uint8_t pub[PUBKEY_MAX]; // of the signing key, as members get it
 	uint8_t iv[KEYS_IV_MAX];
 	struct secret key;
 	mono_t born, dies;
@@ -90,6 +92,7 @@ struct keys_maker {
 	void *arg;
 };
 
+// The label of p must be one of store's.
 void kek_new(const struct keys_maker *mk, const struct kek_params *p, struct keystore *store,
 	     mono_t now, struct kek *out);
 void kek_fini(struct kek *k);

@@ -372,20 +372,20 @@ static bool seal_4(struct call *c, struct ks_pull *p, struct ks_group *g, struct
 {
 	struct ike_nonces n = { BYTES(p->ni, p->ni_len), BYTES_OF(p->nr) };
 	const struct kek *kek = ks_rekey_kek(g, p->offer.kek_spi);
-	struct ks_kek_bytes kek_bytes;
+	struct secret kek_joined = { 0 };
 	struct ike_seal s;
 	bool ok = true;
 
 	for (size_t i = 0; i < p->offer.n_gen && ok; i++)
 		ok = ks_build_teks(keys_find_gen(&g->keys, p->offer.gen[i]), p->offer.made, kd);
-	ok = ok && ks_build_kek(kek, &kek_bytes, kd);
 	if (ok) {
+		ks_build_kek(kek, &kek_joined, kd);
 		ike_seal_begin(&s, &p->exch, c->ks->buf, KS_DGRAM_MAX);
 		gdoi_seq_encode(&s.chain, p->offer.seq);
 		gdoi_kd_encode(&c->ks->ike.wire, &s.chain, kd);
 		ok = ike_seal_end(&s, &p->exch, &n, msg) == 0;
 	}
-	explicit_bzero(&kek_bytes, sizeof(kek_bytes));
+	secret_fini(&kek_joined);
 	return ok;
 }
 

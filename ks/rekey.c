@@ -128,7 +128,7 @@ void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now)
 // ---- building ----
 
 static bool build_sa(const struct roll *r, unsigned variant, struct gdoi_push *m,
-		     struct ks_kek_bytes *kek_bytes)
+		     struct secret *kek_joined)
 {
 	const struct endpoint src = { r->ks->conf->address, r->ks->conf->port };
 	const struct endpoint wherever = { { .family = src.addr.family }, GDOI_PORT };
@@ -138,8 +138,7 @@ static bool build_sa(const struct roll *r, unsigned variant, struct gdoi_push *m
 	if (r->kek) {
 		m->sa.has_sak = true;
 		ks_build_sak(&r->new_kek, &src, &wherever, variant & KS_V_ACK, r->now, &m->sa.sak);
-		if (!ks_build_kek(&r->new_kek, kek_bytes, &m->kd))
-			return false;
+		ks_build_kek(&r->new_kek, kek_joined, &m->kd);
 	}
 	if (!r->tek)
 		return true;
@@ -197,15 +196,15 @@ static bool write_push(struct ks *ks, const struct kek *k, const struct gdoi_pus
 static bool build_variant(const struct roll *r, struct ks_push *p, unsigned variant)
 {
 	struct gdoi_push *m = calloc(1, sizeof(*m));
-	struct ks_kek_bytes kek_bytes;
+	struct secret kek_joined = { 0 };
 	bool ok;
 
 	BUG_ON(!m);
 	m->seq = p->seq;
-	ok = build_sa(r, variant, m, &kek_bytes) &&
+	ok = build_sa(r, variant, m, &kek_joined) &&
 	     write_push(r->ks, &r->g->keys.kek, m, p, variant);
 	free(m);
-	explicit_bzero(&kek_bytes, sizeof(kek_bytes));
+	secret_fini(&kek_joined);
 	return ok;
 }
 
@@ -239,15 +238,15 @@ static bool build_all(const struct roll *r, struct ks_push *p)
 static bool kek_is_stale(const struct ks_group *g, const struct keystore *store)
 {
 	const struct kek_params *have = &g->keys.kek.params, *want = &g->conf->kek;
-	uint8_t a[PUBKEY_MAX], b[PUBKEY_MAX];
-	size_t a_len, b_len;
+	const struct kek *k = &g->keys.kek;
+	uint8_t pub[PUBKEY_MAX];
+	size_t len;
 
 	if (have->suite != want->suite || have->life_s != want->life_s ||
 	    have->sign_hash != want->sign_hash || have->sign_form != want->sign_form ||
-	    signer_public(&g->keys.kek.store->signer, have->sign_label, a, sizeof(a), &a_len) ||
-	    signer_public(&store->signer, want->sign_label, b, sizeof(b), &b_len))
+	    signer_public(&store->signer, want->sign_label, pub, sizeof(pub), &len))
 		return true;
-	return !bytes_eq(BYTES(a, a_len), BYTES(b, b_len));
+	return !bytes_eq(BYTES(pub, len), BYTES(k->pub, k->pub_len));
 }
 
 bool ks_rekey_is_stale(const struct ks *ks, const struct ks_group *g)

@@ -112,22 +112,16 @@ bool ks_build_teks(const struct tek_gen *gen, mono_t now, struct gdoi_kd *out)
 	return true;
 }
 
-bool ks_build_kek(const struct kek *k, struct ks_kek_bytes *bytes, struct gdoi_kd *out)
+void ks_build_kek(const struct kek *k, struct secret *joined, struct gdoi_kd *out)
 {
-	uint8_t joined[KEYS_IV_MAX + SECRET_MAX];
 	size_t iv_len = k->params.suite->iv_len;
-	int err;
 
-	memcpy(joined, k->iv, iv_len);
-	memcpy(joined + iv_len, k->key.b, k->key.len);
-	err = secret_set(&bytes->alg_key, joined, iv_len + k->key.len);
-	explicit_bzero(joined, sizeof(joined));
-	if (err || signer_public(&k->store->signer, k->params.sign_label, bytes->pub,
-				 sizeof(bytes->pub), &bytes->pub_len))
-		return false;
+	BUG_ON(iv_len + k->key.len > sizeof(joined->b));
+	memcpy(joined->b, k->iv, iv_len);
+	memcpy(joined->b + iv_len, k->key.b, k->key.len);
+	joined->len = (uint16_t)(iv_len + k->key.len);
 	out->has_kek = true;
 	memcpy(out->kek.spi, k->spi, sizeof(out->kek.spi));
-	out->kek.alg_key = secret_view(&bytes->alg_key);
-	out->kek.sig_key = BYTES(bytes->pub, bytes->pub_len);
-	return true;
+	out->kek.alg_key = secret_view(joined);
+	out->kek.sig_key = BYTES(k->pub, k->pub_len);
 }

@@ -15,13 +15,8 @@ bool ks_build_sats(const struct tek_gen *gen, bool ordered, bool bypass, mono_t 
 		   struct gdoi_sa *out);
 bool ks_build_teks(const struct tek_gen *gen, mono_t now, struct gdoi_kd *out);
 
-// IV and key in one piece, public key of the signer: kept by the caller while kd is in use.
-struct ks_kek_bytes {
-	struct secret alg_key;
-	size_t pub_len;
-	uint8_t pub[PUBKEY_MAX];
-};
-bool ks_build_kek(const struct kek *k, struct ks_kek_bytes *bytes, struct gdoi_kd *out);
+// joined: IV and key in one piece, kept (and wiped) by the caller while out is in use.
+void ks_build_kek(const struct kek *k, struct secret *joined, struct gdoi_kd *out);
 
 uint16_t ks_sig_hash_number(enum hash_alg h); // SIG_HASH_ALGORITHM
 uint16_t ks_sig_alg_number(enum sign_alg a);

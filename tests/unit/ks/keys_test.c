@@ -103,11 +103,15 @@ static void a_kek_keeps_its_signing_keys_alive(void **state)
 {
 	struct fixture f;
 	struct keystore *store = keystore_new();
-	struct kek_params p = { .suite = suite_kek_named("aes 128"), .life_s = 600 };
+	struct kek_params p = { .suite = suite_kek_named("aes 128"),
+				.life_s = 600,
+				.sign_label = "REKEY" };
 	struct kek k;
 
 	(void)state;
 	setup(&f);
+	assert_int_equal(crypto_init(), 0);
+	assert_int_equal(signer_generate(&store->signer, "REKEY", SIGN_ECDSA_P256, 0), 0);
 	kek_new(&f.mk, &p, store, f.now, &k);
 	assert_int_equal(store->refs, 2);
 	assert_int_equal(k.key.len, 16);
