@@ -1,0 +1,88 @@
+#!/bin/bash
+# tests/lab/charon_daemons_test.sh [BUILDDIR] - strongSwan's charon asks ksd, and is asked by gmd:
+# phase 1 of our daemons against an IKEv1 stack we did not write. The lab is drawn in charon.sh.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+build=${1:-${BUILD:-$here/../../build}}
+# shellcheck source-path=SCRIPTDIR source=charon.sh
+. "$here/charon.sh"
+for program in ks/ksd gm/gmd; do
+	[ -x "$build/$program" ] || {
+		echo "no $build/$program: build first"
+		exit 1
+	}
+done
+
+isakmp_of() # SUITE as strongSwan spells it
+{
+	case $1 in
+	aes128-sha256-modp2048) echo '{ encryption = "aes"; key_bits = 128; hash = "sha256"; group = 14; }' ;;
+	aes256-sha384-ecp384) echo '{ encryption = "aes"; key_bits = 256; hash = "sha384"; group = 20; }' ;;
+	esac
+}
+
+ksd_conf()
+{
+	cat <<-EOF
+	ksd: { address = "10.99.0.1"; port = 500; control = "$CHARON_DIR/ksd.sock"; accept_doi1 = true; };
+	isakmp = ( $(isakmp_of "$1") );
+	psk = ( { peer = "10.99.0.2"; key = "secret of two"; } );
+	keys = ( { label = "REKEY"; file = "rekey.pem"; } );
+	acls = ( { name = "LANS"; lines = (
+		{ action = "permit"; protocol = "ip"; source = "10.1.0.0/16"; destination = "10.1.0.0/16"; }
+	); } );
+	groups = ( { name = "G1"; identity = 1;
+		rekey: { signing_key = "REKEY"; };
+		authorization = [ "10.99.0.2/32" ];
+		sa = ( { number = 10; transform = "esp-gcm 128"; acl = "LANS"; } );
+	} );
+	EOF
+}
+
+gmd_conf()
+{
+	cat <<-EOF
+	gmd: { address = "10.99.0.1"; port = 500; control = "$CHARON_DIR/gmd.sock"; espd = "$CHARON_DIR/espd.sock"; };
+	isakmp = ( $(isakmp_of "$1") );
+	psk = ( { peer = "10.99.0.2"; key = "secret of two"; } );
+	groups = ( { name = "G1"; identity = 1; servers = [ "10.99.0.2" ]; send_doi1 = true; } );
+	EOF
+}
+
+# charon starts, ksd answers. The quick mode that follows is no business of a key server.
+asks_ksd()
+{
+	local suite=$1
+
+	ksd_conf "$suite" >"$CHARON_DIR/ksd.conf"
+	charon_start && charon_peer 'secret of two' "$suite" || exit 1
+	ours_start "$build/ks/ksd" -n -f "$CHARON_DIR/ksd.conf"
+	check "$suite: ksd is ready" ours_says '%SYS-5-RESTART'
+	charon_initiate
+	check "$suite: charon asks ksd: it says established" charon_established 10
+	check "$suite: charon asks ksd: ksd says established" ours_says '%CRYPTO-6-IKMP_SA_ESTABLISHED.*10\.99\.0\.2'
+	ours_stop
+	charon_stop
+}
+
+# gmd starts, charon answers. It will know nothing of GROUPKEY-PULL.
+answers_gmd()
+{
+	local suite=$1
+
+	gmd_conf "$suite" >"$CHARON_DIR/gmd.conf"
+	charon_start && charon_peer 'secret of two' "$suite" || exit 1
+	ours_start "$build/gm/gmd" -n -f "$CHARON_DIR/gmd.conf"
+	check "$suite: charon answers gmd: it says established" charon_established 20
+	check "$suite: charon answers gmd: gmd says established" ours_says '%CRYPTO-6-IKMP_SA_ESTABLISHED.*10\.99\.0\.2'
+	ours_stop
+	charon_stop
+}
+
+charon_lab_up
+openssl genrsa -out "$CHARON_DIR/rekey.pem" 2048 2>/dev/null || exit 1
+for suite in aes128-sha256-modp2048 aes256-sha384-ecp384; do
+	asks_ksd "$suite"
+	answers_gmd "$suite"
+done
+echo "$CHARON_PASSED checks of ksd and gmd against $(charon_version)"
