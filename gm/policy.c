@@ -92,16 +92,29 @@ static void rule_spi_in(struct dp_rule *r, const struct gm_teks *t, uint32_t spi
 	r->spi_in[r->n_spi_in++] = spi;
 }
 
-// What a flow may arrive under: the key of its own line, then what the other sets, newest first,
-// protect such packets with. Peers are at another point of the same rollover.
+static void rule_arrivals_of(struct dp_rule *r, const struct gm_teks *t, const struct gm_set *s,
+			     const struct gm_line *l, bool same)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct gm_line *o = &s->line[i];
+
+		if (o->protect && flow_overlaps(&o->flow, &l->flow) &&
+		    flow_eq(&o->flow, &l->flow) == same)
+			rule_spi_in(r, t, o->spi);
+	}
+}
+
+// What a flow may arrive under: the key of its own line, the keys of the same line in the other
+// sets, newest first (peers are at another point of the same rollover), then what those sets
+// protect parts of it with, should the lines themselves have changed.
 static void rule_arrivals(struct dp_rule *r, const struct gm_teks *t, const struct gm_set *active,
 			  const struct gm_line *l)
 {
 	rule_spi_in(r, t, l->spi);
-	for (const struct gm_set *s = t->set; s < t->set + t->n_sets; s++) {
-		for (size_t i = 0; s != active && i < s->n; i++) {
-			if (s->line[i].protect && flow_overlaps(&s->line[i].flow, &l->flow))
-				rule_spi_in(r, t, s->line[i].spi);
+	for (int same = 1; same >= 0; same--) {
+		for (const struct gm_set *s = t->set; s < t->set + t->n_sets; s++) {
+			if (s != active)
+				rule_arrivals_of(r, t, s, l, same);
 		}
 	}
 }

@@ -219,6 +219,7 @@ static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	struct gm_reg *r = &g->reg;
 
 	gm->scratch->grant.whole = true;
+	gm->scratch->grant.stale = r->offer.has_sak && gm_keks_newer(&g->keks, kek->spi, p->seq);
 	gm_teks_stage(&g->teks, now, &gm->scratch->grant);
 	if (r->offer.has_sak) {
 		kek->seq = p->seq;

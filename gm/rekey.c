@@ -41,6 +41,15 @@ static struct gm_kek *kek_find(struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI
 	return NULL;
 }
 
+bool gm_keks_newer(const struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN], uint32_t seq)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		if (memcmp(k->kek[i].spi, spi, GDOI_KEK_SPI_LEN) == 0)
+			return !k->kek[i].closed && (i > 0 || k->kek[i].seq > seq);
+	}
+	return false;
+}
+
 void gm_keks_put(struct gm_keks *k, mono_t now, const struct gm_kek *kek)
 {
 	struct gm_kek *held = kek_find(k, kek->spi);
@@ -338,6 +347,7 @@ static void act(struct push_in *p, const struct gdoi_push *m, const struct gm_ke
 	act_deletes(p, m);
 	if (m->has_sa) {
 		p->gm->scratch->grant.whole = g->ks_conclave;
+		p->gm->scratch->grant.stale = false;
 		gm_teks_stage(&g->teks, p->now, &p->gm->scratch->grant);
 	}
 	if (m->has_sa && m->sa.has_sak)

@@ -68,6 +68,8 @@ void gm_keks_init(struct gm_keks *k);
 void gm_keks_fini(struct gm_keks *k); // wipes
 // The KEK in force, NULL when there is none.
 const struct gm_kek *gm_keks_current(const struct gm_keks *k);
+// Did a rekey come that is newer than a registration which tells this KEK and SEQ?
+bool gm_keks_newer(const struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN], uint32_t seq);
 // A KEK from a download. One that is held already keeps the higher SEQ (RFC 6407 3.3); a new one
 // becomes the current one.
 void gm_keks_put(struct gm_keks *k, mono_t now, const struct gm_kek *kek);

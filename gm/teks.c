@@ -225,19 +225,31 @@ static bool set_can_send(const struct gm_teks *t, const struct gm_set *s)
 	return false;
 }
 
-void gm_teks_stage(struct gm_teks *t, mono_t now, const struct gm_grant *g)
+// What a rekey replaced already comes behind it, and goes when that says.
+static void stage_stale(struct gm_teks *t, mono_t now, const struct gm_set *set, size_t n)
+{
+	mono_t drained = t->n_sets > 1 ? t->set[1].gone_at : MONO_NEVER;
+
+	for (size_t i = 0; i < n && t->n_sets < GM_MAX_SETS; i++) {
+		if (set_within(&set[i], t->set, t->n_sets))
+			continue;
+		t->set[t->n_sets] = set[i];
+		t->set[t->n_sets].active_at = now;
+		t->set[t->n_sets++].gone_at = drained;
+	}
+}
+
+static void stage_fresh(struct gm_teks *t, mono_t now, const struct gm_grant *g,
+			const struct gm_set *set, size_t n)
 {
 	struct gm_set old[GM_MAX_SETS];
-	struct gm_line line[GM_MAX_LINES];
-	size_t n_old = t->n_sets, n_line = lines_merge(t, g, line);
+	size_t n_old = t->n_sets;
 	mono_t drained = g->has_dtd ? mono_add_s(now, g->dtd_s) : MONO_NEVER;
 
-	keys_put(t, now, g);
-	if (g->n_lines == 0)
-		return;
 	memcpy(old, t->set, n_old * sizeof(old[0]));
-	t->n_sets = sets_build(g, line, n_line, t->set);
-	for (size_t i = 0; i < t->n_sets; i++) {
+	memcpy(t->set, set, n * sizeof(set[0]));
+	t->n_sets = n;
+	for (size_t i = 0; i < n; i++) {
 		t->set[i].active_at = i == 0 && g->has_atd ? mono_add_s(now, g->atd_s) : now;
 		t->set[i].gone_at = i == 0 ? MONO_NEVER : drained;
 	}
@@ -249,6 +261,22 @@ void gm_teks_stage(struct gm_teks *t, mono_t now, const struct gm_grant *g)
 		old[i].gone_at = mono_min(old[i].gone_at, drained);
 		t->set[t->n_sets++] = old[i];
 	}
+}
+
+void gm_teks_stage(struct gm_teks *t, mono_t now, const struct gm_grant *g)
+{
+	struct gm_set set[GM_MAX_SETS];
+	struct gm_line line[GM_MAX_LINES];
+	size_t n_line = lines_merge(t, g, line), n;
+
+	keys_put(t, now, g);
+	if (g->n_lines == 0)
+		return;
+	n = sets_build(g, line, n_line, set);
+	if (g->stale && t->n_sets > 0)
+		stage_stale(t, now, set, n);
+	else
+		stage_fresh(t, now, g, set, n);
 }
 
 bool gm_teks_delete(struct gm_teks *t, mono_t now, uint32_t spi, uint32_t grace_s)

@@ -67,6 +67,7 @@ struct gm_grant {
 	struct gm_tek tek[GM_MAX_TEKS];
 	struct gm_line line[GM_MAX_LINES];
 	bool whole; // lines are all of the policy, not additions to it
+	bool stale; // a rekey that came while it was on its way is newer: nothing is replaced
 	bool has_atd, has_dtd;
 	uint32_t atd_s, dtd_s;
 };

@@ -141,6 +141,29 @@ static void a_changed_line_still_takes_what_the_old_line_sent(void **state)
 	assert_int_equal(p->rule[0].spi_in[1], 0x100);
 }
 
+// Three generations of two lines that overlap: each line takes its own three first.
+static void overlapping_lines_do_not_push_out_the_older_keys_of_a_line(void **state)
+{
+	struct flow all = mk_flow(0, 0);
+
+	(void)state;
+	all.src.hi = all.dst.hi = addr_from_v4(0x0affffff);
+	for (uint32_t gen = 1; gen <= 3; gen++) {
+		memset(&g, 0, sizeof(g));
+		g.whole = true;
+		grant_tek(&g, gen << 8 | 1, 1000);
+		grant_tek(&g, gen << 8 | 2, 1000);
+		grant_line(&g, true, mk_flow(1, 2), gen << 8 | 1);
+		grant_line(&g, true, all, gen << 8 | 2);
+		gm_teks_stage(&t, at_s(gen), &g);
+	}
+	build_at(3, 0xb1, NULL);
+	for (size_t line = 0; line < 2; line++) {
+		for (uint32_t gen = 3; gen >= 1; gen--)
+			assert_int_equal(p->rule[line].spi_in[3 - gen], gen << 8 | (line + 1));
+	}
+}
+
 static void lines_of_a_group_without_keys_drop(void **state)
 {
 	(void)state;
@@ -218,6 +241,7 @@ int main(void)
 		T(a_key_carries_its_life_and_sender_id),
 		T(during_rollover_both_keys_arrive_and_one_sends),
 		T(a_changed_line_still_takes_what_the_old_line_sent),
+		T(overlapping_lines_do_not_push_out_the_older_keys_of_a_line),
 		T(lines_of_a_group_without_keys_drop),
 		T(another_boot_sends_with_the_spare_id),
 		T(without_a_fresh_id_the_key_only_receives_and_the_line_drops),

@@ -227,6 +227,22 @@ static void keys_a_new_registration_does_not_name_keep_receiving(void **state)
 	assert_int_equal(gm_teks_state(&t, at_s(10), 0x100), GM_TEK_DRAINING);
 }
 
+// The download was on its way while a rekey replaced what it names.
+static void a_stale_download_comes_behind_the_rekey(void **state)
+{
+	(void)state;
+	roll();
+	grant_one(&g, 0x50, 900);
+	g.stale = true;
+	gm_teks_stage(&t, at_s(101), &g);
+	assert_int_equal(out_spi(101), 0x100);
+	assert_int_equal(out_spi(130), 0x200);
+	assert_int_equal(gm_teks_state(&t, at_s(130), 0x50), GM_TEK_DRAINING);
+	age(165);
+	assert_null(gm_teks_find(&t, 0x50));
+	assert_int_equal(out_spi(165), 0x200);
+}
+
 static void additions_replace_their_selector_and_leave_the_rest(void **state)
 {
 	(void)state;
@@ -360,6 +376,7 @@ int main(void)
 		cmocka_unit_test_setup(registering_again_for_the_same_keys_changes_no_timeline,
 				       fresh),
 		cmocka_unit_test_setup(keys_a_new_registration_does_not_name_keep_receiving, fresh),
+		cmocka_unit_test_setup(a_stale_download_comes_behind_the_rekey, fresh),
 		cmocka_unit_test_setup(additions_replace_their_selector_and_leave_the_rest, fresh),
 		cmocka_unit_test_setup(a_deleted_key_sends_no_more_and_receives_for_the_grace,
 				       fresh),
