@@ -1,0 +1,74 @@
+// What espd takes from its control socket: a row of messages, each one octet of type and two of
+// length, then the octets of its union (the rest zero). Whatever is committed is then asked about
+// one packet.
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/txn.h"
+#include "tests/fuzz/fuzz.h"
+
+#define NOW	  ((mono_t){ 1000 })
+#define MAX_RULES RULES_LINEAR_MAX // more would need DPDK's memory
+
+static bool next(struct bytes *in, struct dp_msg *m)
+{
+	size_t len;
+
+	memset(m, 0, sizeof(*m));
+	if (in->len < 3)
+		return false;
+	m->type = in->p[0] % (DP_NOTE + 2);
+	len = (size_t)(in->p[1] << 8 | in->p[2]);
+	in->p += 3;
+	in->len -= 3;
+	if (len > in->len)
+		len = in->len;
+	memcpy(&m->u, in->p, len < sizeof(m->u) ? len : sizeof(m->u));
+	in->p += len;
+	in->len -= len;
+	return true;
+}
+
+static void ask(const struct policy *p)
+{
+	const struct ip4 ip = {
+		.src = 0x0a010002, .dst = 0x0a020002, .proto = 17, .sport = 848, .dport = 848
+	};
+	const struct rule *r = rules_match(p->rules, &ip);
+
+	if (r && r->out && r->out->key == NULL)
+		abort();
+	if (r)
+		(void)rule_admits(r, 0x1001);
+	(void)policy_exempts(p, &ip, true);
+}
+
+void fuzz_one(struct bytes input)
+{
+	struct policy *now = NULL, *made;
+	struct sa_store store;
+	struct txn txn;
+	struct dp_msg m;
+	const char *why;
+
+	sa_store_init(&store, 3);
+	txn_init(&txn, &store);
+	while (next(&input, &m)) {
+		bool known = m.type == DP_BEGIN || m.type == DP_SA || m.type == DP_RULE ||
+			     m.type == DP_EXEMPT || m.type == DP_COMMIT;
+
+		if (!known || (m.type == DP_RULE && txn.next && txn.next->rules->n >= MAX_RULES))
+			continue;
+		why = NULL;
+		if (txn_step(&txn, &m, NOW, &made, &why) < 0 && !why)
+			abort();
+		if (made) {
+			ask(made);
+			policy_free(now, &store);
+			now = made;
+		}
+	}
+	txn_abort(&txn);
+	policy_free(now, &store);
+	sa_store_fini(&store);
+}
