@@ -34,25 +34,45 @@ struct ks_delays ks_rekey_delays(const struct ks_group *g, mono_t now)
 	return d;
 }
 
+static uint32_t tek_margin_s(const struct ks_group *g)
+{
+	return MIN_OF(TEK_MARGIN_S, g->keys.gen[0].policy->life_s / 10);
+}
+
+static uint32_t kek_margin_s(const struct ks_group *g)
+{
+	return MIN_OF(KEK_MARGIN_S, g->keys.kek.params.life_s / 5);
+}
+
 mono_t ks_rekey_tek_due(const struct ks_group *g)
 {
 	const struct tek_gen *gen = &g->keys.gen[0];
 	struct ks_delays d = ks_rekey_delays(g, gen->born);
-	uint32_t margin = MIN_OF(TEK_MARGIN_S, gen->policy->life_s / 10);
 
-	return mono_add_s(tek_gen_dies(gen), -(int64_t)(d.dtd_s + margin));
+	return mono_add_s(tek_gen_dies(gen), -(int64_t)(d.dtd_s + tek_margin_s(g)));
 }
 
 mono_t ks_rekey_kek_due(const struct ks_group *g)
 {
-	const struct kek *k = &g->keys.kek;
+	return mono_add_s(g->keys.kek.dies, -(int64_t)kek_margin_s(g));
+}
 
-	return mono_add_s(k->dies, -(int64_t)MIN_OF(KEK_MARGIN_S, k->params.life_s / 5));
+// A rekey that is being sent is let finish: a member whom the next one reaches first refuses it as
+// old and lacks its keys. Half of the margin is what that may cost.
+static mono_t scheduled(const struct ks_group *g)
+{
+	mono_t tek = ks_rekey_tek_due(g), kek = ks_rekey_kek_due(g);
+
+	if (g->push.live) {
+		tek = mono_add_s(tek, tek_margin_s(g) / 2);
+		kek = mono_add_s(kek, kek_margin_s(g) / 2);
+	}
+	return mono_min(tek, kek);
 }
 
 mono_t ks_rekey_next(const struct ks_group *g, mono_t now)
 {
-	mono_t due = mono_min(ks_rekey_tek_due(g), ks_rekey_kek_due(g));
+	mono_t due = scheduled(g);
 
 	if (g->rekey_wanted && !g->push.live)
 		due = now;
@@ -428,7 +448,7 @@ void ks_rekey_timer(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	tek = mono_due(ks_rekey_tek_due(g), now);
 	kek = mono_due(ks_rekey_kek_due(g), now);
 	if (mono_due(g->not_before, now)) {
-		if (tek || kek)
+		if (mono_due(scheduled(g), now))
 			roll(ks, g, now, tek, kek, out);
 		else if (g->rekey_wanted && !g->push.live)
 			wanted(ks, g, now, out);
