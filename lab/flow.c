@@ -28,6 +28,7 @@
 #define TICK_NS	   2000000 // packets of one tick leave together
 #define QUIET_MS   500	   // nothing heard for so long after the end: nothing is under way
 #define MAX_END_MS 5000
+#define MAX_HOLES  8 // told one by one
 #define MAGIC	   0x636f6e66u
 
 struct packet {
@@ -168,6 +169,28 @@ static void on_packets(struct flow *f)
 	}
 }
 
+static bool heard(const struct peer *p, uint32_t seq)
+{
+	return seq / 8 < p->seen_size && p->seen[seq / 8] & 1u << seq % 8;
+}
+
+// The first runs of missing numbers, as [first, how many], among those below the last one heard.
+static void print_holes(const struct peer *p)
+{
+	unsigned n = 0;
+
+	printf(",\"holes\":[");
+	for (uint32_t seq = 0; seq < p->next_seq && n < MAX_HOLES; seq++) {
+		uint32_t first = seq;
+
+		while (seq < p->next_seq && !heard(p, seq))
+			seq++;
+		if (seq > first)
+			printf("%s[%u,%u]", n++ ? "," : "", first, seq - first);
+	}
+	printf("]");
+}
+
 static void print_result(const struct flow *f, const char *host)
 {
 	char addr[INET_ADDRSTRLEN];
@@ -181,9 +204,11 @@ static void print_result(const struct flow *f, const char *host)
 		inet_ntop(AF_INET, &p->addr.sin_addr, addr, sizeof(addr));
 		printf("%s\"%s\":{\"sent\":%u,\"send_errors\":%u,\"packets\":%" PRIu64
 		       ",\"unique\":%" PRIu64 ",\"dup\":%" PRIu64 ",\"reordered\":%" PRIu64
-		       ",\"max_gap_ms\":%.1f,\"max_delay_ms\":%.1f}",
+		       ",\"max_gap_ms\":%.1f,\"max_delay_ms\":%.1f",
 		       i ? "," : "", addr, p->sent, p->send_errors, p->packets, p->unique, p->dup,
 		       p->reordered, (double)p->max_gap_ns / 1e6, (double)p->max_delay_ns / 1e6);
+		print_holes(p);
+		printf("}");
 	}
 	printf("}}\n");
 	fflush(stdout);

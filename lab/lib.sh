@@ -315,7 +315,12 @@ lab_flow_start() { # RATE
 		# shellcheck disable=SC2086 # a list of addresses
 		lab_spawn "$host" flow "$(lab_program flow)" -r "$rate" "$(topo_addr "$host")" $others
 	done
-	for host in "${hosts[@]}"; do lab_wait_log "$host" flow ready 5 || return 1; done
+	for host in "${hosts[@]}"; do
+		lab_wait_log "$host" flow ready 5 || return 1
+		# ARP first: a router keeps only a few packets for a neighbour it is still asking for.
+		lab_in "$host" ping -q -c 1 -W 2 "$(topo_addr "${hosts[0]}")" >/dev/null
+		lab_in "${hosts[0]}" ping -q -c 1 -W 2 "$(topo_addr "$host")" >/dev/null
+	done
 	for host in "${hosts[@]}"; do kill -USR1 "$(lab_pid "$host" flow)" || return 1; done
 }
 
@@ -332,7 +337,7 @@ lab_flow_stop() {
 		(map({key: .host, value: .peers}) | from_entries) as $books
 		| [$books | to_entries[] | .key as $from | .value | to_entries[]
 		   | {from: $from, to: .key, sent: .value.sent} + ($books[.key][$from]
-		      | {heard: .unique, dup, reordered, max_gap_ms, max_delay_ms})
+		      | {heard: .unique, dup, reordered, max_gap_ms, max_delay_ms, holes})
 		   | .lost = .sent - .heard] as $pairs
 		| {sent: ($pairs | map(.sent) | add), heard: ($pairs | map(.heard) | add),
 		   lost: ($pairs | map(.lost) | add), dup: ($pairs | map(.dup) | add),

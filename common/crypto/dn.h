@@ -3,8 +3,7 @@
 //	192.0.2.0/24          an address inside the prefix
 //	gm1.example.net       this name                    *.example.net     any name below it
 //	ops@example.net       this mail address            *@example.net     any at this host
-//	ou=branch, o=Example  a DN that has all of these   cn=gm*            values may end in a
-//star
+//	ou=branch, o=Example  a DN that has all of these   cn=gm*            values may end in *
 //
 // From:   ks (who may join a group), common/pki (identities, requests), show commands.
 // Spec:   RFC 4945 3.1.5 (lookups on any combination of C, CN, O, OU), RFC 4514 (text of a DN).

@@ -3,8 +3,8 @@
 // time for it, and handed back, like a struct dh_job. It verifies the peer first and signs for us
 // last: nobody gets a signature of ours before it has shown its own.
 //
-//	path of the peer's certificate -> its identity -> its signature -> revocation -> our
-//signature
+//	path of the peer's certificate -> its identity -> its signature -> revocation
+//	-> our signature
 //
 // Revocation may want a CRL or an OCSP answer: then the run ends with job->need set. The caller
 // fetches, gives the bytes to trust_answer(job->need_of, ...) and runs the job again.

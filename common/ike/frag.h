@@ -1,8 +1,8 @@
 // common/ike/frag.h - IKEv1 fragmentation, as deployed boxes do it: certificates make messages
 // that UDP would have to fragment, and firewalls drop fragments.
 //
-//	HDR (next payload 132, message id 0) | generic header | id (2) | number (1) | flags (1) |
-//data
+//	HDR (next payload 132, message id 0) | generic header | id (2) | number (1) | flags (1)
+//	| data
 //
 // The data of all fragments of one id, by number from 1, is the whole ISAKMP message; flag 1 marks
 // the last. Sent only to peers that show the vendor id, and only when a message is too long.

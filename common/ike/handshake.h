@@ -1,5 +1,5 @@
-// common/ike/handshake.h - what main mode keeps until the SA stands; sa.c, phase1.c, main_mode.c and
-// main_sig.c only.
+// common/ike/handshake.h - what main mode keeps until the SA stands; for sa.c, phase1.c,
+// main_mode.c and main_sig.c only.
 // Owns:   nonces, KE values, SAi_b, the DH job while it is here, SKEYID and its children.
 // Always: on the heap and wiped when freed.
 #pragma once
