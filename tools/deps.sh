@@ -8,7 +8,7 @@ set -euo pipefail
 declare -A packages=(
 	# To build the daemons and their unit tests.
 	[build]="gcc libc6-dev meson ninja-build pkgconf
-		libssl-dev libconfig-dev libjansson-dev libevent-dev libedit-dev libcmocka-dev
+		libssl-dev libconfig-dev libjansson-dev libevent-dev libedit-dev libcmocka-dev libsqlite3-dev
 		libdpdk-dev libipsec-mb-dev libnuma-dev libnl-route-3-dev"
 	# To raise the lab and look at what it sends.
 	[lab]="iproute2 iputils-ping ethtool procps util-linux jq openssl iperf3 tcpdump tshark nftables"

@@ -19,6 +19,8 @@ int crypto_init(void)
 	if (err == 0)
 		err = cipher_init();
 	if (err == 0)
+		err = aead_init();
+	if (err == 0)
 		err = dh_init();
 	crypto_algs.ready = err == 0;
 	return err;

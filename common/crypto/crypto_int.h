@@ -18,5 +18,6 @@ struct crypto_algs {
 extern struct crypto_algs crypto_algs;
 
 MUST_CHECK int prf_init(void);
+MUST_CHECK int aead_init(void);
 MUST_CHECK int cipher_init(void);
 MUST_CHECK int dh_init(void);
