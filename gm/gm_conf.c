@@ -86,13 +86,54 @@ static void each_server(struct settings *s, struct set_node *n, void *out)
 		g->server[g->n_servers++] = a;
 }
 
+// ---- what one word alone cannot tell; the rows above it are read before ----
+
+static void check_acl(struct settings *s, struct set_node *n, const struct gm_conf *c,
+		      const struct gm_conf_group *g)
+{
+	const struct acl_conf *a = acl_conf_find(&c->acls, g->local_acl);
+
+	if (g->local_acl[0] == '\0')
+		return;
+	if (!a) {
+		settings_complain(s, n, "local_acl", "there is no access list \"%s\" in acls",
+				  g->local_acl);
+		return;
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->lines[i].acl.permit)
+			settings_complain(s, n, "local_acl",
+					  "\"%s\" has a permit on line %u; a member's own list may "
+					  "only deny (what to protect is the key server's word)",
+					  a->name, a->lines[i].line);
+	}
+}
+
+static void check_servers(struct settings *s, struct set_node *n, struct gm_conf *c,
+			  const struct gm_conf_group *g)
+{
+	char text[ADDR_STRLEN];
+
+	for (size_t i = 0; i < g->n_servers; i++) {
+		addr_str(&g->server[i], text);
+		if (!ike_settings_psk(&c->ike, &g->server[i]))
+			settings_complain(s, n, "servers", "psk has no key for %s", text);
+		if (g->server[i].family != c->address.family)
+			settings_complain(s, n, "servers",
+					  "%s is not of the same IP version as gmd.address", text);
+		if (addr_eq(&g->server[i], &c->address))
+			settings_complain(s, n, "servers", "%s is this member's own address", text);
+	}
+}
+
 static void each_group(struct settings *s, struct set_node *n, void *out)
 {
 	struct gm_conf *c = out;
 	struct gm_conf_group *g = &c->group[c->n_groups];
 
 	settings_group(s, n, group_rows, N_ELEMS(group_rows), g);
-	g->line = settings_line(n);
+	check_acl(s, n, c, g);
+	check_servers(s, n, c, g);
 	for (size_t i = 0; i < c->n_groups; i++) {
 		if (strcmp(c->group[i].name, g->name) == 0)
 			settings_complain(s, n, "name", "\"%s\" is there twice", g->name);
@@ -109,52 +150,6 @@ bool gm_conf_is_server(const struct gm_conf_group *g, const struct addr *a)
 	return false;
 }
 
-// ---- what only the whole file can tell ----
-
-static void check_acl(struct settings *s, const struct gm_conf *c, const struct gm_conf_group *g)
-{
-	const struct acl_conf *a = acl_conf_find(&c->acls, g->local_acl);
-
-	if (g->local_acl[0] == '\0')
-		return;
-	if (!a) {
-		settings_complain(s, NULL, "local_acl",
-				  "line %u: there is no access list \"%s\" in acls", g->line,
-				  g->local_acl);
-		return;
-	}
-	for (size_t i = 0; i < a->n; i++) {
-		if (a->lines[i].acl.permit)
-			settings_complain(
-				s, NULL, "local_acl",
-				"line %u: \"%s\" has a permit line; a member's own list "
-				"may only deny (what to protect is the key server's word)",
-				a->lines[i].line, a->name);
-	}
-}
-
-static void check_servers(struct settings *s, struct gm_conf *c, const struct gm_conf_group *g)
-{
-	char text[ADDR_STRLEN];
-
-	for (size_t i = 0; i < g->n_servers; i++) {
-		addr_str(&g->server[i], text);
-		if (!ike_settings_psk(&c->ike, &g->server[i]))
-			settings_complain(s, NULL, "psk",
-					  "line %u: no entry holds key server %s of group \"%s\"",
-					  g->line, text, g->name);
-		if (g->server[i].family != c->address.family)
-			settings_complain(
-				s, NULL, "servers",
-				"line %u: %s is not of the same IP version as gmd.address", g->line,
-				text);
-		if (addr_eq(&g->server[i], &c->address))
-			settings_complain(s, NULL, "servers",
-					  "line %u: %s is this member's own address", g->line,
-					  text);
-	}
-}
-
 struct gm_conf *gm_conf_load(const char *path, settings_report *report, void *arg)
 {
 	struct settings *s = settings_open(path, report, arg);
@@ -167,11 +162,6 @@ struct gm_conf *gm_conf_load(const char *path, settings_report *report, void *ar
 		return NULL;
 	}
 	settings_group(s, settings_root(s), file_rows, N_ELEMS(file_rows), c);
-	for (size_t i = 0; i < c->n_groups; i++) {
-		check_acl(s, c, &c->group[i]);
-		if (settings_n_errors(s) == 0)
-			check_servers(s, c, &c->group[i]);
-	}
 	good = settings_n_errors(s) == 0;
 	settings_close(s);
 	if (good)

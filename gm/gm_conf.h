@@ -19,7 +19,6 @@ struct gm_conf_group {
 	uint16_t server_port;		    // 0: gm_conf.port
 	char local_acl[ACL_CONF_NAME_LEN];  // "": none; its lines pass in clear
 	bool send_doi1;			    // phase 1 with DOI 1, for peers that know no other
-	unsigned line;
 };
 
 struct gm_conf {

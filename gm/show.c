@@ -536,7 +536,7 @@ static unsigned long long sa_sum(const struct gm_dp_stats *s, const char *group,
 static void counter_pair(struct ctl_text *t, const char *a, unsigned long long va, const char *b,
 			 unsigned long long vb)
 {
-	ctl_text_add(t, "    %-25s: %-10llu %-24s: %llu\n", a, va, b, vb);
+	ctl_text_add(t, "    %-25s: %-8llu %-25s: %llu\n", a, va, b, vb);
 }
 
 void gm_show_dataplane_text(struct ctl_text *t, const struct gm *gm, const struct gm_dp_stats *s)

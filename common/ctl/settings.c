@@ -183,11 +183,13 @@ void settings_close(struct settings *s)
 }
 
 // libconfig 1.5 cuts a number without L to 32 bits and says nothing: read the digits themselves.
+// The same word may stand several times on one line; then one of them has to be this number.
 static bool digits_lost(const struct settings *s, const config_setting_t *c, long long value)
 {
 	unsigned line = config_setting_source_line(c);
 	const char *p = s->text, *name = config_setting_name(c), *end;
 	size_t len = name ? strlen(name) : 0;
+	bool found = false;
 
 	for (unsigned i = 1; i < line && p; i++) {
 		p = strchr(p, '\n');
@@ -205,9 +207,11 @@ static bool digits_lost(const struct settings *s, const config_setting_t *c, lon
 		p += 1 + strspn(p + 1, " \t");
 		if (*p == '\0' || !strchr("+-0123456789", *p))
 			continue;
-		return strtoll(p, NULL, 0) != value;
+		if (strtoll(p, NULL, 0) == value)
+			return false;
+		found = true;
 	}
-	return false;
+	return found;
 }
 
 static bool get_int(struct settings *s, const config_setting_t *c, const struct set_row *r,

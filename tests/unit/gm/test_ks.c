@@ -198,6 +198,8 @@ static void answer_1(struct test_ks *k, const struct isakmp_hashed *m, struct te
 	k->ni_len = p.nonce.len;
 	memcpy(k->ni, p.nonce.p, p.nonce.len);
 	rng_fill(&k->rng, k->nr, sizeof(k->nr));
+	if (k->mute_2)
+		return;
 	fill_sa(k, k->has_gap ? &k->gap : NULL, k->n_teks, k->tek, k->no_sak ? NULL : &k->kek, &sa);
 	ike_seal_begin(&s, &k->x, buf, sizeof(buf));
 	wr_pl(&s.chain, ISAKMP_PL_NONCE, BYTES_OF(k->nr));
@@ -226,6 +228,8 @@ static void answer_3(struct test_ks *k, const struct isakmp_hashed *m, struct te
 	uint8_t buf[TKS_DGRAM];
 
 	assert_true(gdoi_pull3_decode(m, &p, &err));
+	if (k->mute_4)
+		return;
 	k->sids_asked = p.has_gap ? p.gap.sid_request : 0;
 	fill_kd(k, k->n_teks, k->tek, k->no_sak ? NULL : &k->kek, &room, &kd);
 	if (k->sids_asked > 0 && !k->no_sid) {

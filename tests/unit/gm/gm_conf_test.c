@@ -1,0 +1,169 @@
+#include "tests/unit/unit.h"
+
+#include <unistd.h>
+
+#include "gm/gm_conf.h"
+
+static const char good[] =
+	"gmd: { address = \"192.0.2.1\"; };\n"
+	"isakmp = ( { group = 19; }, { hash = \"sha384\"; key_bits = 256; group = 20; } );\n"
+	"psk = ( { peer = \"10.0.0.0/24\"; key = \"wide\"; }, { peer = \"10.0.0.1\"; key = \"k\"; "
+	"} );\n"
+	"acls = ( { name = \"OWN\"; lines = ( { action = \"deny\"; protocol = \"tcp\"; source = "
+	"\"any\";\n"
+	"  destination = \"10.9.0.0/16\"; destination_port = \"22-23\"; } ); } );\n"
+	"groups = ( { name = \"G1\"; identity = 1234; servers = [ \"10.0.0.1\", \"10.0.0.2\" ];\n"
+	"  local_acl = \"OWN\"; send_doi1 = true; server_port = 500; },\n"
+	"  { name = \"G2\"; identity = 4294967295L; servers = [ \"10.0.0.2\" ]; } );\n";
+
+struct told {
+	char text[4096];
+};
+
+static void tell(void *arg, const char *text)
+{
+	struct told *t = arg;
+
+	strncat(t->text, text, sizeof(t->text) - strlen(t->text) - 2);
+	strcat(t->text, "\n");
+}
+
+static struct gm_conf *load(const char *text, struct told *t)
+{
+	char path[] = "/tmp/gm_conf_test_XXXXXX";
+	int fd = mkstemp(path);
+	struct gm_conf *c;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	t->text[0] = '\0';
+	c = gm_conf_load(path, tell, t);
+	unlink(path);
+	return c;
+}
+
+// The good file with one thing replaced is refused, and the report has these words.
+static void refused(const char *from, const char *to, const char *line, const char *word)
+{
+	const char *at = strstr(good, from);
+	char text[4096];
+	struct told t;
+
+	assert_non_null(at);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
+	assert_null(load(text, &t));
+	if (!strstr(t.text, word) || !strstr(t.text, line))
+		print_message("report was: %s", t.text);
+	assert_non_null(strstr(t.text, word));
+	assert_non_null(strstr(t.text, line));
+}
+
+static void a_good_file_is_read_with_its_defaults(void **state)
+{
+	struct told t;
+	struct gm_conf *c = load(good, &t);
+
+	(void)state;
+	assert_string_equal(t.text, "");
+	assert_non_null(c);
+	assert_int_equal(c->port, 848);
+	assert_string_equal(c->espd, "/run/conclave/espd.sock");
+	assert_int_equal(c->ike.n_proposals, 2);
+	assert_int_equal(c->ike.proposal[1].cipher, CIPHER_AES256_CBC);
+	assert_int_equal(c->ike.proposal[1].group, DH_ECP384);
+	assert_int_equal(c->n_groups, 2);
+	assert_int_equal(c->group[0].n_servers, 2);
+	assert_int_equal(c->group[0].server_port, 500);
+	assert_true(c->group[0].send_doi1);
+	assert_int_equal(c->group[1].identity, UINT32_MAX);
+	assert_int_equal(c->acls.acl[0].lines[0].acl.flow.dst.port_lo, 22);
+	assert_int_equal(c->acls.acl[0].lines[0].acl.flow.dst.port_hi, 23);
+	gm_conf_free(c);
+}
+
+static void the_longest_prefix_has_the_key(void **state)
+{
+	struct told t;
+	struct gm_conf *c = load(good, &t);
+	const struct secret *k;
+
+	(void)state;
+	k = ike_settings_psk(&c->ike, &c->group[0].server[0]);
+	assert_int_equal(k->len, 1);
+	k = ike_settings_psk(&c->ike, &c->group[0].server[1]);
+	assert_int_equal(k->len, 4);
+	gm_conf_free(c);
+}
+
+static void mistakes_are_named_with_file_line_and_word(void **state)
+{
+	(void)state;
+	refused("group = 19", "group = 17", ":2: group:", "14, 15, 16, 19, 20 or 21");
+	refused("key_bits = 256", "key_bits = 192", ":2: key_bits:", "128 or 256");
+	refused("\"wide\"", "\"\"", ":3: key:", "1 to 128 characters");
+	refused("\"10.0.0.1\"; key", "\"10.0.0.0/24\"; key", ":3: peer:", "twice");
+	refused("\"22-23\"", "\"23-22\"", ":4: destination_port:", "not a port");
+	refused("protocol = \"tcp\"", "protocol = \"icmp\"", ":4: protocol:", "tcp, udp or sctp");
+	refused("\"10.9.0.0/16\"", "\"10.9.0.1/16\"", ":5: destination:", "host bits");
+	refused("\"any\"", "\"::/0\"", ":4: destination:", "IP version");
+	refused("[ \"10.0.0.1\", \"10.0.0.2\" ]", "[ ]", ":6: servers:", "1 to 8");
+	refused("\"10.0.0.1\", \"10.0.0.2\"", "\"10.0.0.2\", \"10.0.0.2\"", ": servers:", "twice");
+	refused("\"10.0.0.1\", \"10.0.0.2\"", "\"ks.example\"", ": servers:", "not an IP address");
+	refused("servers = [ \"10.0.0.2\" ]", "servers = [ \"10.1.0.2\" ]",
+		":8: servers:", "psk has no key for 10.1.0.2");
+	refused("servers = [ \"10.0.0.2\" ]", "servers = [ \"2001:db8::1\" ]",
+		":8: servers:", "IP version");
+	refused("\"192.0.2.1\"", "\"10.0.0.2\"", ":6: servers:", "own address");
+	refused("local_acl = \"OWN\"", "local_acl = \"OTHER\"",
+		":6: local_acl:", "no access list \"OTHER\"");
+	refused("action = \"deny\"", "action = \"permit\"", ":6: local_acl:", "permit on line 4");
+	refused("name = \"G2\"", "name = \"G1\"", ":8: name:", "twice");
+	refused("send_doi1", "send_doi", ":7: send_doi:", "not a word known here");
+	refused("gmd: { address = \"192.0.2.1\"; };", "", ": gmd:", "missing");
+}
+
+static void a_syntax_error_is_named_with_its_line(void **state)
+{
+	(void)state;
+	refused("identity = 1234;", "identity = ;", ":6", "';' may be missing");
+}
+
+static void a_missing_file_is_said(void **state)
+{
+	struct told t = { "" };
+
+	(void)state;
+	assert_null(gm_conf_load("/nowhere/gmd.conf", tell, &t));
+	assert_non_null(strstr(t.text, "/nowhere/gmd.conf: cannot be read"));
+}
+
+static void the_shipped_example_is_right(void **state)
+{
+	const char *path = getenv("CONCLAVE_SOURCE");
+	char file[1024];
+	struct told t = { "" };
+	struct gm_conf *c;
+
+	(void)state;
+	assert_non_null(path);
+	snprintf(file, sizeof(file), "%s/configs/gmd.conf", path);
+	c = gm_conf_load(file, tell, &t);
+	assert_string_equal(t.text, "");
+	assert_non_null(c);
+	gm_conf_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_good_file_is_read_with_its_defaults),
+		cmocka_unit_test(the_longest_prefix_has_the_key),
+		cmocka_unit_test(mistakes_are_named_with_file_line_and_word),
+		cmocka_unit_test(a_syntax_error_is_named_with_its_line),
+		cmocka_unit_test(a_missing_file_is_said),
+		cmocka_unit_test(the_shipped_example_is_right),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
