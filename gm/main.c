@@ -161,7 +161,7 @@ static int parse(int argc, char **argv, struct args *a)
 						  { NULL, 0, NULL, 0 } };
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "f:nd:", longopts, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "d:f:n", longopts, NULL)) != -1) {
 		switch (opt) {
 		case 'f':
 			a->file = optarg;

@@ -25,15 +25,15 @@ struct root_in {
 	struct load *l;
 };
 
-static void warn(struct load *l, const struct set_node *n, const char *fmt, ...) PRINTF(3, 4);
+static void warn(struct load *l, unsigned line, const char *fmt, ...) PRINTF(3, 4);
 
-static void warn(struct load *l, const struct set_node *n, const char *fmt, ...)
+static void warn(struct load *l, unsigned line, const char *fmt, ...)
 {
 	char text[512];
 	size_t len;
 	va_list ap;
 
-	len = (size_t)snprintf(text, sizeof(text), "%s:%u: warning: ", l->path, settings_line(n));
+	len = (size_t)snprintf(text, sizeof(text), "%s:%u: warning: ", l->path, line);
 	va_start(ap, fmt);
 	vsnprintf(text + len, sizeof(text) - len, fmt, ap);
 	va_end(ap);
@@ -241,8 +241,9 @@ static void read_rekey(struct settings *s, struct set_node *n, void *out)
 	g->kek.cipher = in.key_bits == 256 ? CIPHER_AES256_CBC : CIPHER_AES128_CBC;
 	g->kek.life_s = in.life_s;
 	if (in.life_s < REKEY_LIFE_IOS_MIN)
-		warn(l, n, "lifetime: %u s is below the %d s that other key servers take",
-		     in.life_s, REKEY_LIFE_IOS_MIN);
+		warn(l, settings_line(n),
+		     "lifetime: %u s is below the %d s that other key servers take", in.life_s,
+		     REKEY_LIFE_IOS_MIN);
 	judge_signing(l, n, &in);
 	g->ack = in.ack;
 	g->retransmit_s = in.retransmit_s;
@@ -316,8 +317,9 @@ static void read_sa(struct settings *s, struct set_node *n, void *out)
 	if (!sa.acl)
 		settings_complain(s, n, "acl", "no access list is named \"%s\"", in.acl);
 	if (in.life_s < TEK_LIFE_IOS_MIN)
-		warn(l, n, "lifetime: %u s is below the %d s that other key servers take",
-		     in.life_s, TEK_LIFE_IOS_MIN);
+		warn(l, settings_line(n),
+		     "lifetime: %u s is below the %d s that other key servers take", in.life_s,
+		     TEK_LIFE_IOS_MIN);
 	if (settings_n_errors(s) != before)
 		return;
 	l->sa = reallocarray(l->sa, l->n_sa + 1, sizeof(sa));
@@ -356,18 +358,16 @@ static void judge_policy(struct load *l, struct set_node *n, struct ks_group_con
 	struct policy_error why;
 
 	g->policy = policy_build(l->sa, l->n_sa, &why);
-	if (!g->policy) {
-		char at[160];
-
-		snprintf(at, sizeof(at), "group \"%.64s\", access list line %u", g->name,
-			 why.conf_line);
-		settings_complain(l->s, n, "sa", "%s: %s", at, why.text);
-	} else if (g->policy->no_flat_at) {
-		warn(l, n,
-		     "group \"%s\": the deny on line %u has no RFC 6407 form under the permits "
-		     "after it; only members that show our vendor id will be served",
-		     g->name, g->policy->no_flat_at);
-	}
+	if (!g->policy && why.conf_line)
+		settings_complain_line(l->s, why.conf_line, "acls", "as used by group \"%s\": %s",
+				       g->name, why.text);
+	else if (!g->policy)
+		settings_complain(l->s, n, "sa", "group \"%s\": %s", g->name, why.text);
+	else if (g->policy->no_flat_at)
+		warn(l, g->policy->no_flat_at,
+		     "this deny has no RFC 6407 form under the permits after it: group \"%s\" will "
+		     "serve only members that show our vendor id",
+		     g->name);
 }
 
 // Members that hear only the last repetition must still have the key before anyone uses it.
@@ -376,7 +376,7 @@ static void judge_timing(struct load *l, struct set_node *n, const struct ks_gro
 	uint32_t needs = g->retransmit_s * (g->retransmit_number + 1) + 1;
 
 	if (g->policy && needs > g->policy->life_s / 5)
-		warn(l, n,
+		warn(l, settings_line(n),
 		     "group \"%s\": TEKs of %u s are short for %u sendings %u s apart; a member "
 		     "that hears only the last may lose packets",
 		     g->name, g->policy->life_s, g->retransmit_number + 1, g->retransmit_s);

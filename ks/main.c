@@ -148,7 +148,7 @@ int main(int argc, char **argv)
 	int opt;
 
 	priv_harden();
-	while ((opt = getopt_long(argc, argv, "f:nd:", longopts, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "d:f:n", longopts, NULL)) != -1) {
 		switch (opt) {
 		case 'f':
 			a.file = optarg;

@@ -70,6 +70,16 @@ void settings_complain(struct settings *s, const struct set_node *n, const char 
 	va_end(ap);
 }
 
+void settings_complain_line(struct settings *s, unsigned line, const char *word, const char *fmt,
+			    ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain(s, line, word, fmt, ap);
+	va_end(ap);
+}
+
 unsigned settings_line(const struct set_node *n)
 {
 	return (unsigned)config_setting_source_line(setting_of(n));

@@ -100,8 +100,12 @@ void tm_send_3(struct test_member *m, mono_t now, bool spoil_hash)
 	if (spoil_hash)
 		m->nr[0] ^= 1;
 	ike_seal_begin(&s, &m->exch, out_buf, BUF);
-	if (m->sid_request > 0)
+	if (m->payloads_3.len > 0) {
+		wr_patch8(&s.w, s.chain.next_at, m->payloads_3.p[0]);
+		wr_put(&s.w, m->payloads_3.p + 1, m->payloads_3.len - 1);
+	} else if (m->sid_request > 0) {
 		gdoi_gap_encode(&s.chain, &gap);
+	}
 	BUG_ON(ike_seal_end(&s, &m->exch, &n, &msg) != 0);
 	if (spoil_hash) {
 		m->nr[0] ^= 1;

@@ -25,8 +25,9 @@ struct test_member {
 	struct endpoint self, server;
 	struct isakmp_id own_id; // used instead of conf's when type is not 0
 	uint32_t group;
-	uint16_t sid_request;	// 0: no GAP in message 3
-	bool ack, ack_l_output; // acknowledge rekeys; with the other reading of L
+	uint16_t sid_request;	 // 0: no GAP in message 3
+	struct bytes payloads_3; // of message 3 instead of a GAP: type of the first, then the chain
+	bool ack, ack_l_output;	 // acknowledge rekeys; with the other reading of L
 	void (*send)(void *arg, struct test_member *m, struct bytes datagram);
 	void *arg;
 

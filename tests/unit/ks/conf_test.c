@@ -1,0 +1,290 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/ks/ks_world.h"
+
+// Made for these tests, used nowhere else.
+static const char ec_pem[] = "-----BEGIN PRIVATE KEY-----\n"
+			     "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgngzyyDPLucb1XNos\n"
+			     "8OX6tJe71xULDR8ms9t4+nYEpM6hRANCAAQonJVYJ+Xe9AAxR0pWfdBWmcc0SsWC\n"
+			     "fxeoPLwgObfnW4Q7sCcQXa9BaCYa+liIbwTNfx28ZUj+US9x72MJ/pLS\n"
+			     "-----END PRIVATE KEY-----\n";
+static const char rsa_1024_pem[] =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MIICdgIBADANBgkqhkiG9w0BAQEFAASCAmAwggJcAgEAAoGBAJrv0zttcOMz6G3H\n"
+	"zJ0AR7K5dpFbyUMfwQRle/BSPCB1mvZ4lOY2cEryxMFeBKbksrpCw2kOjqYBxbGn\n"
+	"sqkliOOvEJ/KK4EIJj3FrFEaHtynR35Dai3/a+aSpOT3hrIToOwEILCcC21ytBr7\n"
+	"8QkgeAdvyBkIG16rtv0jqPKptxFbAgMBAAECgYAmK8Ostm/DafxvX3QHkhQX8h1F\n"
+	"/oj9IouZG6+HK5tom9DLvDVi6jKMJHdY9GLNAzcNMHmYHmACghlEhX48seShYUk3\n"
+	"8aLHdifsrmtHDKwrwrnW5hxRYw/Jp3DkAWWNpxgsA8SD5mOX2g0ou0gjae4F1PO6\n"
+	"ub8cWtzAF5scaj854QJBAM0djHrziIIYt6zqmt7Bw5O1i5DyKgtXFWyeSi0xiX7b\n"
+	"UgYn8BsNzXOhR+0veYPVZ6MwUaYNy8FHU4097oTQCXMCQQDBX4m8MlcyYNB8AvsT\n"
+	"lESBfEutkOqQJHh/cPBvrc4JeEX91iEUhEO5W4ZHeP76gfdOGylAF/EQqWRz5dTH\n"
+	"VH55AkEAhbm5B8PUgLTqsvJ1K7t57cgTiNlI7gHFdv4v8Az2zlzguiC5mnnCM5u3\n"
+	"j/w+peOw4KS05qTh7U26PEBfS/lx3wJAeDsavHTgWmZvumtwCOBrJ8dMloJAFZdX\n"
+	"hIWIOSfrr1+kxQraTpNeOGV7u/yzLLaaOWoR39QDAsUPvC/ueHFEoQJACj2h1cCr\n"
+	"b/jWkOiv17Ow10mkjMPWnWgF7pjGJKlZex5VKzOaGXJqcdhHD2mFj8P8RDsr/bdq\n"
+	"/vkznA6h1TJycg==\n"
+	"-----END PRIVATE KEY-----\n";
+
+#define KSD    "ksd: { address = \"10.0.0.1\"; };\n"
+#define ISAKMP "isakmp = ( { } );\n"
+#define PSK    "psk = ( { peer = \"192.0.2.0/24\"; key = \"secret\"; } );\n"
+#define KEYS   "keys = ( { label = \"REKEY\"; file = \"rekey.pem\"; } );\n"
+#define ACLS                                                                                       \
+	"acls = ( { name = \"LANS\"; lines = (\n"                                                  \
+	"  { action = \"permit\"; source = \"10.1.0.0/16\"; destination = \"10.2.0.0/16\"; } ); "  \
+	"} );\n"
+#define REKEY "rekey: { signing_key = \"REKEY\"; };"
+#define SA    "sa = ( { number = 10; transform = \"esp-gcm 128\"; acl = \"LANS\"; } );"
+#define GROUP "groups = ( { name = \"G1\"; identity = 1234; " REKEY " " SA " } );\n"
+
+struct heard {
+	unsigned n_errors, n_warnings;
+	char text[4096];
+};
+
+static void hear(void *arg, const char *text)
+{
+	struct heard *h = arg;
+	size_t n = strlen(h->text);
+
+	if (strstr(text, ": warning: "))
+		h->n_warnings++;
+	else
+		h->n_errors++;
+	snprintf(h->text + n, sizeof(h->text) - n, "%s\n", text);
+}
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void remove_dir(const char *dir)
+{
+	static const char *const names[] = { "ksd.conf", "rekey.pem", "weak.pem", "junk.pem" };
+	char path[256];
+
+	for (size_t i = 0; i < N_ELEMS(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+static struct ks_conf *load(const char *text, struct heard *h)
+{
+	char dir[] = "/tmp/ks_conf_test.XXXXXX", path[256];
+	struct ks_conf *c;
+
+	memset(h, 0, sizeof(*h));
+	assert_non_null(mkdtemp(dir));
+	write_file(dir, "ksd.conf", text);
+	write_file(dir, "rekey.pem", ec_pem);
+	write_file(dir, "weak.pem", rsa_1024_pem);
+	write_file(dir, "junk.pem", "no key at all\n");
+	snprintf(path, sizeof(path), "%s/ksd.conf", dir);
+	c = ks_conf_load(path, hear, h);
+	remove_dir(dir);
+	return c;
+}
+
+// The file is refused, and one line of the report holds all of these.
+static void refuses(const char *text, const char *line, const char *word, const char *why)
+{
+	struct heard h;
+	char *saved = NULL;
+	bool found = false;
+
+	assert_null(load(text, &h));
+	assert_true(h.n_errors > 0);
+	print_message("%s", h.text);
+	for (char *l = strtok_r(h.text, "\n", &saved); l; l = strtok_r(NULL, "\n", &saved))
+		found = found || (strstr(l, line) && strstr(l, word) && strstr(l, why));
+	if (!found)
+		fail_msg("nothing about %s %s: %s", line, word, why);
+}
+
+static void a_small_file_is_complete_with_its_defaults(void **state)
+{
+	struct heard h;
+	struct ks_conf *c = load(KSD ISAKMP PSK KEYS ACLS GROUP, &h);
+	const struct ks_group_conf *g;
+
+	(void)state;
+	if (!c)
+		fail_msg("%s", h.text);
+	g = &c->groups[0];
+	assert_int_equal(c->port, 848);
+	assert_int_equal(c->workers, 1);
+	assert_false(c->accept_doi1);
+	assert_int_equal(g->identity, 1234);
+	assert_int_equal(g->kek.life_s, 86400);
+	assert_int_equal(g->kek.sign_alg, SIGN_ECDSA_P256);
+	assert_int_equal(g->kek.sign_hash, HASH_ALG_SHA256);
+	assert_int_equal(g->kek.suite->key_bits, 128);
+	assert_int_equal(g->retransmit_s, 10);
+	assert_int_equal(g->retransmit_number, 2);
+	assert_true(g->ack);
+	assert_int_equal(g->sid_bits, 24);
+	assert_int_equal(g->policy->slot[0].life_s, 3600);
+	assert_int_equal(h.n_errors + h.n_warnings, 0);
+	ks_conf_free(c);
+}
+
+static void several_groups_may_share_lists_and_keys(void **state)
+{
+	struct heard h;
+	struct ks_conf *c = load(KSD ISAKMP PSK KEYS ACLS
+				 "groups = ( { name = \"G1\"; identity = 1; " REKEY " " SA " },\n"
+				 " { name = \"G2\"; identity = 2; " REKEY " sid_bits = 16;\n"
+				 "   authorization = [ \"192.0.2.0/25\", \"198.51.100.1\" ];\n"
+				 "   " SA " } );\n",
+				 &h);
+
+	(void)state;
+	if (!c)
+		fail_msg("%s", h.text);
+	assert_int_equal(c->n_groups, 2);
+	assert_int_equal(c->groups[1].sid_bits, 16);
+	assert_int_equal(c->groups[1].n_authorized, 2);
+	ks_conf_free(c);
+}
+
+static void what_is_wrong_is_told_with_line_and_word(void **state)
+{
+	(void)state;
+	refuses(KSD ISAKMP PSK KEYS ACLS, "", "groups", "is missing");
+	refuses("ksd: { adress = \"10.0.0.1\"; };\n" ISAKMP PSK KEYS ACLS GROUP, ":1:", "adress",
+		"known are: address");
+	refuses("ksd: { address = \"10.0.0.1\"; port = 70000; };\n" ISAKMP PSK KEYS ACLS GROUP,
+		":1:", "port", "out of range");
+	refuses(KSD "isakmp = ( { group = 2; } );\n" PSK KEYS ACLS GROUP, ":2:", "group",
+		"out of range");
+	refuses(KSD ISAKMP PSK KEYS ACLS "groups = ( { name = \"G1\"; identity = 1; rekey: { "
+					 "signing_key = \"OTHER\"; };\n" SA " } );\n",
+		":7:", "signing_key", "no key is labelled \"OTHER\"");
+	refuses(KSD ISAKMP PSK KEYS ACLS "groups = ( { name = \"G1\"; identity = 1; " REKEY
+					 "\n sa = ( { number = 10; "
+					 "transform = \"esp-3des\"; acl = \"LANS\"; } ); } );\n",
+		":8:", "transform", "\"esp-3des\" is not known");
+	refuses(KSD ISAKMP PSK KEYS ACLS "groups = ( { name = \"G1\"; identity = 1; " REKEY
+					 "\n sa = ( { number = 10; "
+					 "transform = \"esp-gcm 128\"; acl = \"WANS\"; } ); } );\n",
+		":8:", "acl", "no access list is named \"WANS\"");
+	refuses(KSD ISAKMP PSK KEYS ACLS
+		"groups = ( { name = \"G1\"; identity = 1; sid_bits = 20; " REKEY " " SA " } );\n",
+		":7:", "sid_bits", "8, 12, 16, 24 or 32");
+	refuses(KSD ISAKMP PSK KEYS ACLS "groups = ( { name = \"G1\"; identity = 1; " REKEY " " SA
+					 " },\n"
+					 " { name = \"G2\"; identity = 1; " REKEY " " SA " } );\n",
+		":8:", "identity", "that of group \"G1\"");
+	refuses("ksd: { address = \"10.0.0.1\" \n" ISAKMP, ":3:", "", "syntax error");
+}
+
+static void a_signing_key_that_cannot_sign_is_refused(void **state)
+{
+	(void)state;
+	refuses(KSD ISAKMP PSK
+		"keys = ( { label = \"REKEY\"; file = \"junk.pem\"; } );\n" ACLS GROUP,
+		":4:", "file", "holds no private key");
+	refuses(KSD ISAKMP PSK
+		"keys = ( { label = \"REKEY\"; file = \"none.pem\"; } );\n" ACLS GROUP,
+		":4:", "file", "No such file");
+	refuses(KSD ISAKMP PSK
+		"keys = ( { label = \"REKEY\"; file = \"weak.pem\"; } );\n" ACLS GROUP,
+		":7:", "signing_key", "2048 or more");
+}
+
+static void every_problem_of_a_file_is_told_in_one_go(void **state)
+{
+	struct heard h;
+
+	(void)state;
+	assert_null(load("ksd: { address = \"10.0.0.300\"; workers = 100; };\n" ISAKMP
+			 "psk = ( { peer = \"192.0.2.1/24\"; key = \"\"; } );\n" KEYS ACLS GROUP,
+			 &h));
+	assert_int_equal(h.n_errors, 4);
+}
+
+static void a_deny_that_only_our_members_understand_is_a_warning_with_its_line(void **state)
+{
+	struct heard h;
+	struct ks_conf *c = load(
+		KSD ISAKMP PSK KEYS
+		"acls = ( { name = \"LANS\"; lines = (\n"
+		" { action = \"deny\"; protocol = \"tcp\"; source = \"any\"; destination = "
+		"\"any\"; },\n"
+		" { action = \"permit\"; source = \"10.0.0.0/8\"; destination = \"10.0.0.0/8\"; "
+		"} ); } );\n" GROUP,
+		&h);
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(h.n_warnings, 1);
+	assert_non_null(strstr(h.text, ":6: warning: this deny"));
+	assert_non_null(strstr(h.text, "vendor id"));
+	ks_conf_free(c);
+}
+
+static void too_many_entries_are_refused_with_the_line_of_the_list(void **state)
+{
+	char text[16384];
+	size_t n;
+
+	(void)state;
+	n = (size_t)snprintf(text, sizeof(text), "%s",
+			     KSD ISAKMP PSK KEYS "acls = ( { name = \"LANS\"; lines = (\n");
+	for (unsigned i = 0; i < 101; i++)
+		n += (size_t)snprintf(
+			text + n, sizeof(text) - n,
+			"%s{ action = \"permit\"; source = \"10.%u.0.0/16\"; destination = "
+			"\"10.0.0.0/8\"; }\n",
+			i ? "," : "", i);
+	snprintf(text + n, sizeof(text) - n, ") } );\n%s", GROUP);
+	refuses(text, ":106:", "acls", "100 are the most");
+}
+
+static void short_lives_are_warned_about(void **state)
+{
+	struct heard h;
+	struct ks_conf *c =
+		load(KSD ISAKMP PSK KEYS ACLS
+		     "groups = ( { name = \"G1\"; identity = 1;\n"
+		     " rekey: { signing_key = \"REKEY\"; lifetime = 60; };\n"
+		     " sa = ( { number = 10; transform = \"esp-gcm 128\"; lifetime = 40; acl "
+		     "= \"LANS\"; } ); } );\n",
+		     &h);
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(h.n_warnings, 3); // KEK, TEK, and the repetitions that do not fit
+	assert_non_null(strstr(h.text, "TEKs of 40 s are short for 3 sendings"));
+	ks_conf_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_small_file_is_complete_with_its_defaults),
+		cmocka_unit_test(several_groups_may_share_lists_and_keys),
+		cmocka_unit_test(what_is_wrong_is_told_with_line_and_word),
+		cmocka_unit_test(a_signing_key_that_cannot_sign_is_refused),
+		cmocka_unit_test(every_problem_of_a_file_is_told_in_one_go),
+		cmocka_unit_test(
+			a_deny_that_only_our_members_understand_is_a_warning_with_its_line),
+		cmocka_unit_test(too_many_entries_are_refused_with_the_line_of_the_list),
+		cmocka_unit_test(short_lives_are_warned_about),
+	};
+
+	assert_int_equal(crypto_init(), 0);
+	return cmocka_run_group_tests_name("ks/ks_conf", tests, NULL, NULL);
+}
