@@ -1,12 +1,11 @@
 #include "gm/core.h"
 
-#include <stdarg.h>
-
 #include "common/ike/keylog.h"
+#include "gm/dp.h"
+#include "gm/rekey.h"
 #include "gm/timers.h"
 
 #define DROP_LOG_INTERVAL_MS 5000
-#define DP_RETRY_S	     5 // after espd refused a transaction
 
 static const char *const drop_names[] = {
 #define X(sym, name) [GM_DROP_##sym] = (name),
@@ -19,91 +18,7 @@ const char *gm_drop_name(enum gm_drop d)
 	return drop_names[d];
 }
 
-// ---- outputs ----
-
-void gm_out_init(struct gm_out *o)
-{
-	*o = (struct gm_out){ .deadline = MONO_NEVER };
-}
-
-void gm_out_clear(struct gm_out *o)
-{
-	for (size_t i = 0; i < o->n_sends; i++)
-		free(o->send[i].data);
-	for (size_t i = 0; i < o->n_dh; i++)
-		dh_job_free(o->dh[i]);
-	free(o->send);
-	free(o->dh);
-	free(o->log);
-	gm_program_free(o->program);
-	*o = (struct gm_out){ .deadline = o->deadline };
-}
-
-static void *grow(void *array, size_t n, size_t size)
-{
-	void *p = reallocarray(array, n + 1, size);
-
-	BUG_ON(!p);
-	return p;
-}
-
-void gm_out_send(struct gm_out *o, const struct endpoint *to, struct bytes msg)
-{
-	struct gm_send *s;
-
-	o->send = grow(o->send, o->n_sends, sizeof(*s));
-	s = &o->send[o->n_sends++];
-	*s = (struct gm_send){ .to = *to, .len = msg.len, .data = malloc(msg.len) };
-	BUG_ON(!s->data);
-	memcpy(s->data, msg.p, msg.len);
-}
-
-void gm_out_dh(struct gm_out *o, struct dh_job *dh)
-{
-	o->dh = grow(o->dh, o->n_dh, sizeof(dh));
-	o->dh[o->n_dh++] = dh;
-}
-
-static struct gm_log *log_slot(struct gm_out *o, const struct logctx *who)
-{
-	struct gm_log *l;
-
-	o->log = grow(o->log, o->n_logs, sizeof(*l));
-	l = &o->log[o->n_logs++];
-	memset(l, 0, sizeof(*l));
-	if (who)
-		l->who = *who;
-	return l;
-}
-
-void gm_out_event(struct gm_out *o, enum event_id id, const struct logctx *who, const char *fmt,
-		  ...)
-{
-	struct gm_log *l = log_slot(o, who);
-	va_list ap;
-
-	l->event = id;
-	va_start(ap, fmt);
-	vsnprintf(l->text, sizeof(l->text), fmt, ap);
-	va_end(ap);
-}
-
-void gm_out_log(struct gm_out *o, enum log_module m, enum log_level level, const struct logctx *who,
-		const char *fmt, ...)
-{
-	struct gm_log *l;
-	va_list ap;
-
-	if (log_get_level(m) < level)
-		return;
-	l = log_slot(o, who);
-	l->event = EV_COUNT;
-	l->module = m;
-	l->level = level;
-	va_start(ap, fmt);
-	vsnprintf(l->text, sizeof(l->text), fmt, ap);
-	va_end(ap);
-}
+// ---- refusals ----
 
 static void bad_message(struct gm *gm, mono_t now, struct gm_out *o, enum event_id id,
 			const char *name, const struct endpoint *from, const char *detail)
@@ -383,135 +298,6 @@ static void dh_done(struct gm *gm, mono_t now, struct dh_job *dh, struct gm_out 
 	dh_job_free(dh); // its registration is gone
 }
 
-// ---- espd ----
-
-static bool all_registered(const struct gm *gm)
-{
-	for (size_t i = 0; i < gm->n_groups; i++) {
-		if (!gm->group[i]->registered)
-			return false;
-	}
-	return gm->n_groups > 0;
-}
-
-static bool any_registered(const struct gm *gm)
-{
-	for (size_t i = 0; i < gm->n_groups; i++) {
-		if (gm->group[i]->registered)
-			return true;
-	}
-	return false;
-}
-
-// espd with a generation works on what a gmd before us gave it. It keeps that until every group
-// has registered: a transaction names all groups, and one left out would travel in clear.
-static void dp_up(struct gm *gm, const struct dp_hello_ack *h, struct gm_out *out)
-{
-	struct gm_dp *dp = &gm->dp;
-
-	if (dp->boot != h->boot_id)
-		dp->held = dp->boot == 0 && h->generation != 0;
-	dp->boot = h->boot_id;
-	dp->generation = MAX_OF(dp->generation, h->generation);
-	dp->n_workers = h->n_workers;
-	snprintf(dp->backend, sizeof(dp->backend), "%.*s", DP_NAME_LEN - 1, h->backend);
-	dp->done = 0;
-	dp->state = GM_DP_IDLE;
-	dp->dirty = true;
-	gm_out_event(out, EV_GM_DP_UP, NULL, "boot=%016llx generation=%llu backend=\"%s\"",
-		     (unsigned long long)dp->boot, (unsigned long long)h->generation, dp->backend);
-}
-
-static void dp_result(struct gm *gm, mono_t now, const struct dp_result *r, struct gm_out *out)
-{
-	struct gm_dp *dp = &gm->dp;
-
-	if (dp->state != GM_DP_BUSY)
-		return;
-	if (r->status == 0 && r->of != DP_COMMIT)
-		return;
-	dp->state = GM_DP_IDLE;
-	if (r->status == 0) {
-		dp->done = dp->generation;
-		gm_out_event(out, EV_GM_INSTALL_POLICIES_SUCCESS, NULL, "generation=%llu",
-			     (unsigned long long)r->generation);
-		return;
-	}
-	gm_out_log(out, LOG_M_DP, LOG_L_ERR, NULL, "espd refused generation=%llu status=%d: %.*s",
-		   (unsigned long long)dp->generation, r->status, (int)sizeof(r->text), r->text);
-	dp->dirty = true;
-	dp->retry_at = mono_add_s(now, DP_RETRY_S);
-}
-
-static struct gm_group *group_of_spi(const struct gm *gm, uint32_t spi)
-{
-	for (size_t i = 0; i < gm->n_groups; i++) {
-		if (gm_teks_find(&gm->group[i]->teks, spi))
-			return gm->group[i];
-	}
-	return NULL;
-}
-
-// The sender id in use runs out of counters: the spare one takes over, new ones are fetched.
-static void dp_note(struct gm *gm, mono_t now, const struct dp_note *n, struct gm_out *out)
-{
-	struct gm_group *g = group_of_spi(gm, n->spi);
-
-	if (!g || (n->kind != DP_NOTE_IV_SOON && n->kind != DP_NOTE_IV_GONE))
-		return;
-	gm_out_event(out, EV_GM_RE_REGISTER, &g->lc, "reason=\"%s\" spi=0x%08X",
-		     n->kind == DP_NOTE_IV_SOON ? "IV space runs low" : "IV space used up", n->spi);
-	if (n->kind == DP_NOTE_IV_GONE) {
-		gm_sids_spend(&g->sids, gm->dp.boot);
-		gm->dp.dirty = true;
-	}
-	gm_reg_want(g, now);
-}
-
-static void program_group(struct gm *gm, struct gm_group *g, mono_t now, struct gm_program *p,
-			  struct gm_out *out)
-{
-	const struct gm_policy_in in = {
-		.group = g->conf.name,
-		.teks = &g->teks,
-		.sids = &g->sids,
-		.boot = gm->dp.boot,
-		.local = acl_conf_find(&gm->conf->acls, g->conf.local_acl),
-	};
-	bool want_sid = false;
-
-	for (size_t i = 0; i < g->conf.n_servers; i++) {
-		gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i], GDOI_PORT);
-		gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i], GDOI_NATT_PORT);
-		if (gm_server(gm, g, i).port != GDOI_PORT)
-			gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i],
-					 gm_server(gm, g, i).port);
-	}
-	if (!g->registered)
-		return;
-	gm_policy_add(p, now, &in, &want_sid);
-	if (!want_sid || g->reg.state != GM_REG_IDLE)
-		return;
-	gm_out_event(out, EV_GM_RE_REGISTER, &g->lc, "reason=\"no unused sender id\"");
-	gm_reg_want(g, now);
-}
-
-static void program(struct gm *gm, mono_t now, struct gm_out *out)
-{
-	struct gm_dp *dp = &gm->dp;
-
-	if (dp->held && all_registered(gm))
-		dp->held = false;
-	if (dp->state != GM_DP_IDLE || !dp->dirty || dp->held || !any_registered(gm) ||
-	    !mono_due(dp->retry_at, now))
-		return;
-	out->program = gm_program_new(++dp->generation);
-	for (size_t i = 0; i < gm->n_groups; i++)
-		program_group(gm, gm->group[i], now, out->program, out);
-	dp->dirty = false;
-	dp->state = GM_DP_BUSY;
-}
-
 // ---- the step ----
 
 static void reregister(struct gm *gm, mono_t now, const char *name, struct gm_out *out)
@@ -541,18 +327,16 @@ static void dispatch(struct gm *gm, mono_t now, const struct gm_event *ev, struc
 		dh_done(gm, now, ev->dh, out);
 		break;
 	case GM_EV_DP_UP:
-		dp_up(gm, ev->hello, out);
+		gm_dp_up(gm, ev->hello, out);
 		break;
 	case GM_EV_DP_DOWN:
-		gm->dp.state = GM_DP_DOWN;
-		gm_out_event(out, EV_GM_DP_DOWN, NULL, "boot=%016llx",
-			     (unsigned long long)gm->dp.boot);
+		gm_dp_down(gm, out);
 		break;
 	case GM_EV_DP_RESULT:
-		dp_result(gm, now, ev->result, out);
+		gm_dp_result(gm, now, ev->result, out);
 		break;
 	case GM_EV_DP_NOTE:
-		dp_note(gm, now, ev->note, out);
+		gm_dp_note(gm, now, ev->note, out);
 		break;
 	case GM_EV_REREGISTER:
 		reregister(gm, now, ev->group, out);
@@ -564,7 +348,7 @@ void gm_step(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out
 {
 	dispatch(gm, now, ev, out);
 	gm_timers_run(gm, gm->stepped, now, out);
-	program(gm, now, out);
+	gm_dp_program(gm, now, out);
 	gm->stepped = now;
 	out->deadline = gm_timers_next(gm, now);
 }

@@ -1,6 +1,6 @@
 #include "gm/io_int.h"
 
-#define RETRY_MS     500
+#define RETRY_MS     100
 #define MAX_WAITERS  16
 #define STATS_MAX    8192 // of one kind; espd has fewer
 #define READ_AT_ONCE 256

@@ -10,7 +10,7 @@
 #include "common/wire/gdoi_push.h"
 #include "gm/gm_conf.h"
 #include "gm/pull.h"
-#include "gm/rekey.h"
+#include "gm/keks.h"
 #include "gm/sids.h"
 #include "gm/teks.h"
 
@@ -48,7 +48,7 @@ struct gm_group {
 	const char *renew_why;
 	struct ike_conf ike;
 	struct gm_reg reg;   // gm/pull.h: the registration under way
-	struct gm_keks keks; // gm/rekey.h
+	struct gm_keks keks; // gm/keks.h
 	struct gm_teks teks;
 	struct gm_sids sids;
 	struct {

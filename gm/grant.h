@@ -7,7 +7,7 @@
 #pragma once
 #include "common/wire/gdoi_kd.h"
 #include "common/wire/gdoi_sa.h"
-#include "gm/rekey.h"
+#include "gm/keks.h"
 #include "gm/teks.h"
 
 // Is this policy one we can and may follow? Before message 3 of a PULL, and first for a PUSH.

@@ -6,145 +6,6 @@
 
 #define DELETE_JITTER_MS 5000 // members told to start over do not come all at once
 
-// ---- KEKs ----
-
-void gm_keks_init(struct gm_keks *k)
-{
-	k->n = 0;
-	for (size_t i = 0; i < GM_MAX_ACKS_QUEUED; i++)
-		k->ack[i].at = MONO_NEVER;
-}
-
-static void kek_fini(struct gm_kek *k)
-{
-	explicit_bzero(k, sizeof(*k));
-}
-
-void gm_keks_fini(struct gm_keks *k)
-{
-	for (size_t i = 0; i < k->n; i++)
-		kek_fini(&k->kek[i]);
-	gm_keks_init(k);
-}
-
-const struct gm_kek *gm_keks_current(const struct gm_keks *k)
-{
-	return k->n > 0 && !k->kek[0].closed ? &k->kek[0] : NULL;
-}
-
-static struct gm_kek *kek_find(struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN])
-{
-	for (size_t i = 0; i < k->n; i++) {
-		if (memcmp(k->kek[i].spi, spi, GDOI_KEK_SPI_LEN) == 0)
-			return &k->kek[i];
-	}
-	return NULL;
-}
-
-bool gm_keks_newer(const struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN], uint32_t seq)
-{
-	for (size_t i = 0; i < k->n; i++) {
-		if (memcmp(k->kek[i].spi, spi, GDOI_KEK_SPI_LEN) == 0)
-			return !k->kek[i].closed && (i > 0 || k->kek[i].seq > seq);
-	}
-	return false;
-}
-
-void gm_keks_put(struct gm_keks *k, mono_t now, const struct gm_kek *kek)
-{
-	struct gm_kek *held = kek_find(k, kek->spi);
-
-	if (held) {
-		held->seq = MAX_OF(held->seq, kek->seq);
-		held->closed = false;
-		held->ack = kek->ack;
-		held->life_s = kek->life_s;
-		held->dies = mono_add_s(now, kek->life_s);
-		return;
-	}
-	if (k->n == GM_MAX_KEKS)
-		kek_fini(&k->kek[--k->n]);
-	memmove(&k->kek[1], &k->kek[0], k->n * sizeof(k->kek[0]));
-	k->n++;
-	k->kek[0] = *kek;
-	k->kek[0].dies = mono_add_s(now, kek->life_s);
-}
-
-static void kek_close(struct gm_kek *k, mono_t now)
-{
-	k->closed = true;
-	k->dies = mono_min(k->dies, mono_add_s(now, GM_KEK_GRACE_S));
-}
-
-void gm_keks_age(struct gm_keks *k, mono_t now)
-{
-	for (size_t i = 0; i < k->n;) {
-		if (!mono_due(k->kek[i].dies, now)) {
-			i++;
-			continue;
-		}
-		memmove(&k->kek[i], &k->kek[i + 1], (k->n - i - 1) * sizeof(k->kek[0]));
-		kek_fini(&k->kek[--k->n]);
-	}
-}
-
-mono_t gm_keks_next(const struct gm_keks *k)
-{
-	mono_t next = MONO_NEVER;
-
-	for (size_t i = 0; i < k->n; i++)
-		next = mono_min(next, k->kek[i].dies);
-	for (size_t i = 0; i < GM_MAX_ACKS_QUEUED; i++)
-		next = mono_min(next, k->ack[i].at);
-	return next;
-}
-
-// ---- acknowledgements, RFC 8263 ----
-
-static enum hash_alg ack_hash(uint16_t type)
-{
-	return type == GDOI_ACK_KEK_SHA256   ? HASH_ALG_SHA256
-	       : type == GDOI_ACK_KEK_SHA512 ? HASH_ALG_SHA512
-					     : HASH_ALG_NONE;
-}
-
-// ack_key = prf(KEK, label NUL | SPI | L). L: the prf's block size in bits, or its output's.
-static int ack_key(const struct gm_kek *kek, const struct gdoi_wire_opts *o, enum hash_alg h,
-		   struct secret *out)
-{
-	size_t bits = o->ack_l_is_output_size ? hash_len(h) * 8 : h == HASH_ALG_SHA512 ? 1024 : 512;
-	const uint8_t l[2] = { (uint8_t)(bits >> 8), (uint8_t)bits };
-	const struct bytes parts[] = { BYTES(GDOI_ACK_LABEL, GDOI_ACK_LABEL_LEN),
-				       BYTES_OF(kek->spi), BYTES_OF(l) };
-
-	return prf_secret(h, BYTES(kek->key.b, kek->key.len), parts, N_ELEMS(parts), out);
-}
-
-bool gm_ack_build(const struct gm_kek *kek, const struct gdoi_wire_opts *o, uint32_t seq,
-		  const struct addr *own, uint8_t *buf, size_t cap, size_t *len)
-{
-	enum hash_alg h = ack_hash(kek->ack);
-	struct gdoi_ack_msg m = { .seq = seq, .id = isakmp_id_of_addr(own) };
-	struct secret key = { .len = 0 };
-	struct wr_hash at;
-	struct bytes covered;
-	struct wr w;
-	bool ok;
-
-	if (h == HASH_ALG_NONE || ack_key(kek, o, h, &key) < 0)
-		return false;
-	memcpy(m.spi, kek->spi, sizeof(m.spi));
-	wr_init(&w, buf, cap);
-	ok = gdoi_ack_encode(&w, &m, hash_len(h), &at);
-	if (ok) {
-		covered = BYTES(buf + at.covered_at, at.covered_len);
-		ok = prf_parts(h, BYTES(key.b, key.len), &covered, 1, buf + at.hash_at) == 0;
-	}
-	secret_fini(&key);
-	*len = w.len;
-	return ok;
-}
-
 // Multicast rekeys reach all members at once: spread the answers.
 static void ack_send(struct gm *gm, struct gm_group *g, const struct gm_kek *kek, mono_t now,
 		     uint32_t seq, const struct endpoint *to, struct gm_out *out)
@@ -164,18 +25,6 @@ static void ack_send(struct gm *gm, struct gm_group *g, const struct gm_kek *kek
 		}
 	}
 	gm_out_send(out, to, BYTES(a.msg, a.len));
-}
-
-void gm_keks_send_acks(struct gm_keks *k, mono_t now, struct gm_out *out)
-{
-	for (size_t i = 0; i < GM_MAX_ACKS_QUEUED; i++) {
-		struct gm_ack *a = &k->ack[i];
-
-		if (!mono_due(a->at, now))
-			continue;
-		gm_out_send(out, &a->to, BYTES(a->msg, a->len));
-		a->at = MONO_NEVER;
-	}
 }
 
 // ---- accepting ----
@@ -198,7 +47,7 @@ static struct gm_kek *find_group(struct gm *gm, const struct isakmp_hdr *hdr, st
 	memcpy(spi, hdr->cky_i, ISAKMP_COOKIE_LEN);
 	memcpy(spi + ISAKMP_COOKIE_LEN, hdr->cky_r, ISAKMP_COOKIE_LEN);
 	for (size_t i = 0; i < gm->n_groups; i++) {
-		struct gm_kek *k = kek_find(&gm->group[i]->keks, spi);
+		struct gm_kek *k = gm_keks_find(&gm->group[i]->keks, spi);
 
 		if (k) {
 			*g = gm->group[i];
@@ -308,7 +157,7 @@ static bool content_judge(struct push_in *p, const struct gdoi_push *m, struct g
 		return true;
 	if (!gm_grant_read_kek(&m->sa, &m->kd, kek, why))
 		return false;
-	held = kek_find(&p->g->keks, kek->spi);
+	held = gm_keks_find(&p->g->keks, kek->spi);
 	if (held && (held->closed || !secret_eq(&held->key, &kek->key))) {
 		*why = "a KEK SPI that was used before";
 		return false;
@@ -325,16 +174,16 @@ static void act_deletes(struct push_in *p, const struct gdoi_push *m)
 	for (size_t d = 0; d < m->n_del; d++) {
 		for (size_t i = 0; i < m->del[d].n; i++) {
 			struct gdoi_delete_item it = gdoi_delete_spi(&m->del[d], i);
-			struct gm_kek *k = kek_find(keks, it.kek_spi);
+			struct gm_kek *k = gm_keks_find(keks, it.kek_spi);
 
 			if (it.kind == GDOI_DELETE_ALL_TEK && it.proto == GDOI_PROTO_ESP)
 				gm_teks_delete_all(&p->g->teks, p->now, grace);
 			else if (it.kind == GDOI_DELETE_TEK && it.proto == GDOI_PROTO_ESP)
 				gm_teks_delete(&p->g->teks, p->now, it.tek_spi, grace);
 			else if (it.kind == GDOI_DELETE_KEK && k)
-				kek_close(k, p->now);
+				gm_kek_close(k, p->now);
 			for (size_t n = 0; it.kind == GDOI_DELETE_ALL_KEK && n < keks->n; n++)
-				kek_close(&keks->kek[n], p->now);
+				gm_kek_close(&keks->kek[n], p->now);
 		}
 	}
 }
@@ -406,8 +255,8 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 	act(p, m, &fresh);
 	if (old.ack)
 		ack_send(p->gm, p->g, &old, p->now, f->seq, &p->from, p->out);
-	kek_fini(&old);
-	kek_fini(&fresh);
+	gm_kek_fini(&old);
+	gm_kek_fini(&fresh);
 }
 
 static void verify(struct push_in *p, const struct isakmp_hdr *hdr, struct bytes datagram)

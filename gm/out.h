@@ -1,0 +1,45 @@
+// gm/out.h - what a step of the member asks the world to do.
+// Owns:   copies, until gm_out_clear.
+// From:   every room of gm fills it; gm_io.c, tests and simulations carry it out.
+// Never:  does anything itself.
+#pragma once
+#include "common/base/addr.h"
+#include "common/base/bytes.h"
+#include "common/base/events.h"
+#include "common/crypto/dh.h"
+#include "gm/policy.h"
+
+struct gm_send {
+	struct endpoint to;
+	size_t len;
+	uint8_t *data;
+};
+
+// A line for the log. event EV_COUNT: an ordinary line of module at level.
+struct gm_log {
+	enum event_id event;
+	enum log_module module;
+	enum log_level level;
+	struct logctx who;
+	char text[320];
+};
+
+// Outputs add up until the caller has carried them out and calls gm_out_clear.
+struct gm_out {
+	size_t n_sends, n_dh, n_logs;
+	struct gm_send *send;
+	struct dh_job **dh; // run, then back as GM_EV_DH_DONE
+	struct gm_log *log;
+	struct gm_program *program; // NULL, or all that espd should have: one transaction
+	mono_t deadline;	    // call with GM_EV_TIMER then
+};
+
+void gm_out_init(struct gm_out *o);
+void gm_out_clear(struct gm_out *o); // frees and wipes what is left in it; deadline stays
+
+void gm_out_send(struct gm_out *o, const struct endpoint *to, struct bytes msg); // copies
+void gm_out_dh(struct gm_out *o, struct dh_job *dh);				 // takes
+void gm_out_event(struct gm_out *o, enum event_id id, const struct logctx *who, const char *fmt,
+		  ...) PRINTF(4, 5);
+void gm_out_log(struct gm_out *o, enum log_module m, enum log_level level, const struct logctx *who,
+		const char *fmt, ...) PRINTF(5, 6);
