@@ -15,7 +15,8 @@
 //
 // What an SA keeps across a commit: an SA named again with the same (spi, key) keeps its counters
 // and its receive state; an outbound one with the same sid keeps its IV counter as well. An IV
-// counter never goes back: naming an outbound SA with a sid that it has left behind fails.
+// counter never goes back: an SA that is removed, or changes its sid, and is named again with the
+// earlier (spi, sid) goes on where that counter stood. All sids of one SPI have the same length.
 // boot_id: espd draws it at start. When it differs from the one gmd knew, every IV counter was
 // lost with the old process, so gmd may use for sending only sids that it never used before under
 // that SPI (docs/security.md, "Nonces").

@@ -1,14 +1,5 @@
 #include "dataplane/esp_out.h"
 
-// Takes the next counter of this worker; 0 when the space is used up.
-static uint64_t next_counter(struct iv_count *c)
-{
-	if (c->last >= c->space.max)
-		return 0;
-	__atomic_store_n(&c->last, c->last + 1, __ATOMIC_RELAXED);
-	return c->last;
-}
-
 static enum drop_reason encapsulate(struct worker *w, struct pkt *p, struct crypto_op *op)
 {
 	const struct sa *sa = p->sa;
@@ -28,7 +19,7 @@ static enum drop_reason encapsulate(struct worker *w, struct pkt *p, struct cryp
 	if (sa->iv) {
 		struct iv_count *c = &sa->iv->n[w->id];
 
-		seq = next_counter(c);
+		seq = iv_next(c);
 		if (!seq)
 			return DROP_OUT_IV_GONE;
 		esp_iv_put(inner - s->iv_len, &c->space, seq);

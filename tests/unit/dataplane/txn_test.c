@@ -323,6 +323,19 @@ static void exemptions_match_exactly(void **state)
 	world_fini(&w);
 }
 
+static void an_iv_space_ends_and_stays_ended(void **state)
+{
+	struct iv_count c = { .space = { .base = 1ull << 16, .max = 3 } };
+
+	(void)state;
+	assert_int_equal(iv_next(&c), 1);
+	assert_int_equal(iv_next(&c), 2);
+	assert_int_equal(iv_next(&c), 3);
+	assert_int_equal(iv_next(&c), 0);
+	assert_int_equal(iv_next(&c), 0);
+	assert_int_equal(c.last, 3);
+}
+
 static void take_note(void *arg, const struct dp_note *n)
 {
 	struct world *w = arg;
@@ -377,6 +390,7 @@ int main(void)
 		cmocka_unit_test(sender_ids_of_one_spi_have_one_length),
 		cmocka_unit_test(many_sas_are_found_and_too_many_refused),
 		cmocka_unit_test(exemptions_match_exactly),
+		cmocka_unit_test(an_iv_space_ends_and_stays_ended),
 		cmocka_unit_test(notes_are_told_once),
 	};
 
