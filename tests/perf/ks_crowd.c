@@ -43,7 +43,7 @@ struct crowd {
 	uint8_t rx[BATCH][4096];
 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "ks_crowd: %s\n", what);
 	exit(1);

@@ -26,7 +26,7 @@ static struct dp_msg *items; // of the transaction being read
 static size_t n_items;
 static int status;
 
-static void die(const char *what, const char *word)
+static _Noreturn void die(const char *what, const char *word)
 {
 	fprintf(stderr, "dp_ctl: %s: %s\n", what, word ? word : "");
 	exit(2);
