@@ -2,6 +2,7 @@
 // and thread (gm_io), become the configured user, serve.
 #include <getopt.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/crypto/crypto.h"
 #include "common/ctl/priv.h"
@@ -107,6 +108,7 @@ static int open_keylog(const char *path, struct gm_io_options *o)
 {
 	if (!path)
 		return 0;
+	umask(077);
 	o->keylog = fopen(path, "ae");
 	if (!o->keylog) {
 		log_err(MAIN, NULL, "cannot open %s: %s", path, strerror(errno));

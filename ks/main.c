@@ -2,6 +2,7 @@
 // threads (ks_io), become the configured user, serve.
 #include <getopt.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/crypto/crypto.h"
 #include "common/ctl/priv.h"
@@ -91,6 +92,7 @@ static int open_keylog(const char *path, struct ks_options *o)
 {
 	if (!path)
 		return 0;
+	umask(077);
 	o->keylog = fopen(path, "ae");
 	if (!o->keylog) {
 		log_err(MAIN, NULL, "cannot open %s: %s", path, strerror(errno));
