@@ -57,7 +57,8 @@ static void route(struct worker *w, struct pkts *l)
 // May p, which came through a protected port, come in? spi_in says how it came.
 static enum drop_reason may_arrive(struct worker *w, const struct pkt *p, const struct rule *rule)
 {
-	if (p->for_box && !p->spi_in && policy_exempts(w->policy, &p->ip, false))
+	if (p->for_box && !p->spi_in &&
+	    (policy_exempts(w->policy, &p->ip, false) || ip4_is_igmp(&p->ip)))
 		return DROP_COUNT;
 	if (!rule || rule->action == DP_CLEAR)
 		return p->spi_in ? DROP_IN_POLICY : DROP_COUNT;

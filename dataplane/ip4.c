@@ -108,6 +108,12 @@ bool ip4_is_group(uint32_t addr)
 	return addr >> 28 == 0xe || addr == 0xffffffff;
 }
 
+bool ip4_is_igmp(const struct ip4 *ip)
+{
+	return ip->proto == IP4_IGMP && ip->ttl == 1 && ip->dst >> 28 == 0xe &&
+	       !ip4_is_fragment(ip);
+}
+
 void ip4_cut_start(struct ip4_cutter *c, const uint8_t *pkt, const struct ip4 *ip, size_t mtu)
 {
 	*c = (struct ip4_cutter){ .pkt = pkt, .ip = *ip, .mtu = mtu };

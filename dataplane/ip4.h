@@ -15,6 +15,7 @@
 #define IP4_OFF_MASK  0x1fffu
 #define IP4_ICMP_MAX  576u // longest ICMP error, RFC 1812 4.3.2.3
 #define IP4_ESP	      50u
+#define IP4_IGMP      2u
 #define IP4_IPIP      4u
 #define ICMP_UNREACH  3u
 #define ICMP_NO_ROUTE 0u
@@ -63,6 +64,8 @@ void ip4_set_checksum(uint8_t *hdr, size_t hlen);
 void ip4_ttl_dec(uint8_t *hdr); // checksum follows, RFC 1624
 bool ip4_is_fragment(const struct ip4 *ip);
 bool ip4_is_group(uint32_t addr); // multicast or limited broadcast
+// IGMP as RFC 3376 4 has it: to a group address, TTL 1, so that no router passes it on.
+bool ip4_is_igmp(const struct ip4 *ip);
 
 // Fragments of a packet, in order; options that must be copied are (RFC 791 3.1).
 struct ip4_cutter {

@@ -7,7 +7,7 @@
 // set or NULL for clear, or the reason to drop it.
 static enum drop_reason judge(struct worker *w, struct pkt *p, const struct rule *rule)
 {
-	if (p->from_box && policy_exempts(w->policy, &p->ip, true)) {
+	if (p->from_box && (policy_exempts(w->policy, &p->ip, true) || ip4_is_igmp(&p->ip))) {
 		w->st.path[PATH_OUT_EXEMPT]++;
 		return DROP_COUNT;
 	}

@@ -125,12 +125,24 @@ static int queues_start(struct espd *d, struct port *p)
 	return err ? err : rte_eth_dev_start(p->ethdev);
 }
 
+// The kernel behind the TAP twin joins groups (rekeys, routing protocols) that the card has to hear.
+static void hear_groups(const struct port *p)
+{
+	int err = rte_eth_allmulticast_enable(p->ethdev);
+
+	if (err && err != -ENOTSUP) // what has no filter has no switch for it
+		log_warn(DP, NULL, "port %s: multicast reception: %s", p->conf->name,
+			 strerror(-err));
+}
+
 static int ethdev_start(struct espd *d, struct port *p)
 {
 	int err = ethdev_open(p);
 
 	if (!err)
 		err = queues_start(d, p);
+	if (!err)
+		hear_groups(p);
 	if (!err)
 		err = rte_eth_macaddr_get(p->ethdev, &p->mac);
 	if (err)

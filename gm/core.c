@@ -344,6 +344,15 @@ static void dispatch(struct gm *gm, mono_t now, const struct gm_event *ev, struc
 	}
 }
 
+size_t gm_listens(const struct gm *gm, struct endpoint out[GM_MAX_LISTENS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < gm->n_groups; i++)
+		n = gm_keks_listens(&gm->group[i]->keks, out, n);
+	return n;
+}
+
 void gm_step(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out *out)
 {
 	dispatch(gm, now, ev, out);

@@ -30,6 +30,9 @@ struct gm_event {
 	const char *group;
 };
 
+// The group addresses to listen to until the next step; returns how many.
+size_t gm_listens(const struct gm *gm, struct endpoint out[GM_MAX_LISTENS]);
+
 void gm_step(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out *out);
 
 // ---- for the rooms ----

@@ -110,6 +110,12 @@ static void program_group(struct gm *gm, struct gm_group *g, mono_t now, struct 
 			gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i],
 					 gm_server(gm, g, i).port);
 	}
+	for (size_t k = 0; k < g->keks.n; k++) {
+		const struct endpoint *to = &g->keks.kek[k].group;
+
+		for (size_t i = 0; to->addr.family && i < g->conf.n_servers; i++)
+			gm_policy_exempt(p, &to->addr, &g->conf.server[i], to->port);
+	}
 	if (!g->registered)
 		return;
 	gm_policy_add(p, now, &in, &want_sid);

@@ -60,6 +60,7 @@ void gm_io_event(struct gm_io *io, const struct gm_event *ev)
 		dh_thread_add(io->dh, o.dh[i]);
 	o.n_dh = 0;
 	arm_timer(io, o.deadline);
+	mcast_sync(io->mcast);
 	if (o.program)
 		espd_link_program(io->espd, o.program);
 	gm_out_clear(&o);
@@ -83,7 +84,7 @@ static void on_dh_done(void *arg, struct dh_job *job)
 	gm_io_event(arg, &ev);
 }
 
-static void on_datagram(evutil_socket_t fd, short what, void *arg)
+void gm_io_on_datagram(evutil_socket_t fd, short what, void *arg)
 {
 	static uint8_t buf[GM_DATAGRAM_MAX];
 	struct gm_io *io = arg;
@@ -183,7 +184,7 @@ static int add(struct event **e, struct gm_io *io, evutil_socket_t fd, short wha
 
 static int add_events(struct gm_io *io)
 {
-	int err = add(&io->udp, io, io->fd, EV_READ | EV_PERSIST, on_datagram);
+	int err = add(&io->udp, io, io->fd, EV_READ | EV_PERSIST, gm_io_on_datagram);
 
 	err = err ? err : add(&io->timer, io, -1, 0, on_timer);
 	err = err ? err : add(&io->term, io, SIGTERM, EV_SIGNAL | EV_PERSIST, on_end);
@@ -213,6 +214,9 @@ static int open_all(struct gm_io *io, const struct gm_conf *c)
 	err = add_events(io);
 	if (err)
 		return failed("events", err);
+	err = mcast_new(io, &io->mcast);
+	if (err)
+		return failed("group addresses", err);
 	err = espd_link_new(io, c->espd, &io->espd);
 	if (err)
 		return failed("espd", err);
@@ -268,6 +272,7 @@ void gm_io_free(struct gm_io *io)
 {
 	ctl_server_free(io->ctl);
 	espd_link_free(io->espd);
+	mcast_free(io->mcast);
 	dh_thread_free(io->dh);
 	event_end(io->udp);
 	event_end(io->timer);

@@ -1,6 +1,7 @@
 // gm/gm_io.h - gmd's edge: sockets, time, threads and signals around gm_step.
 //
 //	UDP port, timer, signals     gm_io.c
+//	group addresses              mcast_io.c
 //	espd                         espd_io.c
 //	Diffie-Hellman               dh_io.c, one thread beside the loop
 //	control socket               ctl_io.c

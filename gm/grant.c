@@ -249,13 +249,16 @@ static bool sig_key_read(const struct gdoi_kd_kek *kd, struct gm_kek *out, const
 	return true;
 }
 
-static bool is_multicast(const struct gdoi_id *dst)
+// Where rekeys come to when that is no member's own address. Port 0 says nothing (RFC 6407 5.3).
+static struct endpoint group_of(const struct gdoi_id *dst)
 {
 	struct endpoint e;
 
-	if (!gdoi_id_to_endpoint(dst, &e))
-		return false;
-	return e.addr.family == 4 ? e.addr.b[0] >> 4 == 0xe : e.addr.b[0] == 0xff;
+	if (!gdoi_id_to_endpoint(dst, &e) || !addr_is_multicast(&e.addr))
+		return (struct endpoint){ 0 };
+	if (e.port == 0)
+		e.port = GDOI_PORT;
+	return e;
 }
 
 bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm_kek *out,
@@ -270,7 +273,7 @@ bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struc
 		.sig_hash = kek_sig_hash(sak),
 		.sig_alg = kek_sig(sak),
 		.ack = sak->ack,
-		.multicast = is_multicast(&sak->dst),
+		.group = group_of(&sak->dst),
 		.life_s = sak->life_s ? sak->life_s : KEK_LIFE_DEFAULT_S,
 	};
 	memcpy(out->spi, sak->spi, sizeof(out->spi));

@@ -24,6 +24,12 @@ void espd_link_program(struct espd_link *l, const struct gm_program *p);
 typedef void espd_stats_done(void *arg, const struct gm_dp_stats *s);
 void espd_link_stats(struct espd_link *l, espd_stats_done *done, void *arg);
 
+// ---- mcast_io.c: the group addresses that rekeys come to ----
+struct mcast;
+MUST_CHECK int mcast_new(struct gm_io *io, struct mcast **out);
+void mcast_free(struct mcast *m);
+void mcast_sync(struct mcast *m); // after every step: listens where the core wants to
+
 // ---- ctl_io.c ----
 extern const struct ctl_cmd gm_ctl_cmds[]; // their arg: struct gm_io
 
@@ -36,8 +42,10 @@ struct gm_io {
 	struct event *udp, *timer, *term, *intr, *hup;
 	struct dh_thread *dh;
 	struct espd_link *espd;
+	struct mcast *mcast;
 	struct ctl_server *ctl;
 };
 
 // Runs a step and performs what it asks for.
 void gm_io_event(struct gm_io *io, const struct gm_event *ev);
+void gm_io_on_datagram(evutil_socket_t fd, short what, void *io); // libevent's form

@@ -53,6 +53,7 @@ void gm_keks_put(struct gm_keks *k, mono_t now, const struct gm_kek *kek)
 		held->seq = MAX_OF(held->seq, kek->seq);
 		held->closed = false;
 		held->ack = kek->ack;
+		held->group = kek->group;
 		held->life_s = kek->life_s;
 		held->dies = mono_add_s(now, kek->life_s);
 		return;
@@ -92,6 +93,20 @@ mono_t gm_keks_next(const struct gm_keks *k)
 	for (size_t i = 0; i < GM_MAX_ACKS_QUEUED; i++)
 		next = mono_min(next, k->ack[i].at);
 	return next;
+}
+
+size_t gm_keks_listens(const struct gm_keks *k, struct endpoint out[GM_MAX_LISTENS], size_t n)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		const struct endpoint *e = &k->kek[i].group;
+		bool there = false;
+
+		for (size_t j = 0; j < n; j++)
+			there = there || endpoint_eq(&out[j], e);
+		if (e->addr.family && !there && n < GM_MAX_LISTENS)
+			out[n++] = *e;
+	}
+	return n;
 }
 
 // ---- acknowledgements, RFC 8263 ----

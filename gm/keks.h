@@ -19,6 +19,7 @@ struct gm_out;
 #define GM_ACK_SPACING_MS  250	// between answers to the same repetition
 #define GM_ACK_MAX	   160	// octets
 #define GM_MAX_ACKS_QUEUED 4
+#define GM_MAX_LISTENS	   64
 
 struct gm_seen_push {
 	uint8_t hash[32]; // SHA-256 of the datagram
@@ -31,9 +32,9 @@ struct gm_kek {
 	enum cipher_alg cipher;
 	enum hash_alg sig_hash;
 	enum sign_alg sig_alg;
-	uint16_t ack; // enum gdoi_ack, 0 none
-	bool multicast;
-	bool closed; // deleted or replaced long ago: repetitions only
+	uint16_t ack;	       // enum gdoi_ack, 0 none
+	struct endpoint group; // that rekeys are sent to; family 0: to our own address
+	bool closed;	       // deleted or replaced long ago: repetitions only
 	uint32_t life_s;
 	mono_t dies;
 	uint32_t seq; // last accepted
@@ -75,6 +76,10 @@ void gm_keks_put(struct gm_keks *k, mono_t now, const struct gm_kek *kek);
 void gm_keks_age(struct gm_keks *k, mono_t now);
 mono_t gm_keks_next(const struct gm_keks *k);
 void gm_keks_send_acks(struct gm_keks *k, mono_t now, struct gm_out *out);
+
+// Adds the group addresses that rekeys of these KEKs come to, each once; returns how many there are
+// now, at most GM_MAX_LISTENS.
+size_t gm_keks_listens(const struct gm_keks *k, struct endpoint out[GM_MAX_LISTENS], size_t n);
 
 // The acknowledgement of a PUSH, RFC 8263 3. False for a type we cannot answer.
 bool gm_ack_build(const struct gm_kek *kek, const struct gdoi_wire_opts *o, uint32_t seq,

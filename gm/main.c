@@ -145,7 +145,7 @@ static int serve(const struct args *a)
 	}
 	if (gm_io_new(&options, conf, &io))
 		return 1;
-	err = priv_drop(user);
+	err = priv_drop_but_ports(user);
 	if (err)
 		log_err(MAIN, NULL, "cannot become user \"%s\": %s", user, strerror(-err));
 	else

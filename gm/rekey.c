@@ -16,9 +16,9 @@ static void ack_send(struct gm *gm, struct gm_group *g, const struct gm_kek *kek
 	if (!gm_ack_build(kek, &g->ike.wire, seq, &gm->conf->address, a.msg, sizeof(a.msg), &a.len))
 		return;
 	g->n.acks++;
-	if (kek->multicast)
+	if (kek->group.addr.family)
 		a.at = mono_add_ms(now, (int64_t)rng_range(gm->rng, 0, GM_ACK_JITTER_MS));
-	for (size_t i = 0; kek->multicast && i < GM_MAX_ACKS_QUEUED; i++) {
+	for (size_t i = 0; kek->group.addr.family && i < GM_MAX_ACKS_QUEUED; i++) {
 		if (mono_is_never(k->ack[i].at)) {
 			k->ack[i] = a;
 			return;

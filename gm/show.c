@@ -143,7 +143,7 @@ static void kek_text(struct ctl_text *t, const struct gm_group *g, mono_t now)
 		return;
 	}
 	ctl_text_add(t, "    Rekey Transport Type     : %s\n",
-		     k->multicast ? "Multicast" : "Unicast");
+		     k->group.addr.family ? "Multicast" : "Unicast");
 	ctl_text_add(t, "    Lifetime (secs)          : %u\n", mono_left_s(k->dies, now));
 	ctl_text_add(t, "    Encrypt Algorithm        : AES\n");
 	ctl_text_add(t, "    Key Size                 : %u\n", k->key.len * 8u);
@@ -188,14 +188,17 @@ static json_t *teks_json(const struct gm_group *g, mono_t now)
 
 static json_t *kek_json(const struct gm_kek *k, mono_t now)
 {
-	char spi[2 * GDOI_KEK_SPI_LEN + 1];
+	char spi[2 * GDOI_KEK_SPI_LEN + 1], group[ENDPOINT_STRLEN];
 
 	if (!k)
 		return json_null();
 	spi_hex(k, spi);
-	return json_pack("{s:s,s:I,s:I,s:s,s:b}", "spi", spi, "remaining_s",
+	return json_pack("{s:s,s:I,s:I,s:s,s:b,s:s,s:s?}", "spi", spi, "remaining_s",
 			 (json_int_t)mono_left_s(k->dies, now), "seq", (json_int_t)k->seq,
-			 "algorithm", cipher_name(k->cipher), "ack_requested", k->ack != 0);
+			 "algorithm", cipher_name(k->cipher), "ack_requested", k->ack != 0,
+			 "transport", k->group.addr.family ? "multicast" : "unicast",
+			 "group_address",
+			 k->group.addr.family ? endpoint_str(&k->group, group) : NULL);
 }
 
 // ---- show crypto gdoi ----
@@ -248,13 +251,17 @@ static void registration_text(struct ctl_text *t, const struct gm *gm, const str
 
 static void rekeys_text(struct ctl_text *t, const struct gm_group *g, mono_t now)
 {
+	const struct gm_kek *kek = gm_keks_current(&g->keks);
 	bool any = !mono_is_never(g->n.last_rekey);
 	char a[ADDR_STRLEN], ago[24];
 
 	ctl_text_add(t, "       Last rekey from       : %s\n",
 		     any ? addr_str(&g->n.last_rekey_from, a) : "0.0.0.0");
 	ctl_text_add(t, "       Last rekey seq num    : %u\n", g->n.last_seq);
-	ctl_text_add(t, "       Unicast rekey received: %u\n", g->n.rekeys);
+	ctl_text_add(t, "       %-22s: %u\n",
+		     kek && kek->group.addr.family ? "Multicast rekey rcvd"
+						   : "Unicast rekey received",
+		     g->n.rekeys);
 	ctl_text_add(t, "       Rekey ACKs sent       : %u\n", g->n.acks);
 	if (any) {
 		hms(ago, g->n.last_rekey, now);
@@ -379,7 +386,7 @@ void gm_show_rekey_text(struct ctl_text *t, const struct gm *gm, mono_t now)
 		const struct gm_kek *k = gm_keks_current(&g->keks);
 
 		ctl_text_add(t, "Group %s (%s)\n", g->conf.name,
-			     k && k->multicast ? "Multicast" : "Unicast");
+			     k && k->group.addr.family ? "Multicast" : "Unicast");
 		ctl_text_add(t, "    Number of Rekeys received (cumulative)       : %u\n",
 			     g->n.rekeys);
 		ctl_text_add(t, "    Number of Rekeys received after registration : %u\n",

@@ -32,6 +32,11 @@ uint8_t addr_bits(const struct addr *a)
 	return (uint8_t)(addr_len(a) * 8);
 }
 
+bool addr_is_multicast(const struct addr *a)
+{
+	return a->family == 4 ? a->b[0] >> 4 == 0xe : a->family == 6 && a->b[0] == 0xff;
+}
+
 struct addr addr_from_bytes(const uint8_t *b, size_t len)
 {
 	struct addr a = { 0 };

@@ -39,6 +39,8 @@ struct addr addr_from_bytes(const uint8_t *b, size_t len); // len 4 or 16, else 
 struct addr addr_from_v4(uint32_t host_order);
 uint32_t addr_to_v4(const struct addr *a); // host order; family must be 4
 
+bool addr_is_multicast(const struct addr *a);
+
 // Text to value. -EINVAL when the text is not exactly one address or prefix ("10.1.0.0/16"; host
 // bits must be zero, a bare address is a /32 or /128; "any" is 0.0.0.0/0).
 MUST_CHECK int addr_parse(const char *text, struct addr *out);

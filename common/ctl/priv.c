@@ -1,9 +1,11 @@
 #include "common/ctl/priv.h"
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void priv_harden(void)
@@ -15,12 +17,10 @@ void priv_harden(void)
 	setrlimit(RLIMIT_CORE, &none);
 }
 
-int priv_drop(const char *user)
+static int become(const char *user)
 {
 	const struct passwd *pw;
 
-	if (!user || !*user)
-		return 0;
 	pw = getpwnam(user);
 	if (!pw)
 		return -ENOENT;
@@ -31,4 +31,26 @@ int priv_drop(const char *user)
 		return -errno;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); // a change of uid resets it
 	return 0;
+}
+
+int priv_drop(const char *user)
+{
+	return user && *user ? become(user) : 0;
+}
+
+int priv_drop_but_ports(const char *user)
+{
+	struct __user_cap_header_struct hdr = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	int err;
+
+	if (!user || !*user || geteuid() != 0)
+		return priv_drop(user);
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return -errno;
+	err = become(user);
+	if (err || geteuid() == 0)
+		return err;
+	caps[0].permitted = caps[0].effective = 1u << CAP_NET_BIND_SERVICE;
+	return syscall(SYS_capset, &hdr, caps) < 0 ? -errno : 0;
 }

@@ -8,3 +8,6 @@ void priv_harden(void);
 // Become user (its uid, gid, no supplementary groups), keeping no capabilities. A name of NULL or
 // "" or the present user changes nothing. -ENOENT: no such user; -EPERM: not root.
 MUST_CHECK int priv_drop(const char *user);
+// The same, but ports below 1024 can still be opened later (a group address to listen on is known
+// only when a key server names it).
+MUST_CHECK int priv_drop_but_ports(const char *user);

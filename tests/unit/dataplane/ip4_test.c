@@ -52,6 +52,27 @@ static void parse_reads_every_field(void **state)
 	free(b);
 }
 
+static void igmp_is_told_from_what_a_router_would_pass_on(void **state)
+{
+	struct ip4 ip = { .proto = IP4_IGMP, .ttl = 1, .dst = 0xe0000016 };
+
+	(void)state;
+	assert_true(ip4_is_igmp(&ip)); // a report, to all routers
+	ip.dst = 0xefc00101;
+	assert_true(ip4_is_igmp(&ip)); // version 2, to the group itself
+	ip.ttl = 2;
+	assert_false(ip4_is_igmp(&ip));
+	ip.ttl = 1;
+	ip.dst = 0x0a010002;
+	assert_false(ip4_is_igmp(&ip));
+	ip.dst = 0xe0000016;
+	ip.frag = IP4_MF;
+	assert_false(ip4_is_igmp(&ip));
+	ip.frag = 0;
+	ip.proto = 17;
+	assert_false(ip4_is_igmp(&ip));
+}
+
 static void parse_refuses_every_truncation(void **state)
 {
 	uint8_t *whole = packet(64, 24, 6, 0);
@@ -243,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(header_of_rfc_1071_kind_sums_to_zero),
 		cmocka_unit_test(parse_reads_every_field),
+		cmocka_unit_test(igmp_is_told_from_what_a_router_would_pass_on),
 		cmocka_unit_test(parse_refuses_every_truncation),
 		cmocka_unit_test(parse_names_what_is_wrong),
 		cmocka_unit_test(later_fragments_have_opaque_ports),

@@ -403,6 +403,42 @@ static void a_new_kek_takes_over_with_its_own_counter(void **state)
 	assert_int_equal(w.g->keks.kek[0].seq, 1);
 }
 
+// Dataplane exempt: the group address, from that key server, at that port.
+static bool lets_in(const struct gm_program *p, const struct endpoint *group)
+{
+	for (size_t i = 0; i < p->n_exempts; i++) {
+		const struct dp_exempt *e = &p->exempt[i];
+
+		if (memcmp(e->local, group->addr.b, 4) == 0 && e->port == group->port &&
+		    memcmp(e->remote, ks->at.addr.b, 4) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void a_group_address_is_listened_to_for_as_long_as_its_kek_lives(void **state)
+{
+	const struct endpoint group = { addr_from_v4(0xefc00101), 8848 };
+	struct endpoint at[GM_MAX_LISTENS];
+	struct test_kek next;
+
+	(void)state;
+	world_dp_up(&w, 1, 0);
+	assert_int_equal(gm_listens(w.gm, at), 0);
+	test_kek_make(&next, &ks->rng, "OTHER");
+	next.group = group;
+	test_push_begin(&push, &ks->kek);
+	test_push_body(&push, ks, 6, NULL, 1, tek, &next);
+	world_datagram(&w, &ks->at, test_push_seal(&push, ks, &ks->kek, NULL));
+	assert_int_equal(gm_listens(w.gm, at), 1);
+	assert_true(endpoint_eq(&at[0], &group));
+	assert_true(lets_in(w.program, &group));
+
+	w.cut = true; // nobody renews it
+	world_until(&w, 86400 + 60);
+	assert_int_equal(gm_listens(w.gm, at), 0);
+}
+
 static void a_kek_of_the_present_spi_with_another_key_is_refused(void **state)
 {
 	struct test_kek same = ks->kek;
@@ -543,7 +579,7 @@ static void an_answer_with_a_key_tree_is_left_out_and_the_push_accepted(void **s
 static void multicast_answers_are_spread(void **state)
 {
 	(void)state;
-	w.g->keks.kek[0].multicast = true;
+	w.g->keks.kek[0].group = (struct endpoint){ addr_from_v4(0xefc00101), 848 };
 	world_datagram(&w, &ks->at, make(6, NULL));
 	assert_int_equal(w.n_acks, 0);
 	world_until(&w, 2);
@@ -716,6 +752,7 @@ int main(void)
 		T(an_unknown_attribute_installs_nothing_of_the_push),
 		T(a_known_spi_with_another_key_is_refused),
 		T(a_new_kek_takes_over_with_its_own_counter),
+		T(a_group_address_is_listened_to_for_as_long_as_its_kek_lives),
 		T(a_kek_of_the_present_spi_with_another_key_is_refused),
 		T(a_kek_only_push_is_accepted),
 		T(a_delete_of_one_spi_leaves_the_others),

@@ -101,7 +101,7 @@ void test_ks_fill_sak(const struct test_kek *kek, struct gdoi_sak *out)
 	*out = (struct gdoi_sak){
 		.ip_proto = 17,
 		.src = gdoi_id_of_endpoint(&any),
-		.dst = gdoi_id_of_endpoint(&any),
+		.dst = gdoi_id_of_endpoint(kek->group.addr.family ? &kek->group : &any),
 		.alg = GDOI_KEK_AES,
 		.key_bits = 256,
 		.life_s = 86400,

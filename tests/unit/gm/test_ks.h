@@ -26,6 +26,7 @@ struct test_kek {
 	uint32_t seq;	   // of the last PUSH
 	const char *label; // of the signing key
 	uint16_t ack;
+	struct endpoint group; // rekeys go there; family 0: to the member
 };
 
 struct test_ks {

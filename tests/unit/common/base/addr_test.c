@@ -82,6 +82,22 @@ static void neighbours_stop_at_the_ends(void **state)
 	assert_false(addr_prev(&first, &n));
 }
 
+static void multicast_begins_at_224_and_ends_at_239(void **state)
+{
+	struct addr below = A("223.255.255.255"), first = A("224.0.0.0"),
+		    last = A("239.255.255.255"), above = A("240.0.0.0"), six = A("ff05::1"),
+		    link = A("fe80::1"), none = { 0 };
+
+	(void)state;
+	assert_false(addr_is_multicast(&below));
+	assert_true(addr_is_multicast(&first));
+	assert_true(addr_is_multicast(&last));
+	assert_false(addr_is_multicast(&above));
+	assert_true(addr_is_multicast(&six));
+	assert_false(addr_is_multicast(&link));
+	assert_false(addr_is_multicast(&none));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -89,6 +105,7 @@ int main(void)
 		cmocka_unit_test(bad_text_is_refused),
 		cmocka_unit_test(prefix_knows_its_members),
 		cmocka_unit_test(range_is_a_prefix_only_when_it_is),
+		cmocka_unit_test(multicast_begins_at_224_and_ends_at_239),
 		cmocka_unit_test(neighbours_stop_at_the_ends),
 	};
 
