@@ -22,6 +22,7 @@ clean_up() {
 		done
 	fi
 	lab_down
+	[ -z "${failure:-}" ] || printf 'FAILED: %s\n' "$failure" # again, below all that
 	exit $status
 }
 trap clean_up EXIT
@@ -29,7 +30,8 @@ trap 'exit 130' INT TERM
 
 ok() { printf 'ok: %s\n' "$*"; }
 fail() {
-	printf 'FAILED: %s\n' "$*"
+	failure=$*
+	printf 'FAILED: %s\n' "$failure"
 	exit 1
 }
 check() { # TEXT COMMAND…
