@@ -261,13 +261,24 @@ const char *suite_tek_words(const struct suite_tek *s, char buf[SUITE_TEK_STRLEN
 	return buf;
 }
 
+// "esp-aes 128 …" is the same as "esp-aes …", and people write both.
+static bool is_default_spelled_out(const struct suite_tek *s, const char *words, const char *text)
+{
+	static const char plain[] = "esp-aes ", spelled[] = "esp-aes 128 ";
+
+	return s->key_bits == 128 && strncmp(words, plain, strlen(plain)) == 0 &&
+	       strncmp(text, spelled, strlen(spelled)) == 0 &&
+	       strcmp(words + strlen(plain), text + strlen(spelled)) == 0;
+}
+
 const struct suite_tek *suite_tek_named(const char *name_or_words)
 {
 	char words[SUITE_TEK_STRLEN];
 
 	for (size_t i = 0; i < N_ELEMS(teks); i++) {
 		if (strcmp(teks[i].name, name_or_words) == 0 ||
-		    strcmp(suite_tek_words(&teks[i], words), name_or_words) == 0)
+		    strcmp(suite_tek_words(&teks[i], words), name_or_words) == 0 ||
+		    is_default_spelled_out(&teks[i], words, name_or_words))
 			return &teks[i];
 	}
 	return NULL;

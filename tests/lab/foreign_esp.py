@@ -29,8 +29,7 @@ def teks():
 def split(alg, key):
     if alg.startswith("esp-gcm"):
         return key, b""
-    length = int(alg.split()[1]) // 8
-    return key[:length], key[length:]
+    return key[:-32], key[-32:]  # HMAC-SHA-256
 
 
 def association(spi, src, dst):

@@ -13,13 +13,13 @@ for transform in "esp-gcm 128" "esp-gcm 256" "esp-aes 128 esp-sha256-hmac"; do
 	lab_capture_stop core gm1
 	python=/usr/bin/python3 # where Debian's scapy is
 	check "tshark opens all of it" $python "$lab_top/tests/lab/foreign_esp.py" tshark \
-		"$LAB_DIR/gm1/gmd.keylog" "$LAB_DIR/core.pcap" 10
+		"$LAB_DIR/ks1/ksd.keylog" "$LAB_DIR/core.pcap" 10
 	check "scapy opens all of it" $python "$lab_top/tests/lab/foreign_esp.py" scapy \
-		"$LAB_DIR/gm1/gmd.keylog" "$LAB_DIR/core.pcap" 10
+		"$LAB_DIR/ks1/ksd.keylog" "$LAB_DIR/core.pcap" 10
 
 	lab_capture_start h1 eth0 "$LAB_DIR/h1.pcap" 'icmp[0] = 8'
 	check "scapy builds packets from h2 to h1" lab_in core $python \
-		"$lab_top/tests/lab/foreign_esp.py" send "$LAB_DIR/gm1/gmd.keylog" "$LAB_DIR/core.pcap" 3
+		"$lab_top/tests/lab/foreign_esp.py" send "$LAB_DIR/ks1/ksd.keylog" "$LAB_DIR/core.pcap" 3
 	arrived() { [ "$(tcpdump -n -A -r "$LAB_DIR/h1.pcap" 2>/dev/null | grep -c 'built by scapy')" = "$1" ]; }
 	check "espd opens them for h1, with a spoiled one dropped" lab_until 5 arrived 3
 	check "the spoiled one is counted" lab_json_holds gm1 'show crypto gdoi gm dataplane counters' \

@@ -32,6 +32,10 @@ static void a_suite_is_found_by_what_show_prints_and_by_what_is_typed(void **sta
 	assert_int_equal(s->key_bits, 128);
 	assert_true(s->weak);
 	assert_null(suite_tek_named("esp-aes"));
+	// The default key length may be written out.
+	assert_ptr_equal(suite_tek_named("esp-aes 128 esp-sha256-hmac"),
+			 suite_tek_named("esp-aes esp-sha256-hmac"));
+	assert_null(suite_tek_named("esp-aes 128"));
 }
 
 static void every_suite_is_found_again_from_its_numbers(void **state)
