@@ -2,11 +2,12 @@
 
 #include <string.h>
 
-#include "common/ike/info.h"
 #include "common/ike/keylog.h"
 #include "ks/fanout.h"
+#include "ks/phase1.h"
 #include "ks/pull.h"
 #include "ks/rekey.h"
+#include "ks/session.h"
 #include "ks/timers.h"
 
 #define DROP_LOG_MS 10000
@@ -99,128 +100,9 @@ void ks_drop_ike(struct ks *ks, mono_t now, enum ike_reason why, const struct en
 		tell_drop(&ks->ike_log[why], now, ev, ike_reason_name(why), from, detail, out);
 }
 
-// ---- phase 1 ----
-
-struct call {
-	struct ks *ks;
-	mono_t now;
-	const struct ks_event *ev;
-	struct ks_out *out;
-};
-
-void ks_sa_drop(struct ks *ks, struct ike_sa *sa)
-{
-	ks_session_close(sa);
-	ike_table_drop(&ks->sas, sa);
-}
-
-static void tell_established(const struct ike_sa *sa, struct ks_out *out)
-{
-	struct isakmp_id id = ike_id_view(&sa->peer_id);
-	char peer[ENDPOINT_STRLEN], name[ISAKMP_ID_STRLEN], suite[IKE_PROPOSAL_STRLEN];
-	struct logctx who;
-
-	logctx_set(&who, "peer=%s", endpoint_str(&sa->peer, peer));
-	ks_out_event(out, EV_IKE_ESTABLISHED, &who, "identity=%.100s suite=%s",
-		     isakmp_id_str(&id, name), ike_proposal_str(&sa->suite, suite));
-}
-
-// What one step of phase 1 asks for. sa may be NULL (a stranger's datagram); it may be gone
-// afterwards.
-static void carry_out(struct ks *ks, mono_t now, struct ike_sa *sa, const struct endpoint *local,
-		      const struct endpoint *from, struct ike_out *o, struct ks_out *out)
-{
-	if (o->msg_len > 0)
-		ks_out_send_copy(out, local, &o->to, BYTES(o->msg, o->msg_len));
-	if (o->dh)
-		ks_out_dh(out, o->dh, sa->cky_i, sa->cky_r);
-	if (o->refused != IKE_R_OK)
-		ks_drop_ike(ks, now, o->refused, from, o->detail, out);
-	if (o->established) {
-		ks->n_phase1++;
-		ks_session_touch(sa, now);
-		tell_established(sa, out);
-	}
-	if (o->dead) {
-		if (o->refused == IKE_R_OK && sa->reason != IKE_R_EXPIRED)
-			ks_drop_ike(ks, now, sa->reason, &sa->peer, NULL, out);
-		ks_sa_drop(ks, sa);
-	}
-}
-
-void ks_sa_timer(struct ks *ks, struct ike_sa *sa, mono_t now, struct ks_out *out)
-{
-	struct ike_event ev = { .kind = IKE_EV_TIMER };
-	struct ike_out o;
-
-	ike_sa_step(sa, now, &ev, &o);
-	carry_out(ks, now, sa, ks_session_local(sa), &sa->peer, &o, out);
-}
-
-static void new_sa(struct call *c, struct ike_sa *sa, struct ike_out *o)
-{
-	if (ike_table_put(&c->ks->sas, sa)) {
-		dh_job_free(o->dh);
-		ike_sa_fini(sa);
-		free(sa);
-		ks_drop(c->ks, c->now, KS_DROP_TABLE_FULL, &c->ev->from, NULL, c->out);
-		return;
-	}
-	ks_session_open(sa, &c->ev->to, c->now);
-	carry_out(c->ks, c->now, sa, &c->ev->to, &c->ev->from, o, c->out);
-}
-
-static void main_mode_in(struct call *c, const struct isakmp_hdr *hdr)
-{
-	const struct ks_event *ev = c->ev;
-	struct ike_sa *sa = ike_table_find(&c->ks->sas, hdr->cky_i, hdr->cky_r);
-	struct ike_event in = { .kind = IKE_EV_DATAGRAM,
-				.datagram = ev->datagram,
-				.from = ev->from };
-	struct ike_out o;
-
-	if (sa) {
-		ike_sa_step(sa, c->now, &in, &o);
-		carry_out(c->ks, c->now, sa, ks_session_local(sa), &ev->from, &o, c->out);
-		return;
-	}
-	ike_halfopen_in(&c->ks->halfopen, &c->ks->ike, c->now, ev->datagram, &ev->from, &o, &sa);
-	if (sa)
-		new_sa(c, sa, &o);
-	else
-		carry_out(c->ks, c->now, NULL, &ev->to, &ev->from, &o, c->out);
-}
-
-// ---- informational ----
-
-static void info_in(struct call *c, const struct isakmp_hdr *hdr)
-{
-	const struct ks_event *ev = c->ev;
-	struct ike_sa *sa = ike_table_find(&c->ks->sas, hdr->cky_i, hdr->cky_r);
-	const char *detail = NULL;
-	struct ike_info info;
-	enum ike_reason r;
-
-	if (!(hdr->flags & ISAKMP_FLAG_E)) {
-		ks_drop(c->ks, c->now, KS_DROP_INFO_CLEAR, &ev->from, NULL, c->out);
-		return;
-	}
-	if (!sa || sa->state != IKE_ESTABLISHED || ev->datagram.len > IKE_DGRAM_MAX) {
-		ks_drop(c->ks, c->now, KS_DROP_INFO_NO_SA, &ev->from, NULL, c->out);
-		return;
-	}
-	r = ike_info_open(sa, hdr, ev->datagram, c->ks->plain, &info, &detail);
-	if (r != IKE_R_OK)
-		ks_drop_ike(c->ks, c->now, r, &ev->from, detail, c->out);
-	else if (info.deletes_sa)
-		ks_sa_drop(c->ks, sa);
-	else
-		ks_session_touch(sa, c->now);
-}
-
 // ---- datagrams ----
 
-static void datagram_in(struct call *c)
+static void datagram_in(struct ks_call *c)
 {
 	const struct ks_event *ev = c->ev;
 	struct rd_err err = { NULL };
@@ -233,10 +115,10 @@ static void datagram_in(struct call *c)
 	}
 	switch (hdr.exchange) {
 	case ISAKMP_XCH_MAIN:
-		main_mode_in(c, &hdr);
+		ks_main_mode_in(c, &hdr);
 		break;
 	case ISAKMP_XCH_INFO:
-		info_in(c, &hdr);
+		ks_info_in(c, &hdr);
 		break;
 	case GDOI_XCH_PULL:
 		ks_pull_in(c->ks, c->now, &hdr, ev->datagram, &ev->from, &ev->to, c->out);
@@ -247,21 +129,6 @@ static void datagram_in(struct call *c)
 	default:
 		ks_drop(c->ks, c->now, KS_DROP_EXCHANGE, &ev->from, NULL, c->out);
 	}
-}
-
-static void dh_done(struct call *c)
-{
-	const struct ks_dh *dh = &c->ev->dh;
-	struct ike_sa *sa = ike_table_find(&c->ks->sas, dh->cky_i, dh->cky_r);
-	struct ike_event in = { .kind = IKE_EV_DH_DONE, .dh = dh->job };
-	struct ike_out o;
-
-	if (!sa) {
-		dh_job_free(dh->job);
-		return;
-	}
-	ike_sa_step(sa, c->now, &in, &o);
-	carry_out(c->ks, c->now, sa, ks_session_local(sa), &sa->peer, &o, c->out);
 }
 
 // ---- configuration ----
@@ -377,7 +244,7 @@ static void append_answer(struct ks_out *out, const char *text)
 	snprintf(out->answer + n, sizeof(out->answer) - n, "%s%s", n ? "\n" : "", text);
 }
 
-static void rekey_command(struct call *c)
+static void rekey_command(struct ks_call *c)
 {
 	char why[128];
 
@@ -425,6 +292,9 @@ int ks_init(struct ks *ks, struct rng *rng, const struct ks_options *options, mo
 	int err;
 
 	*ks = (struct ks){ .rng = rng, .sweep = MONO_NEVER };
+	ks->unproven.seed = rng_u32(rng);
+	ks->unproven.max = (uint32_t)options->n_sas / 2;
+	ks->unproven.max_per_source = (uint32_t)options->per_source;
 	ks->ike.rng = rng;
 	ks->ike.wire = gdoi_wire_opts_default();
 	ks->ike.wire.sid_without_request = true;
@@ -467,7 +337,7 @@ void ks_fini(struct ks *ks)
 
 void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out *out)
 {
-	struct call c = { ks, now, ev, out };
+	struct ks_call c = { ks, now, ev, out };
 
 	ks_out_reset(out);
 	switch (ev->kind) {
@@ -478,7 +348,7 @@ void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out
 		datagram_in(&c);
 		break;
 	case KS_EV_DH_DONE:
-		dh_done(&c);
+		ks_dh_done(&c);
 		break;
 	case KS_EV_TIMER:
 		ks_timers_run(ks, now, out);

@@ -26,7 +26,7 @@ struct ks_event {
 struct ks_options {
 	size_t n_sas;	   // phase 1 SAs
 	size_t n_halfopen; // handshakes before message 3
-	size_t per_source;
+	size_t per_source; // of these, and of phase 1 SAs that have not stood yet
 #if CONCLAVE_KEYLOG
 	FILE *keylog; // borrowed; NULL: none
 #endif
@@ -47,7 +47,3 @@ void ks_drop(struct ks *ks, mono_t now, enum ks_drop why, const struct endpoint 
 	     const char *detail, struct ks_out *out);
 void ks_drop_ike(struct ks *ks, mono_t now, enum ike_reason why, const struct endpoint *from,
 		 const char *detail, struct ks_out *out);
-
-// For timers.c.
-void ks_sa_drop(struct ks *ks, struct ike_sa *sa);
-void ks_sa_timer(struct ks *ks, struct ike_sa *sa, mono_t now, struct ks_out *out);

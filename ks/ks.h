@@ -28,6 +28,7 @@
 	X(SHORT, "malformed") /* no ISAKMP header of version 1 */                                  \
 	X(EXCHANGE, "unknown-exchange")                                                            \
 	X(TABLE_FULL, "phase1-table-full")                                                         \
+	X(UNPROVEN, "phase1-too-many-unproven") /* from this source, or in all */                  \
 	X(INFO_NO_SA, "info-unknown-cookie")                                                       \
 	X(INFO_CLEAR, "info-in-clear")	     /* not believed, not answered */                      \
 	X(PULL_NO_SA, "pull-unknown-cookie") /* no established phase 1 SA */                       \
@@ -98,7 +99,15 @@ struct ks_group {
 	uint64_t registrations;
 };
 
-struct ks_session; // pull.c
+struct ks_session; // session.h
+
+// Peers whose phase 1 has cost us a Diffie-Hellman and who have not shown their key: counted by a
+// hash of their address, so that one source cannot take the places of all.
+#define KS_UNPROVEN_BUCKETS 4096
+struct ks_unproven {
+	uint32_t seed, n, max, max_per_source;
+	uint16_t by_source[KS_UNPROVEN_BUCKETS];
+};
 
 struct ks {
 	struct rng *rng; // of the process; borrowed
@@ -106,6 +115,7 @@ struct ks {
 	struct ike_conf ike;
 	struct ike_table sas;
 	struct ike_halfopen halfopen;
+	struct ks_unproven unproven;
 	mono_t sweep; // next look over the phase 1 SAs
 	size_t n_groups;
 	struct ks_group **group;

@@ -1,49 +1,7 @@
-#include "ks/ks_conf.h"
+#include "ks/ks_conf_int.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-// IOS takes no shorter lifetimes; tests and labs do.
-#define REKEY_LIFE_IOS_MIN 300
-#define TEK_LIFE_IOS_MIN   120
-
-struct load {
-	struct settings *s;
-	settings_report *report;
-	void *arg;
-	const char *path;
-	struct ks_conf *conf;
-	struct acl_conf_list acls;
-	struct ks_group_conf *group; // being read
-	size_t n_sa;
-	struct policy_sa *sa; // of that group
-};
-
-// settings.h hands its each() functions the struct being filled: each of ours begins with the load.
-struct root_in {
-	struct load *l;
-};
-
-static void warn(struct load *l, unsigned line, const char *fmt, ...) PRINTF(3, 4);
-
-static void warn(struct load *l, unsigned line, const char *fmt, ...)
-{
-	char text[512];
-	size_t len;
-	va_list ap;
-
-	len = (size_t)snprintf(text, sizeof(text), "%s:%u: warning: ", l->path, line);
-	va_start(ap, fmt);
-	vsnprintf(text + len, sizeof(text) - len, fmt, ap);
-	va_end(ap);
-	l->report(l->arg, text);
-}
-
-static struct load *load_of(void *out)
-{
-	return ((struct root_in *)out)->l;
-}
 
 // ---- ksd ----
 
@@ -64,22 +22,22 @@ static const struct set_row ksd_rows[] = {
 
 static void read_ksd(struct settings *s, struct set_node *n, void *out)
 {
-	settings_group(s, n, ksd_rows, N_ELEMS(ksd_rows), load_of(out)->conf);
+	settings_group(s, n, ksd_rows, N_ELEMS(ksd_rows), ks_load_of(out)->conf);
 }
 
 static void read_isakmp(struct settings *s, struct set_node *n, void *out)
 {
-	ike_settings_read_isakmp(s, n, &load_of(out)->conf->ike);
+	ike_settings_read_isakmp(s, n, &ks_load_of(out)->conf->ike);
 }
 
 static void read_psk(struct settings *s, struct set_node *n, void *out)
 {
-	ike_settings_read_psk(s, n, &load_of(out)->conf->ike);
+	ike_settings_read_psk(s, n, &ks_load_of(out)->conf->ike);
 }
 
 static void read_acl(struct settings *s, struct set_node *n, void *out)
 {
-	acl_conf_read(s, n, &load_of(out)->acls);
+	acl_conf_read(s, n, &ks_load_of(out)->acls);
 }
 
 // ---- keys ----
@@ -107,7 +65,7 @@ static void beside(const char *conf_path, const char *file, char *out, size_t si
 
 static void read_key(struct settings *s, struct set_node *n, void *out)
 {
-	struct load *l = load_of(out);
+	struct ks_load *l = ks_load_of(out);
 	struct key_in in = { 0 };
 	char path[2048];
 	unsigned before = settings_n_errors(s);
@@ -129,296 +87,6 @@ static void read_key(struct settings *s, struct set_node *n, void *out)
 		settings_complain(s, n, "file", "%s: %s", path, strerror(-err));
 }
 
-// ---- groups ----
-
-struct rekey_in {
-	struct load *l;
-	int transport, cipher, sig_hash, ack;
-	char key[SIGNER_LABEL_MAX];
-	uint32_t key_bits, life_s, retransmit_s, retransmit_number, atd_s;
-	bool digest_info;
-};
-
-static const struct set_choice transports[] = { { "unicast", 0 }, { NULL, 0 } };
-static const struct set_choice kek_ciphers[] = { { "aes", 0 }, { NULL, 0 } };
-static const struct set_choice sig_hashes[] = {
-	{ "sha256", HASH_ALG_SHA256 },
-	{ "sha384", HASH_ALG_SHA384 },
-	{ "sha512", HASH_ALG_SHA512 },
-	{ NULL, 0 },
-};
-static const struct set_choice acks[] = { { "interoperable", 1 }, { "none", 0 }, { NULL, 0 } };
-
-static void read_no_ack(struct settings *s, struct set_node *n, void *out)
-{
-	struct ks_group_conf *g = load_of(out)->group;
-	const char *text = settings_text(s, n);
-	struct addr a;
-
-	if (!text)
-		return;
-	if (addr_parse(text, &a)) {
-		settings_complain(s, n, "no_ack", "\"%s\" is not an address like \"192.0.2.9\"",
-				  text);
-		return;
-	}
-	g->no_ack = reallocarray(g->no_ack, g->n_no_ack + 1, sizeof(a));
-	BUG_ON(!g->no_ack);
-	g->no_ack[g->n_no_ack++] = a;
-}
-
-#define RK(field) offsetof(struct rekey_in, field)
-static const struct set_row rekey_rows[] = {
-	{ "transport", SET_CHOICE, RK(transport), .choices = transports, .def = "unicast",
-	  .help = "how rekeys travel" },
-	{ "encryption", SET_CHOICE, RK(cipher), .choices = kek_ciphers, .def = "aes",
-	  .help = "cipher of the KEK" },
-	{ "key_bits", SET_U32, RK(key_bits), .min = 128, .max = 256, .def = "128",
-	  .help = "128 or 256" },
-	{ "sig_hash", SET_CHOICE, RK(sig_hash), .choices = sig_hashes, .def = "sha256",
-	  .help = "hash of the signature; ECDSA keys bring their own" },
-	{ "signing_key", SET_STR, RK(key), .size = SIGNER_LABEL_MAX, .required = true,
-	  .help = "label from keys" },
-	{ "lifetime", SET_U32, RK(life_s), .min = 30, .max = 2592000, .def = "86400",
-	  .help = "seconds of a KEK" },
-	{ "retransmit_s", SET_U32, RK(retransmit_s), .min = 1, .max = 60, .def = "10",
-	  .help = "seconds between sendings of a rekey" },
-	{ "retransmit_number", SET_U32, RK(retransmit_number), .min = 0, .max = 10, .def = "2",
-	  .help = "sendings after the first" },
-	{ "acknowledgement", SET_CHOICE, RK(ack), .choices = acks, .def = "interoperable",
-	  .help = "RFC 8263, or none" },
-	{ "no_ack", SET_EACH, .each = read_no_ack, .max = 4096,
-	  .help = "members that know RFC 6407 only and must not be asked" },
-	{ "atd_s", SET_U32, RK(atd_s), .min = 0, .max = 3600, .def = "0",
-	  .help = "activation delay of new TEKs; 0: computed" },
-	{ "rsa_digest_info", SET_BOOL, RK(digest_info), .def = "true",
-	  .help = "false: sign the bare hash, for old members" },
-};
-
-static void judge_signing(struct load *l, struct set_node *n, const struct rekey_in *in)
-{
-	const struct signer *signer = &l->conf->store->signer;
-	struct kek_params *k = &l->group->kek;
-	size_t sig_len = 0;
-
-	snprintf(k->sign_label, sizeof(k->sign_label), "%s", in->key);
-	k->sign_form = in->digest_info ? RSA_FORM_DIGESTINFO : RSA_FORM_BARE;
-	k->sign_alg = signer_alg(signer, in->key, &sig_len);
-	switch (k->sign_alg) {
-	case SIGN_NONE:
-		if (in->key[0])
-			settings_complain(l->s, n, "signing_key",
-					  "no key is labelled \"%s\" in keys", in->key);
-		return;
-	case SIGN_RSA:
-		k->sign_bits = (uint16_t)(sig_len * 8);
-		k->sign_hash = (enum hash_alg)in->sig_hash;
-		if (k->sign_bits < 2048)
-			settings_complain(l->s, n, "signing_key",
-					  "\"%s\" has %u bits; 2048 or more are right", in->key,
-					  k->sign_bits);
-		break;
-	default:
-		k->sign_bits = k->sign_alg == SIGN_ECDSA_P256	? 256
-			       : k->sign_alg == SIGN_ECDSA_P384 ? 384
-								: 521;
-		k->sign_hash = sign_alg_hash(k->sign_alg);
-	}
-}
-
-static void read_rekey(struct settings *s, struct set_node *n, void *out)
-{
-	struct load *l = load_of(out);
-	struct ks_group_conf *g = l->group;
-	struct rekey_in in = { .l = l };
-	char name[16];
-
-	settings_group(s, n, rekey_rows, N_ELEMS(rekey_rows), &in);
-	snprintf(name, sizeof(name), "aes %u", in.key_bits);
-	g->kek.suite = suite_kek_named(name);
-	if (!g->kek.suite)
-		settings_complain(s, n, "key_bits", "%u: 128 or 256 is right", in.key_bits);
-	g->kek.cipher = in.key_bits == 256 ? CIPHER_AES256_CBC : CIPHER_AES128_CBC;
-	g->kek.life_s = in.life_s;
-	if (in.life_s < REKEY_LIFE_IOS_MIN)
-		warn(l, settings_line(n),
-		     "lifetime: %u s is below the %d s that other key servers take", in.life_s,
-		     REKEY_LIFE_IOS_MIN);
-	judge_signing(l, n, &in);
-	g->ack = in.ack;
-	g->retransmit_s = in.retransmit_s;
-	g->retransmit_number = in.retransmit_number;
-	g->atd_s = in.atd_s;
-}
-
-static void read_authorization(struct settings *s, struct set_node *n, void *out)
-{
-	struct ks_group_conf *g = load_of(out)->group;
-	const char *text = settings_text(s, n);
-	struct prefix p;
-
-	if (!text)
-		return;
-	if (prefix_parse(text, &p)) {
-		settings_complain(s, n, "authorization",
-				  "\"%s\" is not a prefix like \"192.0.2.0/24\"", text);
-		return;
-	}
-	g->authorized = reallocarray(g->authorized, g->n_authorized + 1, sizeof(p));
-	BUG_ON(!g->authorized);
-	g->authorized[g->n_authorized++] = p;
-}
-
-struct sa_in {
-	uint16_t number;
-	uint32_t life_s;
-	char transform[64], acl[ACL_CONF_NAME_LEN];
-};
-
-#define SA(field) offsetof(struct sa_in, field)
-static const struct set_row sa_rows[] = {
-	{ "number", SET_U16, SA(number), .min = 1, .max = 65535, .required = true,
-	  .help = "as in `sa ipsec N`" },
-	{ "transform", SET_STR, SA(transform), .size = 64, .required = true,
-	  .help = "\"esp-gcm 128\", \"esp-gcm 256\", \"esp-aes 128 esp-sha256-hmac\", \"esp-aes "
-		  "256 esp-sha256-hmac\"" },
-	{ "lifetime", SET_U32, SA(life_s), .min = 30, .max = 2592000, .def = "3600",
-	  .help = "seconds of a TEK" },
-	{ "acl", SET_STR, SA(acl), .size = ACL_CONF_NAME_LEN, .required = true,
-	  .help = "name from acls" },
-};
-
-// What the dataplane of this release can do.
-static bool transform_ok(const struct suite_tek *t)
-{
-	if (!t || t->weak || t->proto != GDOI_PROTO_ESP)
-		return false;
-	if (t->transform == ESP_AES_GCM_16)
-		return t->key_bits == 128 || t->key_bits == 256;
-	return t->transform == ESP_AES_CBC && t->auth == IPSEC_AUTH_HMAC_SHA256 &&
-	       (t->key_bits == 128 || t->key_bits == 256);
-}
-
-static void read_sa(struct settings *s, struct set_node *n, void *out)
-{
-	struct load *l = load_of(out);
-	struct sa_in in = { 0 };
-	struct policy_sa sa;
-	unsigned before = settings_n_errors(s);
-
-	settings_group(s, n, sa_rows, N_ELEMS(sa_rows), &in);
-	if (settings_n_errors(s) != before)
-		return;
-	sa = (struct policy_sa){ in.number, suite_tek_named(in.transform), in.life_s,
-				 acl_conf_find(&l->acls, in.acl) };
-	if (!transform_ok(sa.suite))
-		settings_complain(s, n, "transform", "\"%s\" is not known here; one of %s",
-				  in.transform, sa_rows[1].help);
-	if (!sa.acl)
-		settings_complain(s, n, "acl", "no access list is named \"%s\"", in.acl);
-	if (in.life_s < TEK_LIFE_IOS_MIN)
-		warn(l, settings_line(n),
-		     "lifetime: %u s is below the %d s that other key servers take", in.life_s,
-		     TEK_LIFE_IOS_MIN);
-	if (settings_n_errors(s) != before)
-		return;
-	l->sa = reallocarray(l->sa, l->n_sa + 1, sizeof(sa));
-	BUG_ON(!l->sa);
-	l->sa[l->n_sa++] = sa;
-}
-
-struct group_in {
-	struct load *l;
-	struct ks_group_conf conf;
-	uint32_t sid_bits;
-};
-
-#define GC(field) offsetof(struct group_in, conf.field)
-static const struct set_row group_rows[] = {
-	{ "name", SET_STR, GC(name), .size = KS_NAME_LEN, .required = true,
-	  .help = "of the group" },
-	{ "identity", SET_U32, GC(identity), .min = 0, .max = UINT32_MAX, .required = true,
-	  .help = "the number members ask for" },
-	{ "rekey", SET_GROUP, .each = read_rekey, .required = true, .help = "the rekey SA" },
-	{ "sid_bits", SET_U32, offsetof(struct group_in, sid_bits), .min = 8, .max = 32,
-	  .def = "24", .help = "length of sender ids: 8, 12, 16, 24 or 32" },
-	{ "authorization", SET_EACH, .each = read_authorization, .max = 4096,
-	  .help = "prefixes whose members may join; none: whoever is authenticated" },
-	{ "sa", SET_EACH, .each = read_sa, .min = 1, .max = 64, .required = true,
-	  .help = "what is protected, and how" },
-};
-
-static bool sid_bits_ok(uint32_t bits)
-{
-	return bits == 8 || bits == 12 || bits == 16 || bits == 24 || bits == 32;
-}
-
-static void judge_policy(struct load *l, struct set_node *n, struct ks_group_conf *g)
-{
-	struct policy_error why;
-
-	g->policy = policy_build(l->sa, l->n_sa, &why);
-	if (!g->policy && why.conf_line)
-		settings_complain_line(l->s, why.conf_line, "acls", "as used by group \"%s\": %s",
-				       g->name, why.text);
-	else if (!g->policy)
-		settings_complain(l->s, n, "sa", "group \"%s\": %s", g->name, why.text);
-	else if (g->policy->no_flat_at)
-		warn(l, g->policy->no_flat_at,
-		     "this deny has no RFC 6407 form under the permits after it: group \"%s\" will "
-		     "serve only members that show our vendor id",
-		     g->name);
-}
-
-// Members that hear only the last repetition must still have the key before anyone uses it.
-static void judge_timing(struct load *l, struct set_node *n, const struct ks_group_conf *g)
-{
-	uint32_t needs = g->retransmit_s * (g->retransmit_number + 1) + 1;
-
-	if (g->policy && needs > g->policy->life_s / 5)
-		warn(l, settings_line(n),
-		     "group \"%s\": TEKs of %u s are short for %u sendings %u s apart; a member "
-		     "that hears only the last may lose packets",
-		     g->name, g->policy->life_s, g->retransmit_number + 1, g->retransmit_s);
-}
-
-static void judge_group(struct load *l, struct set_node *n, struct ks_group_conf *g)
-{
-	for (size_t i = 0; i < l->conf->n_groups; i++) {
-		const struct ks_group_conf *other = &l->conf->groups[i];
-
-		if (other->identity == g->identity)
-			settings_complain(l->s, n, "identity", "%u is that of group \"%s\" too",
-					  g->identity, other->name);
-		if (strcmp(other->name, g->name) == 0)
-			settings_complain(l->s, n, "name", "\"%s\" is there twice", g->name);
-	}
-	if (!sid_bits_ok(g->sid_bits))
-		settings_complain(l->s, n, "sid_bits", "%u: 8, 12, 16, 24 or 32 is right",
-				  g->sid_bits);
-}
-
-static void read_group(struct settings *s, struct set_node *n, void *out)
-{
-	struct load *l = load_of(out);
-	struct group_in in = { .l = l };
-	unsigned before = settings_n_errors(s);
-
-	l->group = &in.conf;
-	l->n_sa = 0;
-	settings_group(s, n, group_rows, N_ELEMS(group_rows), &in);
-	in.conf.sid_bits = (uint8_t)in.sid_bits;
-	if (settings_n_errors(s) == before) {
-		judge_group(l, n, &in.conf);
-		judge_policy(l, n, &in.conf);
-		judge_timing(l, n, &in.conf);
-	}
-	l->group = NULL;
-	l->conf->groups = reallocarray(l->conf->groups, l->conf->n_groups + 1, sizeof(in.conf));
-	BUG_ON(!l->conf->groups);
-	l->conf->groups[l->conf->n_groups++] = in.conf;
-}
-
 // ---- file ----
 
 // In the order in which they are needed: keys and lists before the groups that name them.
@@ -432,14 +100,14 @@ static const struct set_row root_rows[] = {
 	  .help = "keys that sign rekeys" },
 	{ "acls", SET_EACH, .each = read_acl, .min = 1, .max = ACL_CONF_MAX, .required = true,
 	  .help = "access lists" },
-	{ "groups", SET_EACH, .each = read_group, .min = 1, .max = 1024, .required = true,
+	{ "groups", SET_EACH, .each = ks_conf_read_group, .min = 1, .max = 1024, .required = true,
 	  .help = "the groups served" },
 };
 
 struct ks_conf *ks_conf_load(const char *path, settings_report *report, void *arg)
 {
-	struct load l = { .report = report, .arg = arg, .path = path };
-	struct root_in root = { &l };
+	struct ks_load l = { .report = report, .arg = arg, .path = path };
+	struct ks_root_in root = { &l };
 	struct ks_conf *conf = calloc(1, sizeof(*conf));
 
 	BUG_ON(!conf);
@@ -479,9 +147,7 @@ void ks_conf_describe(FILE *to)
 	ike_settings_describe(to);
 	settings_describe(to, "keys = ( { … } )", key_rows, N_ELEMS(key_rows));
 	acl_conf_describe(to);
-	settings_describe(to, "groups = ( { … } )", group_rows, N_ELEMS(group_rows));
-	settings_describe(to, "groups.rekey: { … }", rekey_rows, N_ELEMS(rekey_rows));
-	settings_describe(to, "groups.sa = ( { … } )", sa_rows, N_ELEMS(sa_rows));
+	ks_conf_describe_group(to);
 }
 
 bool ks_conf_asks_ack(const struct ks_group_conf *g, const struct addr *member)

@@ -10,7 +10,6 @@
 #include "common/crypto/crypto.h"
 #include "ks/dh_pool.h"
 #include "ks/rekey.h"
-#include "ks/show.h"
 
 #define RX_BATCH      32
 #define RX_ROUNDS     8 // batches per wake-up, then others get their turn
@@ -142,6 +141,17 @@ static void step(struct ks_io *io, const struct ks_event *ev)
 	}
 }
 
+const struct ks *ks_io_core(const struct ks_io *io)
+{
+	return &io->ks;
+}
+
+const struct ks_out *ks_io_step(struct ks_io *io, const struct ks_event *ev)
+{
+	step(io, ev);
+	return &io->out;
+}
+
 // ---- events ----
 
 static int receive(struct ks_io *io, struct mmsghdr m[RX_BATCH],
@@ -248,97 +258,6 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 	event_log(EV_CONFIG_OK, NULL, "%s groups=%zu", io->conf_path, io->ks.n_groups);
 }
 
-// ---- control socket ----
-
-struct show {
-	void (*text)(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
-	json_t *(*json)(const struct ks *ks, mono_t now, const char *word);
-};
-
-static void answer(struct ctl_req *req, void *arg, const struct show *s, const char *word)
-{
-	struct ks_io *io = arg;
-	struct ctl_text t = { 0 };
-
-	if (ctl_req_json(req)) {
-		ctl_reply_json(req, s->json(&io->ks, mono_now(), word));
-		return;
-	}
-	s->text(&io->ks, mono_now(), word, &t);
-	ctl_reply_text_take(req, &t);
-}
-
-static void on_members(struct ctl_req *req, void *arg)
-{
-	answer(req, arg, &(struct show){ ks_show_members, ks_show_members_json },
-	       ctl_req_word(req, 5));
-}
-
-static void on_policy(struct ctl_req *req, void *arg)
-{
-	answer(req, arg, &(struct show){ ks_show_policy, ks_show_policy_json }, NULL);
-}
-
-static void on_rekey(struct ctl_req *req, void *arg)
-{
-	answer(req, arg, &(struct show){ ks_show_rekey, ks_show_rekey_json }, NULL);
-}
-
-static void on_summary(struct ctl_req *req, void *arg)
-{
-	answer(req, arg, &(struct show){ ks_show_summary, ks_show_summary_json }, NULL);
-}
-
-static void on_counters(struct ctl_req *req, void *arg)
-{
-	answer(req, arg, &(struct show){ ks_show_counters, ks_show_counters_json }, NULL);
-}
-
-static void on_version(struct ctl_req *req, void *arg)
-{
-	(void)arg;
-	if (ctl_req_json(req))
-		ctl_reply_json(req, json_pack("{s:s, s:s, s:b}", "program", "ksd", "version",
-					      CONCLAVE_VERSION, "keylog", CONCLAVE_KEYLOG));
-	else
-		ctl_reply_text(req, "Conclave ksd, GDOI key server, version " CONCLAVE_VERSION
-#if CONCLAVE_KEYLOG
-				    "\nLAB BUILD: session keys can be written to a file (keylog)"
-#endif
-				    "\n");
-}
-
-static void on_do_rekey(struct ctl_req *req, void *arg)
-{
-	struct ks_io *io = arg;
-	struct ks_event ev = { .kind = KS_EV_REKEY, .group = ctl_req_word(req, 5) };
-	struct ctl_text t = { 0 };
-
-	step(io, &ev);
-	if (io->out.refused) {
-		ctl_reply_error(req, io->out.answer, NULL);
-	} else if (ctl_req_json(req)) {
-		ctl_reply_json(req, json_pack("{s:s}", "result", io->out.answer));
-	} else {
-		ctl_text_add(&t, "%s\n", io->out.answer);
-		ctl_reply_text_take(req, &t);
-	}
-}
-
-static const struct ctl_cmd commands[] = {
-	{ "show crypto gdoi ks", "groups served here", on_summary },
-	{ "show crypto gdoi ks members [A.B.C.D]", "registered members and their rekeys",
-	  on_members },
-	{ "show crypto gdoi ks policy", "KEK and TEKs of each group", on_policy },
-	{ "show crypto gdoi ks rekey", "rekey timers and the rekey in progress", on_rekey },
-	{ "show crypto gdoi ks counters", "what was answered and what refused, by reason",
-	  on_counters },
-	{ "show version", "program and version", on_version },
-	{ "crypto gdoi ks rekey [group NAME]", "send new keys and policy to the members now",
-	  on_do_rekey },
-	{ NULL, NULL, NULL },
-};
-
 // ---- life ----
 
 static int open_socket(const struct endpoint *self)
@@ -378,7 +297,7 @@ static int open_port(struct ks_io *io, const struct ks_conf *conf)
 
 static int open_control(struct ks_io *io, const struct ks_conf *conf)
 {
-	int err = ctl_server_new(io->base, conf->control, commands, io, &io->ctl);
+	int err = ctl_server_new(io->base, conf->control, ks_io_commands, io, &io->ctl);
 
 	if (err)
 		log_err(MAIN, NULL, "cannot open control socket %s: %s", conf->control,

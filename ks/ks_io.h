@@ -3,6 +3,7 @@
 // Owns:   the event loop and everything attached to it; struct ks.
 // From:   main.c.
 #pragma once
+#include "common/ctl/ctl.h"
 #include "ks/core.h"
 
 struct ks_io;
@@ -16,3 +17,9 @@ void ks_io_run(struct ks_io *io);
 void ks_io_free(struct ks_io *io); // keys are wiped
 
 void ks_conf_report_log(void *arg, const char *text); // a settings_report that logs
+
+// For the commands of the control socket (ctl_io.c), whose handlers get the struct ks_io.
+extern const struct ctl_cmd ks_io_commands[];
+const struct ks *ks_io_core(const struct ks_io *io);
+// One step, its outputs carried out; the result is good until the next one.
+const struct ks_out *ks_io_step(struct ks_io *io, const struct ks_event *ev);

@@ -6,36 +6,7 @@
 #include "ks/fanout.h"
 #include "ks/rekey.h"
 #include "ks/sa_build.h"
-
-#define NONCE_LEN	32
-#define IDLE_S		60 // a phase 1 SA nobody uses is forgotten
-#define PULL_PATIENCE_S 30 // for message 3
-
-// What message 2 offered: message 4 has to deliver the keys of exactly that.
-struct offer {
-	mono_t made;
-	uint8_t kek_spi[KEYS_KEK_SPI_LEN];
-	uint32_t seq;
-	size_t n_gen;
-	uint32_t gen[KEYS_MAX_GENS]; // serials
-	bool ordered, ack;
-};
-
-struct ks_pull {
-	bool done; // message 4 is out
-	struct ike_exch exch;
-	struct ike_stored stored;
-	uint8_t ni_len;
-	uint8_t ni[GDOI_NONCE_MAX], nr[NONCE_LEN];
-	uint32_t group; // identity: groups may go while we wait
-	struct offer offer;
-};
-
-struct ks_session {
-	struct endpoint local;
-	mono_t idle_at;
-	struct ks_pull *pull[KS_PULLS_PER_SA];
-};
+#include "ks/session.h"
 
 // One datagram of a PULL on its way through this file.
 struct call {
@@ -48,58 +19,6 @@ struct call {
 	struct endpoint from, to;
 	struct ks_out *out;
 };
-
-static void pull_free(struct ks_pull *p)
-{
-	if (!p)
-		return;
-	ike_stored_fini(&p->stored);
-	explicit_bzero(p, sizeof(*p));
-	free(p);
-}
-
-void ks_session_open(struct ike_sa *sa, const struct endpoint *local, mono_t now)
-{
-	struct ks_session *s = calloc(1, sizeof(*s));
-
-	BUG_ON(!s);
-	s->local = *local;
-	s->idle_at = mono_add_s(now, IDLE_S);
-	sa->owner = s;
-}
-
-void ks_session_close(struct ike_sa *sa)
-{
-	struct ks_session *s = sa->owner;
-
-	if (!s)
-		return;
-	for (size_t i = 0; i < KS_PULLS_PER_SA; i++)
-		pull_free(s->pull[i]);
-	free(s);
-	sa->owner = NULL;
-}
-
-void ks_session_touch(struct ike_sa *sa, mono_t now)
-{
-	struct ks_session *s = sa->owner;
-
-	s->idle_at = mono_add_s(now, IDLE_S);
-}
-
-mono_t ks_session_idle_at(const struct ike_sa *sa)
-{
-	const struct ks_session *s = sa->owner;
-
-	return s->idle_at;
-}
-
-const struct endpoint *ks_session_local(const struct ike_sa *sa)
-{
-	const struct ks_session *s = sa->owner;
-
-	return &s->local;
-}
 
 static void drop(struct call *c, enum ks_drop why, const char *detail)
 {
@@ -179,7 +98,7 @@ static struct ks_group *judge_group(struct call *c, uint32_t identity)
 // ---- message 2 ----
 
 // Every living generation, newest first, as far as they fit: what others may still send under.
-static void offer_gens(struct ks_group *g, mono_t now, struct offer *o, struct gdoi_sa *sa)
+static void offer_gens(struct ks_group *g, mono_t now, struct ks_offer *o, struct gdoi_sa *sa)
 {
 	const struct policy *newest = g->keys.gen[0].policy;
 
@@ -198,17 +117,17 @@ static void offer_gens(struct ks_group *g, mono_t now, struct offer *o, struct g
 	}
 }
 
-static struct gdoi_sa *offer_make(struct call *c, struct ks_group *g, struct offer *o)
+static struct gdoi_sa *offer_make(struct call *c, struct ks_group *g, struct ks_offer *o)
 {
 	struct gdoi_sa *sa = malloc(sizeof(*sa));
 	uint32_t atd_s = mono_left_s(g->keys.gen[0].active, c->now);
 
 	BUG_ON(!sa);
 	sa->n_sat = 0;
-	*o = (struct offer){ .made = c->now,
-			     .seq = g->keys.kek.seq,
-			     .ordered = takes_ordered(c->sa),
-			     .ack = ks_conf_asks_ack(g->conf, &c->from.addr) };
+	*o = (struct ks_offer){ .made = c->now,
+				.seq = g->keys.kek.seq,
+				.ordered = takes_ordered(c->sa),
+				.ack = ks_conf_asks_ack(g->conf, &c->from.addr) };
 	memcpy(o->kek_spi, g->keys.kek.spi, sizeof(o->kek_spi));
 	sa->has_sak = true;
 	ks_build_sak(&g->keys.kek, &c->to, &c->from, o->ack, c->now, &sa->sak);
@@ -241,24 +160,6 @@ static bool send_2(struct call *c, struct ks_pull *p, struct ks_group *g)
 
 // ---- message 1 ----
 
-// A free place, else that of an exchange that is over or was left waiting too long.
-static struct ks_pull **slot_for_new(struct ks_session *s, mono_t now)
-{
-	struct ks_pull **oldest = NULL;
-
-	for (size_t i = 0; i < KS_PULLS_PER_SA; i++) {
-		struct ks_pull *p = s->pull[i];
-
-		if (!p)
-			return &s->pull[i];
-		if (!p->done && mono_before(now, mono_add_s(p->offer.made, PULL_PATIENCE_S)))
-			continue;
-		if (!oldest || mono_before(p->offer.made, (*oldest)->offer.made))
-			oldest = &s->pull[i];
-	}
-	return oldest;
-}
-
 // Decrypts, verifies HASH, judges the set of payloads of message n.
 static bool open_message(struct call *c, struct ike_exch *x, int n, const struct ike_nonces *nonces,
 			 struct isakmp_hashed *m)
@@ -282,7 +183,7 @@ static bool open_message(struct call *c, struct ike_exch *x, int n, const struct
 
 static void pull_in_1(struct call *c)
 {
-	struct ks_pull **slot = slot_for_new(c->session, c->now), *p;
+	struct ks_pull **slot = ks_pull_slot(c->session, c->now), *p;
 	struct isakmp_hashed m;
 	struct gdoi_pull1 pull1;
 	struct rd_err err = { NULL };
@@ -322,10 +223,10 @@ static void pull_in_1(struct call *c)
 	rng_fill(c->ks->rng, p->nr, sizeof(p->nr));
 	ike_stored_init(&p->stored);
 	if (ike_stored_accept(&p->stored, c->datagram) || !send_2(c, p, g)) {
-		pull_free(p);
+		ks_pull_free(p);
 		return;
 	}
-	pull_free(*slot);
+	ks_pull_free(*slot);
 	*slot = p;
 }
 
@@ -479,18 +380,9 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 
 // ---- entry ----
 
-static struct ks_pull *pull_find(const struct ks_session *s, uint32_t msgid)
-{
-	for (size_t i = 0; i < KS_PULLS_PER_SA; i++) {
-		if (s->pull[i] && s->pull[i]->exch.msgid == msgid)
-			return s->pull[i];
-	}
-	return NULL;
-}
-
 static void pull_dispatch(struct call *c)
 {
-	struct ks_pull *p = pull_find(c->session, c->hdr->msgid);
+	struct ks_pull *p = ks_pull_find(c->session, c->hdr->msgid);
 	struct bytes again;
 
 	if (!p) {

@@ -17,3 +17,10 @@ void ks_show_summary(const struct ks *ks, mono_t now, const char *word, struct c
 json_t *ks_show_summary_json(const struct ks *ks, mono_t now, const char *word);
 void ks_show_counters(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
 json_t *ks_show_counters_json(const struct ks *ks, mono_t now, const char *word);
+
+// Shared by both forms.
+const char *ks_show_version(const struct member *m, char buf[16]);
+const char *ks_show_hex(const uint8_t *b, size_t n, char *out);	      // out: 2n + 1 octets
+bool ks_show_wanted(const struct member *m, const struct addr *only); // only: family 0 is all
+int64_t ks_show_last_rekey_ms(const struct ks_push *p, mono_t now);
+size_t ks_show_n_members(const struct ks *ks);

@@ -1,8 +1,8 @@
 #include "ks/timers.h"
 
-#include "ks/core.h"
-#include "ks/pull.h"
+#include "ks/phase1.h"
 #include "ks/rekey.h"
+#include "ks/session.h"
 
 #define SWEEP_MS 1000
 

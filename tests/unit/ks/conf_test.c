@@ -163,7 +163,7 @@ static void what_is_wrong_is_told_with_line_and_word(void **state)
 {
 	(void)state;
 	refuses(KSD ISAKMP PSK KEYS ACLS, "", "groups", "is missing");
-	refuses("ksd: { adress = \"10.0.0.1\"; };\n" ISAKMP PSK KEYS ACLS GROUP, ":1:", "adress",
+	refuses("ksd: { addr = \"10.0.0.1\"; };\n" ISAKMP PSK KEYS ACLS GROUP, ":1:", "addr",
 		"known are: address");
 	refuses("ksd: { address = \"10.0.0.1\"; port = 70000; };\n" ISAKMP PSK KEYS ACLS GROUP,
 		":1:", "port", "out of range");

@@ -9,6 +9,7 @@
 #include "ks/fanout.h"
 #include "ks/pull.h"
 #include "ks/rekey.h"
+#include "ks/session.h"
 #include "tests/unit/ks/test_member.h"
 
 #define WORLD_MAX_MEMBERS 256

@@ -533,6 +533,34 @@ static void exchanges_under_one_phase_1_are_bounded(void **state)
 	world_free(w);
 }
 
+static bool only_the_first_four(struct world *w, struct world_dgram *d)
+{
+	(void)w;
+	return exchange_of(d) != ISAKMP_XCH_MAIN || !(d->b[19] & ISAKMP_FLAG_E);
+}
+
+static void peers_that_do_not_prove_their_key_are_bounded_per_source(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *bad = world_member(w, "192.0.2.66");
+	struct test_member *good = world_member(w, "192.0.2.1");
+
+	(void)state;
+	w->tap = only_the_first_four; // messages 5 never come
+	for (int i = 0; i < 40; i++) {
+		tm_start(bad, w->now);
+		world_settle(w);
+	}
+	assert_int_equal(w->ks.sas.n, 16);
+	assert_int_equal(w->ks.drop[KS_DROP_UNPROVEN], 24);
+	w->tap = NULL;
+	world_register(w, good);
+	world_pass(w, 60000); // their time is over
+	assert_int_equal(w->ks.unproven.n, 0);
+	world_register(w, bad);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -559,6 +587,7 @@ int main(void)
 		cmocka_unit_test(an_idle_phase_1_is_forgotten_after_a_minute),
 		cmocka_unit_test(a_delete_of_phase_1_is_obeyed_at_once),
 		cmocka_unit_test(exchanges_under_one_phase_1_are_bounded),
+		cmocka_unit_test(peers_that_do_not_prove_their_key_are_bounded_per_source),
 	};
 
 	return cmocka_run_group_tests_name("ks/pull", tests, NULL, NULL);

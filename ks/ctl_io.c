@@ -1,0 +1,90 @@
+#include "ks/ks_io.h"
+#include "ks/show.h"
+
+struct show {
+	void (*text)(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+	json_t *(*json)(const struct ks *ks, mono_t now, const char *word);
+};
+
+static void answer(struct ctl_req *req, void *arg, const struct show *s, const char *word)
+{
+	struct ctl_text t = { 0 };
+
+	if (ctl_req_json(req)) {
+		ctl_reply_json(req, s->json(ks_io_core(arg), mono_now(), word));
+		return;
+	}
+	s->text(ks_io_core(arg), mono_now(), word, &t);
+	ctl_reply_text_take(req, &t);
+}
+
+static void on_members(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_members, ks_show_members_json },
+	       ctl_req_word(req, 5));
+}
+
+static void on_policy(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_policy, ks_show_policy_json }, NULL);
+}
+
+static void on_rekey(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_rekey, ks_show_rekey_json }, NULL);
+}
+
+static void on_summary(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_summary, ks_show_summary_json }, NULL);
+}
+
+static void on_counters(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_counters, ks_show_counters_json }, NULL);
+}
+
+static void on_version(struct ctl_req *req, void *arg)
+{
+	(void)arg;
+	if (ctl_req_json(req))
+		ctl_reply_json(req, json_pack("{s:s, s:s, s:b}", "program", "ksd", "version",
+					      CONCLAVE_VERSION, "keylog", CONCLAVE_KEYLOG));
+	else
+		ctl_reply_text(req, "Conclave ksd, GDOI key server, version " CONCLAVE_VERSION
+#if CONCLAVE_KEYLOG
+				    "\nLAB BUILD: session keys can be written to a file (keylog)"
+#endif
+				    "\n");
+}
+
+static void on_do_rekey(struct ctl_req *req, void *arg)
+{
+	struct ks_event ev = { .kind = KS_EV_REKEY, .group = ctl_req_word(req, 5) };
+	const struct ks_out *out;
+	struct ctl_text t = { 0 };
+
+	out = ks_io_step(arg, &ev);
+	if (out->refused) {
+		ctl_reply_error(req, out->answer, NULL);
+	} else if (ctl_req_json(req)) {
+		ctl_reply_json(req, json_pack("{s:s}", "result", out->answer));
+	} else {
+		ctl_text_add(&t, "%s\n", out->answer);
+		ctl_reply_text_take(req, &t);
+	}
+}
+
+const struct ctl_cmd ks_io_commands[] = {
+	{ "show crypto gdoi ks", "groups served here", on_summary },
+	{ "show crypto gdoi ks members [A.B.C.D]", "registered members and their rekeys",
+	  on_members },
+	{ "show crypto gdoi ks policy", "KEK and TEKs of each group", on_policy },
+	{ "show crypto gdoi ks rekey", "rekey timers and the rekey in progress", on_rekey },
+	{ "show crypto gdoi ks counters", "what was answered and what refused, by reason",
+	  on_counters },
+	{ "show version", "program and version", on_version },
+	{ "crypto gdoi ks rekey [group NAME]", "send new keys and policy to the members now",
+	  on_do_rekey },
+	{ NULL, NULL, NULL },
+};

@@ -1,0 +1,28 @@
+// ks/ks_conf_int.h - shared by the two halves of the configuration reader.
+#pragma once
+#include "ks/ks_conf.h"
+
+struct ks_load {
+	struct settings *s;
+	settings_report *report;
+	void *arg;
+	const char *path;
+	struct ks_conf *conf;
+	struct acl_conf_list acls;
+	struct ks_group_conf *group; // being read
+	size_t n_sa;
+	struct policy_sa *sa; // of that group
+};
+
+// settings.h hands its each() functions the struct being filled: each of ours begins with the load.
+struct ks_root_in {
+	struct ks_load *l;
+};
+
+static inline struct ks_load *ks_load_of(void *out)
+{
+	return ((struct ks_root_in *)out)->l;
+}
+
+void ks_conf_read_group(struct settings *s, struct set_node *n, void *out);
+void ks_conf_describe_group(FILE *to);

@@ -1,0 +1,82 @@
+#include "ks/session.h"
+
+#define IDLE_S		60 // a phase 1 SA nobody uses is forgotten
+#define PULL_PATIENCE_S 30 // for message 3
+
+void ks_pull_free(struct ks_pull *p)
+{
+	if (!p)
+		return;
+	ike_stored_fini(&p->stored);
+	explicit_bzero(p, sizeof(*p));
+	free(p);
+}
+
+void ks_session_open(struct ike_sa *sa, const struct endpoint *local, mono_t now)
+{
+	struct ks_session *s = calloc(1, sizeof(*s));
+
+	BUG_ON(!s);
+	s->local = *local;
+	s->idle_at = mono_add_s(now, IDLE_S);
+	sa->owner = s;
+}
+
+void ks_session_close(struct ike_sa *sa)
+{
+	struct ks_session *s = sa->owner;
+
+	if (!s)
+		return;
+	for (size_t i = 0; i < KS_PULLS_PER_SA; i++)
+		ks_pull_free(s->pull[i]);
+	free(s);
+	sa->owner = NULL;
+}
+
+void ks_session_touch(struct ike_sa *sa, mono_t now)
+{
+	struct ks_session *s = sa->owner;
+
+	s->idle_at = mono_add_s(now, IDLE_S);
+}
+
+mono_t ks_session_idle_at(const struct ike_sa *sa)
+{
+	const struct ks_session *s = sa->owner;
+
+	return s->idle_at;
+}
+
+const struct endpoint *ks_session_local(const struct ike_sa *sa)
+{
+	const struct ks_session *s = sa->owner;
+
+	return &s->local;
+}
+
+struct ks_pull *ks_pull_find(const struct ks_session *s, uint32_t msgid)
+{
+	for (size_t i = 0; i < KS_PULLS_PER_SA; i++) {
+		if (s->pull[i] && s->pull[i]->exch.msgid == msgid)
+			return s->pull[i];
+	}
+	return NULL;
+}
+
+struct ks_pull **ks_pull_slot(struct ks_session *s, mono_t now)
+{
+	struct ks_pull **oldest = NULL;
+
+	for (size_t i = 0; i < KS_PULLS_PER_SA; i++) {
+		struct ks_pull *p = s->pull[i];
+
+		if (!p)
+			return &s->pull[i];
+		if (!p->done && mono_before(now, mono_add_s(p->offer.made, PULL_PATIENCE_S)))
+			continue;
+		if (!oldest || mono_before(p->offer.made, (*oldest)->offer.made))
+			oldest = &s->pull[i];
+	}
+	return oldest;
+}

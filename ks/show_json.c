@@ -1,0 +1,178 @@
+#include "ks/rekey.h"
+#include "ks/show.h"
+
+static uint32_t age_s(mono_t since, mono_t now)
+{
+	return (uint32_t)((now.ms - since.ms) / 1000);
+}
+
+static json_t *member_json(const struct member *m, mono_t now)
+{
+	char addr[ADDR_STRLEN], version[16];
+
+	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I}", "id",
+			 addr_str(&m->remote.addr, addr), "identity", m->identity, "registered_s",
+			 (json_int_t)age_s(m->registered, now), "version",
+			 ks_show_version(m, version), "policy_form",
+			 m->ordered ? "ordered" : "flat", "port", m->remote.port, "registrations",
+			 (json_int_t)m->registrations, "rekeys_sent", (json_int_t)m->rekeys_sent,
+			 "acks_received", (json_int_t)m->acks_received, "acks_missed",
+			 (json_int_t)m->acks_missed, "last_seq_acked", (json_int_t)m->acked_seq[0]);
+}
+
+json_t *ks_show_members_json(const struct ks *ks, mono_t now, const char *word)
+{
+	json_t *groups = json_array();
+	struct addr only = { 0 };
+
+	if (word && addr_parse(word, &only))
+		only = (struct addr){ .family = UINT8_MAX };
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		const struct ks_group *g = ks->group[i];
+		json_t *members = json_array();
+
+		for (const struct member *m = g->members.first; m; m = m->next) {
+			if (ks_show_wanted(m, &only))
+				json_array_append_new(members, member_json(m, now));
+		}
+		json_array_append_new(groups,
+				      json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "name", g->name,
+						"identity", (json_int_t)g->identity, "rekeys_sent",
+						(json_int_t)g->rekeys_sent, "retransmits",
+						(json_int_t)g->push.n_retransmits, "last_rekey_ms",
+						(json_int_t)ks_show_last_rekey_ms(&g->push, now),
+						"members", members));
+	}
+	return json_pack("{s:o}", "groups", groups);
+}
+
+// What members send under is the newest generation that is active.
+static const char *gen_state(const struct ks_group *g, const struct tek_gen *gen, mono_t now)
+{
+	if (!mono_due(gen->active, now))
+		return "staged";
+	for (const struct tek_gen *newer = g->keys.gen; newer < gen; newer++) {
+		if (mono_due(newer->active, now))
+			return "draining";
+	}
+	return "current";
+}
+
+static json_t *tek_json(const struct ks_group *g, const struct tek_gen *gen, size_t slot,
+			mono_t now)
+{
+	const struct tek *k = &gen->tek[slot];
+	char spi[16];
+
+	snprintf(spi, sizeof(spi), "0x%08X", k->spi);
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "spi", spi, "state",
+			 gen_state(g, gen, now), "transform", k->suite->name, "access_list",
+			 gen->policy->slot[slot].acl, "life_s", (json_int_t)k->life_s,
+			 "remaining_s", (json_int_t)mono_left_s(k->dies, now));
+}
+
+static json_t *kek_json(const struct ks_group *g, mono_t now)
+{
+	const struct kek *k = &g->keys.kek;
+	char spi[2 * KEYS_KEK_SPI_LEN + 3] = "0x";
+
+	ks_show_hex(k->spi, sizeof(k->spi), spi + 2);
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:s}", "spi", spi, "encryption",
+			 k->params.suite->name, "seq", (json_int_t)k->seq, "life_s",
+			 (json_int_t)k->params.life_s, "remaining_s",
+			 (json_int_t)mono_left_s(k->dies, now), "rekey_in_s",
+			 (json_int_t)mono_left_s(ks_rekey_kek_due(g), now), "signing_key",
+			 k->params.sign_label, "signing_bits", (json_int_t)k->params.sign_bits,
+			 "acknowledgement", g->conf->ack ? "interoperable" : "none");
+}
+
+json_t *ks_show_policy_json(const struct ks *ks, mono_t now, const char *word)
+{
+	json_t *groups = json_array();
+
+	(void)word;
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		const struct ks_group *g = ks->group[i];
+		json_t *teks = json_array();
+
+		for (size_t k = 0; k < g->keys.n_gen; k++) {
+			const struct tek_gen *gen = &g->keys.gen[k];
+
+			for (size_t s = 0; s < gen->policy->n_slot; s++)
+				json_array_append_new(teks, tek_json(g, gen, s, now));
+		}
+		json_array_append_new(
+			groups, json_pack("{s:s, s:I, s:o, s:o, s:b, s:I, s:I}", "name", g->name,
+					  "identity", (json_int_t)g->identity, "kek",
+					  kek_json(g, now), "teks", teks, "policy_change_pending",
+					  g->policy_changed, "sid_bits", (json_int_t)g->sids.bits,
+					  "sids_left", (json_int_t)sid_pool_left(&g->sids)));
+	}
+	return json_pack("{s:o}", "groups", groups);
+}
+
+json_t *ks_show_rekey_json(const struct ks *ks, mono_t now, const char *word)
+{
+	json_t *groups = json_array();
+
+	(void)word;
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		const struct ks_group *g = ks->group[i];
+		const struct ks_push *p = &g->push;
+
+		json_array_append_new(
+			groups,
+			json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+				  "name", g->name, "in_progress", p->live, "seq",
+				  (json_int_t)g->keys.kek.seq, "rekeys_sent",
+				  (json_int_t)g->rekeys_sent, "retransmits",
+				  (json_int_t)g->retransmits, "acks", (json_int_t)p->n_acks,
+				  "acks_due", (json_int_t)p->n_due, "last_rekey_ms",
+				  (json_int_t)ks_show_last_rekey_ms(p, now), "kek_rekey_in_s",
+				  (json_int_t)mono_left_s(ks_rekey_kek_due(g), now),
+				  "tek_rekey_in_s",
+				  (json_int_t)mono_left_s(ks_rekey_tek_due(g), now), "retransmit_s",
+				  (json_int_t)g->conf->retransmit_s, "retransmit_number",
+				  (json_int_t)g->conf->retransmit_number));
+	}
+	return json_pack("{s:o}", "groups", groups);
+}
+
+json_t *ks_show_summary_json(const struct ks *ks, mono_t now, const char *word)
+{
+	json_t *groups = json_array();
+
+	(void)now;
+	(void)word;
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		const struct ks_group *g = ks->group[i];
+
+		json_array_append_new(groups,
+				      json_pack("{s:s, s:I, s:I, s:I, s:b}", "name", g->name,
+						"identity", (json_int_t)g->identity, "members",
+						(json_int_t)g->members.n, "registrations",
+						(json_int_t)g->registrations,
+						"policy_change_pending", g->policy_changed));
+	}
+	return json_pack("{s:I, s:o}", "members", (json_int_t)ks_show_n_members(ks), "groups",
+			 groups);
+}
+
+json_t *ks_show_counters_json(const struct ks *ks, mono_t now, const char *word)
+{
+	json_t *refused = json_object(), *phase1 = json_object();
+
+	(void)now;
+	(void)word;
+	for (size_t i = 0; i < KS_DROP_COUNT; i++)
+		json_object_set_new(refused, ks_drop_name((enum ks_drop)i),
+				    json_integer((json_int_t)ks->drop[i]));
+	for (size_t i = 1; i < IKE_R_COUNT; i++)
+		json_object_set_new(phase1, ike_reason_name((enum ike_reason)i),
+				    json_integer((json_int_t)ks->ike_refused[i]));
+	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "phase1_established",
+			 (json_int_t)ks->n_phase1, "registrations", (json_int_t)ks->n_pulls,
+			 "phase1_sas", (json_int_t)ks->sas.n, "phase1_half_open",
+			 (json_int_t)ks->halfopen.n_used, "refused", refused, "phase1_refused",
+			 phase1);
+}
