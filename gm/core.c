@@ -157,17 +157,13 @@ static void group_ike(struct gm *gm, struct gm_group *g)
 	struct gm_conf *c = gm->conf;
 
 	g->ike = (struct ike_conf){
-		.proposals = c->ike.proposal,
-		.n_proposals = c->ike.n_proposals,
-		.life_s = c->ike.life_s,
 		.own_id = isakmp_id_of_addr(&c->address),
 		.wire = gdoi_wire_opts_default(),
 		.features = VID_CONCLAVE_BYPASS,
 		.schedule = gm_reg_schedule,
-		.psk = ike_settings_psk,
-		.psk_arg = &c->ike,
 		.rng = gm->rng,
 	};
+	ike_settings_apply(&c->ike, &g->ike);
 	if (g->conf.send_doi1) {
 		g->ike.wire.phase1_doi = ISAKMP_DOI_IPSEC;
 		g->ike.wire.phase1_accept_doi1 = true;
@@ -298,6 +294,17 @@ static void dh_done(struct gm *gm, mono_t now, struct dh_job *dh, struct gm_out 
 	dh_job_free(dh); // its registration is gone
 }
 
+static void auth_done(struct gm *gm, mono_t now, struct ike_auth_job *job, struct gm_out *out)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		if (gm->group[i]->reg.auth == job) {
+			gm_reg_auth_done(gm, gm->group[i], now, job, out);
+			return;
+		}
+	}
+	ike_auth_job_free(job);
+}
+
 // ---- the step ----
 
 static void reregister(struct gm *gm, mono_t now, const char *name, struct gm_out *out)
@@ -325,6 +332,9 @@ static void dispatch(struct gm *gm, mono_t now, const struct gm_event *ev, struc
 		break;
 	case GM_EV_DH_DONE:
 		dh_done(gm, now, ev->dh, out);
+		break;
+	case GM_EV_AUTH_DONE:
+		auth_done(gm, now, ev->auth, out);
 		break;
 	case GM_EV_DP_UP:
 		gm_dp_up(gm, ev->hello, out);

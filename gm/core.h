@@ -11,6 +11,7 @@ enum gm_event_kind {
 	GM_EV_CONFIG,	  // takes conf
 	GM_EV_DATAGRAM,	  // from, datagram: without non-ESP marker
 	GM_EV_DH_DONE,	  // takes dh
+	GM_EV_AUTH_DONE,  // takes auth
 	GM_EV_DP_UP,	  // hello
 	GM_EV_DP_DOWN,	  //
 	GM_EV_DP_RESULT,  // result: answers the program given last
@@ -24,6 +25,7 @@ struct gm_event {
 	struct bytes datagram;
 	struct gm_conf *conf;
 	struct dh_job *dh;
+	struct ike_auth_job *auth;
 	const struct dp_hello_ack *hello;
 	const struct dp_result *result;
 	const struct dp_note *note;

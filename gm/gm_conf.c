@@ -1,6 +1,10 @@
 #include "gm/gm_conf.h"
 
+#include "common/ike/pki_conf.h"
+
 static void each_server(struct settings *s, struct set_node *n, void *out);
+static void each_server_name(struct settings *s, struct set_node *n, void *out);
+static void each_trustpoint(struct settings *s, struct set_node *n, void *out);
 static void each_group(struct settings *s, struct set_node *n, void *out);
 static void each_isakmp(struct settings *s, struct set_node *n, void *out);
 static void each_psk(struct settings *s, struct set_node *n, void *out);
@@ -29,6 +33,9 @@ static const struct set_row group_rows[] = {
 	  .help = "identity number, the same on key server and members" },
 	{ "servers", SET_EACH, .min = 1, .max = GM_MAX_SERVERS, .each = each_server,
 	  .required = true, .help = "addresses of key servers, best first" },
+	{ "server_names", SET_EACH, .max = GM_MAX_NAMES, .each = each_server_name,
+	  .help = "names that a key server's certificate proves, like \"ks1.example.net\", "
+		  "\"ou=keyserver\"; absent: its identity is its address" },
 	{ "server_port", SET_U16, OG(server_port), .min = 1, .max = 65535,
 	  .help = "UDP port of the key servers; absent: gmd.port" },
 	{ "local_acl", SET_STR, OG(local_acl), .size = ACL_CONF_NAME_LEN, .def = "",
@@ -39,10 +46,12 @@ static const struct set_row group_rows[] = {
 
 static const struct set_row file_rows[] = {
 	{ "gmd", SET_GROUP, .each = read_gmd, .required = true, .help = "the daemon itself" },
+	{ "trustpoints", SET_EACH, .max = IKE_MAX_TRUSTPOINTS, .each = each_trustpoint,
+	  .help = "CAs that are believed, own certificates" },
 	{ "isakmp", SET_EACH, .min = 1, .max = IKE_MAX_PROPOSALS, .each = each_isakmp,
 	  .required = true, .help = "phase 1 proposals, best first" },
-	{ "psk", SET_EACH, .min = 1, .max = IKE_MAX_PSKS, .each = each_psk, .required = true,
-	  .help = "pre-shared keys by key server" },
+	{ "psk", SET_EACH, .max = IKE_MAX_PSKS, .each = each_psk,
+	  .help = "pre-shared keys by key server; wanted by isakmp entries that say pre-share" },
 	{ "acls", SET_EACH, .min = 0, .max = ACL_CONF_MAX, .each = each_acl,
 	  .help = "access lists" },
 	{ "groups", SET_EACH, .min = 1, .max = GM_MAX_GROUPS, .each = each_group, .required = true,
@@ -57,6 +66,11 @@ static void read_gmd(struct settings *s, struct set_node *n, void *out)
 static void each_isakmp(struct settings *s, struct set_node *n, void *out)
 {
 	ike_settings_read_isakmp(s, n, &((struct gm_conf *)out)->ike);
+}
+
+static void each_trustpoint(struct settings *s, struct set_node *n, void *out)
+{
+	ike_settings_read_trustpoint(s, n, &((struct gm_conf *)out)->ike);
 }
 
 static void each_psk(struct settings *s, struct set_node *n, void *out)
@@ -84,6 +98,17 @@ static void each_server(struct settings *s, struct set_node *n, void *out)
 		settings_complain(s, n, "servers", "%s is there twice", text);
 	else
 		g->server[g->n_servers++] = a;
+}
+
+static void each_server_name(struct settings *s, struct set_node *n, void *out)
+{
+	struct gm_conf_group *g = out;
+	const char *text = settings_text(s, n), *why;
+
+	if (text && id_pattern_parse(text, &g->server_name[g->n_server_names], &why))
+		settings_complain(s, n, "server_names", "\"%s\": %s", text, why);
+	else if (text)
+		g->n_server_names++;
 }
 
 // ---- what one word alone cannot tell; the rows above it are read before ----
@@ -116,7 +141,8 @@ static void check_servers(struct settings *s, struct set_node *n, struct gm_conf
 
 	for (size_t i = 0; i < g->n_servers; i++) {
 		addr_str(&g->server[i], text);
-		if (!ike_settings_psk(&c->ike, &g->server[i]))
+		if (!ike_settings_has_sig_proposal(&c->ike) &&
+		    !ike_settings_psk(&c->ike, &g->server[i]))
 			settings_complain(s, n, "servers", "psk has no key for %s", text);
 		if (g->server[i].family != c->address.family)
 			settings_complain(s, n, "servers",

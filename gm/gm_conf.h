@@ -10,15 +10,18 @@
 #define GM_MAX_GROUPS  16
 #define GM_MAX_SERVERS 8
 #define GM_PATH_LEN    100
+#define GM_MAX_NAMES   8
 
 struct gm_conf_group {
 	char name[DP_NAME_LEN];
 	uint32_t identity;
 	size_t n_servers;
 	struct addr server[GM_MAX_SERVERS]; // in order of preference
-	uint16_t server_port;		    // 0: gm_conf.port
-	char local_acl[ACL_CONF_NAME_LEN];  // "": none; its lines pass in clear
-	bool send_doi1;			    // phase 1 with DOI 1, for peers that know no other
+	size_t n_server_names;		    // what their certificates may say they are
+	struct id_pattern server_name[GM_MAX_NAMES];
+	uint16_t server_port;		   // 0: gm_conf.port
+	char local_acl[ACL_CONF_NAME_LEN]; // "": none; its lines pass in clear
+	bool send_doi1;			   // phase 1 with DOI 1, for peers that know no other
 };
 
 struct gm_conf {

@@ -47,6 +47,14 @@ static void arm_timer(struct gm_io *io, mono_t deadline)
 		event_add(io->timer, &tv);
 }
 
+// Out of the outputs first: a runner without threads comes back at once.
+static void auth_take(struct gm_io *io, struct gm_out *o)
+{
+	for (size_t i = 0; i < o->n_auth; i++)
+		auth_runner_put(io->auth, o->auth[i]);
+	o->n_auth = 0;
+}
+
 void gm_io_event(struct gm_io *io, const struct gm_event *ev)
 {
 	struct gm_out o;
@@ -59,6 +67,7 @@ void gm_io_event(struct gm_io *io, const struct gm_event *ev)
 	for (size_t i = 0; i < o.n_dh; i++)
 		dh_thread_add(io->dh, o.dh[i]);
 	o.n_dh = 0;
+	auth_take(io, &o);
 	arm_timer(io, o.deadline);
 	mcast_sync(io->mcast);
 	if (o.program)
@@ -80,6 +89,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static void on_dh_done(void *arg, struct dh_job *job)
 {
 	const struct gm_event ev = { .kind = GM_EV_DH_DONE, .dh = job };
+
+	gm_io_event(arg, &ev);
+}
+
+static void on_auth_done(void *arg, struct ike_auth_job *job)
+{
+	const struct gm_event ev = { .kind = GM_EV_AUTH_DONE, .auth = job };
 
 	gm_io_event(arg, &ev);
 }
@@ -191,6 +207,7 @@ static int add_events(struct gm_io *io)
 	err = err ? err : add(&io->intr, io, SIGINT, EV_SIGNAL | EV_PERSIST, on_end);
 	err = err ? err : add(&io->hup, io, SIGHUP, EV_SIGNAL | EV_PERSIST, on_reload);
 	err = err ? err : dh_thread_new(io->base, on_dh_done, io, &io->dh);
+	err = err ? err : auth_runner_new(io->base, 1, on_auth_done, io, &io->auth);
 	return err;
 }
 
@@ -274,6 +291,7 @@ void gm_io_free(struct gm_io *io)
 	espd_link_free(io->espd);
 	mcast_free(io->mcast);
 	dh_thread_free(io->dh);
+	auth_runner_free(io->auth);
 	event_end(io->udp);
 	event_end(io->timer);
 	event_end(io->term);

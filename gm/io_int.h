@@ -3,6 +3,7 @@
 #include <event2/event.h>
 
 #include "common/ctl/ctl.h"
+#include "common/pki/auth_io.h"
 #include "dataplane/dp_client.h"
 #include "gm/gm_io.h"
 #include "gm/show.h"
@@ -41,6 +42,7 @@ struct gm_io {
 	int fd;
 	struct event *udp, *timer, *term, *intr, *hup;
 	struct dh_thread *dh;
+	struct auth_runner *auth;
 	struct espd_link *espd;
 	struct mcast *mcast;
 	struct ctl_server *ctl;

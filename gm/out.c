@@ -13,8 +13,11 @@ void gm_out_clear(struct gm_out *o)
 		free(o->send[i].data);
 	for (size_t i = 0; i < o->n_dh; i++)
 		dh_job_free(o->dh[i]);
+	for (size_t i = 0; i < o->n_auth; i++)
+		ike_auth_job_free(o->auth[i]);
 	free(o->send);
 	free(o->dh);
+	free(o->auth);
 	free(o->log);
 	gm_program_free(o->program);
 	*o = (struct gm_out){ .deadline = o->deadline };
@@ -43,6 +46,12 @@ void gm_out_dh(struct gm_out *o, struct dh_job *dh)
 {
 	o->dh = grow(o->dh, o->n_dh, sizeof(dh));
 	o->dh[o->n_dh++] = dh;
+}
+
+void gm_out_auth(struct gm_out *o, struct ike_auth_job *job)
+{
+	o->auth = grow(o->auth, o->n_auth, sizeof(job));
+	o->auth[o->n_auth++] = job;
 }
 
 static struct gm_log *log_slot(struct gm_out *o, const struct logctx *who)

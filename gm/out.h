@@ -7,6 +7,7 @@
 #include "common/base/bytes.h"
 #include "common/base/events.h"
 #include "common/crypto/dh.h"
+#include "common/ike/auth.h"
 #include "gm/policy.h"
 
 struct gm_send {
@@ -26,9 +27,10 @@ struct gm_log {
 
 // Outputs add up until the caller has carried them out and calls gm_out_clear.
 struct gm_out {
-	size_t n_sends, n_dh, n_logs;
+	size_t n_sends, n_dh, n_auth, n_logs;
 	struct gm_send *send;
-	struct dh_job **dh; // run, then back as GM_EV_DH_DONE
+	struct dh_job **dh;	    // run, then back as GM_EV_DH_DONE
+	struct ike_auth_job **auth; // the same with GM_EV_AUTH_DONE
 	struct gm_log *log;
 	struct gm_program *program; // NULL, or all that espd should have: one transaction
 	mono_t deadline;	    // call with GM_EV_TIMER then
@@ -39,6 +41,7 @@ void gm_out_clear(struct gm_out *o); // frees and wipes what is left in it; dead
 
 void gm_out_send(struct gm_out *o, const struct endpoint *to, struct bytes msg); // copies
 void gm_out_dh(struct gm_out *o, struct dh_job *dh);				 // takes
+void gm_out_auth(struct gm_out *o, struct ike_auth_job *job);			 // takes
 void gm_out_event(struct gm_out *o, enum event_id id, const struct logctx *who, const char *fmt,
 		  ...) PRINTF(4, 5);
 void gm_out_log(struct gm_out *o, enum log_module m, enum log_level level, const struct logctx *who,

@@ -24,6 +24,7 @@ static void sa_drop(struct gm_reg *r)
 	r->sa_used = false;
 	r->linger = MONO_NEVER;
 	r->dh = NULL; // the job that is away is freed when it comes back
+	r->auth = NULL;
 	ike_resend_clear(&r->resend);
 	explicit_bzero(r->ni, sizeof(r->ni));
 	explicit_bzero(r->nr, sizeof(r->nr));
@@ -301,28 +302,42 @@ static void pull_in(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 
 // ---- phase 1 ----
 
-// RFC 6407 3.1: who answered has to be a key server of this group.
+// RFC 6407 3.1: who answered has to be a key server of this group: by its address, or by a name it
+// proved with its certificate. A member's certificate is as good as a key server's but for that.
 static bool identity_judge(const struct gm_group *g)
 {
 	struct isakmp_id id = ike_id_view(&g->reg.sa.peer_id);
 	struct addr a;
 
-	return isakmp_id_to_addr(&id, &a) && gm_conf_is_server(&g->conf, &a);
+	if (isakmp_id_to_addr(&id, &a) && gm_conf_is_server(&g->conf, &a))
+		return true;
+	return ike_peer_is(&g->reg.sa, g->conf.server_name, g->conf.n_server_names);
 }
 
 static void established(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
 {
 	struct gm_reg *r = &g->reg;
-	struct isakmp_id id = ike_id_view(&r->sa.peer_id);
-	char text[ISAKMP_ID_STRLEN], suite[IKE_PROPOSAL_STRLEN], ks[ENDPOINT_STRLEN];
+	char text[IKE_PEER_STRLEN], suite[IKE_PROPOSAL_STRLEN], ks[ENDPOINT_STRLEN];
 
 	gm_out_event(out, EV_IKE_ESTABLISHED, &g->lc, "peer=%s id=%s suite=%s doi=%u",
-		     endpoint_str(&r->sa.peer, ks), isakmp_id_str(&id, text),
+		     endpoint_str(&r->sa.peer, ks), ike_peer_str(&r->sa, text),
 		     ike_proposal_str(&r->sa.suite, suite), r->sa.doi);
 	if (identity_judge(g))
 		send_1(gm, g, now, out);
 	else
-		refused(gm, g, now, out, "phase 1 identity is not a configured key server");
+		refused(gm, g, now, out,
+			"phase 1 identity is not a configured key server (servers, server_names)");
+}
+
+static void send_phase1(const struct ike_out *io, struct gm_out *out)
+{
+	uint8_t buf[FRAG_SIZE];
+	const uint8_t *p;
+	size_t len;
+
+	for (size_t n = 0; (len = frag_cut(BYTES(io->msg, io->msg_len), io->fragments, n, &p, buf));
+	     n++)
+		gm_out_send(out, &io->to, BYTES(p, len));
 }
 
 // What a step of phase 1 asks for.
@@ -332,7 +347,11 @@ static void ike_act(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	struct gm_reg *r = &g->reg;
 
 	if (io->msg_len > 0)
-		gm_out_send(out, &io->to, BYTES(io->msg, io->msg_len));
+		send_phase1(io, out);
+	if (io->auth) {
+		r->auth = io->auth;
+		gm_out_auth(out, io->auth);
+	}
 	if (io->dh) {
 		r->dh = io->dh;
 		gm_out_dh(out, io->dh);
@@ -385,6 +404,15 @@ void gm_reg_dh_done(struct gm *gm, struct gm_group *g, mono_t now, struct dh_job
 	const struct ike_event ev = { .kind = IKE_EV_DH_DONE, .dh = dh };
 
 	g->reg.dh = NULL;
+	ike_step(gm, g, now, &ev, out);
+}
+
+void gm_reg_auth_done(struct gm *gm, struct gm_group *g, mono_t now, struct ike_auth_job *job,
+		      struct gm_out *out)
+{
+	const struct ike_event ev = { .kind = IKE_EV_AUTH_DONE, .auth = job };
+
+	g->reg.auth = NULL;
 	ike_step(gm, g, now, &ev, out);
 }
 

@@ -34,8 +34,9 @@ struct gm_reg {
 	unsigned rounds; // in vain
 	bool sa_used;	 // sa is initialised
 	struct ike_sa sa;
-	struct dh_job *dh; // away, being run
-	mono_t linger;	   // when the SA of a finished registration is deleted
+	struct dh_job *dh;	   // away, being run
+	struct ike_auth_job *auth; // the same
+	mono_t linger;		   // when the SA of a finished registration is deleted
 	struct ike_exch x;
 	struct ike_resend resend;
 	size_t nr_len;
@@ -54,6 +55,8 @@ mono_t gm_reg_next(const struct gm_reg *r);
 // A datagram of exchange 2, 5 or 32 whose cookies are this group's.
 void gm_reg_in(struct gm *gm, struct gm_group *g, mono_t now, const struct isakmp_hdr *hdr,
 	       const struct endpoint *from, struct bytes datagram, struct gm_out *out);
+void gm_reg_auth_done(struct gm *gm, struct gm_group *g, mono_t now, struct ike_auth_job *job,
+		      struct gm_out *out);
 void gm_reg_dh_done(struct gm *gm, struct gm_group *g, mono_t now, struct dh_job *dh,
 		    struct gm_out *out);
 // Ends what is under way and tells the server (Informational Delete).

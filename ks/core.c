@@ -92,7 +92,8 @@ void ks_drop_ike(struct ks *ks, mono_t now, enum ike_reason why, const struct en
 	enum event_id ev = EV_IKE_BAD_MESSAGE;
 
 	ks->ike_refused[why]++;
-	if (why == IKE_R_AUTH_FAILED)
+	if (why == IKE_R_AUTH_FAILED || why == IKE_R_BAD_CERTIFICATE || why == IKE_R_UNKNOWN_CA ||
+	    why == IKE_R_BAD_SIGNATURE || why == IKE_R_BAD_ID)
 		ev = EV_IKE_AUTH_FAIL;
 	else if (why == IKE_R_NO_PROPOSAL)
 		ev = EV_IKE_NO_PROPOSAL;
@@ -182,13 +183,9 @@ static void conf_to_ike(struct ks *ks)
 {
 	struct ks_conf *c = ks->conf;
 
-	ks->ike.proposals = c->ike.proposal;
-	ks->ike.n_proposals = c->ike.n_proposals;
-	ks->ike.life_s = c->ike.life_s;
+	ike_settings_apply(&c->ike, &ks->ike);
 	ks->ike.own_id = isakmp_id_of_addr(&c->address);
 	ks->ike.wire.phase1_accept_doi1 = c->accept_doi1;
-	ks->ike.psk = ike_settings_psk;
-	ks->ike.psk_arg = &c->ike;
 }
 
 static struct ks_group **groups_of(const struct ks_conf *conf)
@@ -349,6 +346,9 @@ void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out
 		break;
 	case KS_EV_DH_DONE:
 		ks_dh_done(&c);
+		break;
+	case KS_EV_AUTH_DONE:
+		ks_auth_done(&c);
 		break;
 	case KS_EV_TIMER:
 		ks_timers_run(ks, now, out);

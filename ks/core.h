@@ -10,6 +10,7 @@ enum ks_event_kind {
 	KS_EV_CONFIG,	// takes conf: groups appear, stay or go; POLICY_CHANGE where members differ
 	KS_EV_DATAGRAM, // borrowed
 	KS_EV_DH_DONE,	// takes dh
+	KS_EV_AUTH_DONE, // takes auth
 	KS_EV_TIMER,
 	KS_EV_REKEY, // group by name, NULL: all
 };
@@ -20,6 +21,7 @@ struct ks_event {
 	struct bytes datagram;
 	struct endpoint from, to; // to: the address and port of ours that it came to
 	struct ks_dh dh;
+	struct ike_auth_job *auth;
 	const char *group;
 };
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ike/pki_conf.h"
+
 // ---- ksd ----
 
 #define KSD(field) offsetof(struct ks_conf, field)
@@ -28,6 +30,11 @@ static void read_ksd(struct settings *s, struct set_node *n, void *out)
 static void read_isakmp(struct settings *s, struct set_node *n, void *out)
 {
 	ike_settings_read_isakmp(s, n, &ks_load_of(out)->conf->ike);
+}
+
+static void read_trustpoint(struct settings *s, struct set_node *n, void *out)
+{
+	ike_settings_read_trustpoint(s, n, &ks_load_of(out)->conf->ike);
 }
 
 static void read_psk(struct settings *s, struct set_node *n, void *out)
@@ -92,10 +99,12 @@ static void read_key(struct settings *s, struct set_node *n, void *out)
 // In the order in which they are needed: keys and lists before the groups that name them.
 static const struct set_row root_rows[] = {
 	{ "ksd", SET_GROUP, .each = read_ksd, .required = true, .help = "the daemon" },
+	{ "trustpoints", SET_EACH, .each = read_trustpoint, .max = IKE_MAX_TRUSTPOINTS,
+	  .help = "CAs that are believed, own certificates" },
 	{ "isakmp", SET_EACH, .each = read_isakmp, .min = 1, .max = IKE_MAX_PROPOSALS,
 	  .required = true, .help = "phase 1 proposals, best first" },
-	{ "psk", SET_EACH, .each = read_psk, .min = 1, .max = IKE_MAX_PSKS, .required = true,
-	  .help = "pre-shared keys by peer" },
+	{ "psk", SET_EACH, .each = read_psk, .max = IKE_MAX_PSKS,
+	  .help = "pre-shared keys by peer; wanted by isakmp entries that say pre-share" },
 	{ "keys", SET_EACH, .each = read_key, .min = 1, .max = SIGNER_MAX_KEYS, .required = true,
 	  .help = "keys that sign rekeys" },
 	{ "acls", SET_EACH, .each = read_acl, .min = 1, .max = ACL_CONF_MAX, .required = true,
@@ -103,6 +112,22 @@ static const struct set_row root_rows[] = {
 	{ "groups", SET_EACH, .each = ks_conf_read_group, .min = 1, .max = 1024, .required = true,
 	  .help = "the groups served" },
 };
+
+static void judge_authentication(struct ks_load *l)
+{
+	const struct ks_conf *c = l->conf;
+
+	if (ike_settings_has_psk_proposal(&c->ike) && c->ike.n_psks == 0)
+		settings_complain(l->s, NULL, "psk",
+				  "is missing, but an isakmp entry authenticates by pre-share");
+	for (size_t i = 0; i < c->n_groups; i++) {
+		if (c->groups[i].n_names > 0 && !ike_settings_has_sig_proposal(&c->ike))
+			settings_complain(l->s, NULL, "authorization",
+					  "group \"%s\" names members, but no isakmp entry says "
+					  "rsa-sig or ecdsa-sig: nobody can prove a name",
+					  c->groups[i].name);
+	}
+}
 
 struct ks_conf *ks_conf_load(const char *path, settings_report *report, void *arg)
 {
@@ -116,6 +141,8 @@ struct ks_conf *ks_conf_load(const char *path, settings_report *report, void *ar
 	l.s = settings_open(path, report, arg);
 	if (l.s)
 		settings_group(l.s, settings_root(l.s), root_rows, N_ELEMS(root_rows), &root);
+	if (l.s)
+		judge_authentication(&l);
 	if (!l.s || settings_n_errors(l.s) > 0) {
 		ks_conf_free(conf);
 		conf = NULL;
@@ -133,6 +160,7 @@ void ks_conf_free(struct ks_conf *c)
 	for (size_t i = 0; i < c->n_groups; i++) {
 		free(c->groups[i].no_ack);
 		free(c->groups[i].authorized);
+		free(c->groups[i].names);
 		policy_put(c->groups[i].policy);
 	}
 	free(c->groups);

@@ -24,7 +24,9 @@ struct ks_group_conf {
 	uint8_t sid_bits;
 	size_t n_no_ack, n_authorized;
 	struct addr *no_ack;	   // members never asked for one
-	struct prefix *authorized; // none: any authenticated peer
+	struct prefix *authorized; // neither these nor names: any authenticated peer
+	size_t n_names;
+	struct id_pattern *names; // of peers with a certificate
 	struct policy *policy;
 };
 

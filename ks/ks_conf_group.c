@@ -145,19 +145,25 @@ static void read_rekey(struct settings *s, struct set_node *n, void *out)
 static void read_authorization(struct settings *s, struct set_node *n, void *out)
 {
 	struct ks_group_conf *g = ks_load_of(out)->group;
-	const char *text = settings_text(s, n);
-	struct prefix p;
+	const char *text = settings_text(s, n), *why;
+	struct id_pattern p;
 
 	if (!text)
 		return;
-	if (prefix_parse(text, &p)) {
+	if (id_pattern_parse(text, &p, &why)) {
 		settings_complain(s, n, "authorization",
-				  "\"%s\" is not a prefix like \"192.0.2.0/24\"", text);
-		return;
+				  "\"%s\": %s; a prefix like \"192.0.2.0/24\" or a name like "
+				  "\"*.example.net\" or \"ou=branch\" is right",
+				  text, why);
+	} else if (p.type == CERT_ID_IPV4) {
+		g->authorized = reallocarray(g->authorized, g->n_authorized + 1, sizeof(p.prefix));
+		BUG_ON(!g->authorized);
+		g->authorized[g->n_authorized++] = p.prefix;
+	} else {
+		g->names = reallocarray(g->names, g->n_names + 1, sizeof(p));
+		BUG_ON(!g->names);
+		g->names[g->n_names++] = p;
 	}
-	g->authorized = reallocarray(g->authorized, g->n_authorized + 1, sizeof(p));
-	BUG_ON(!g->authorized);
-	g->authorized[g->n_authorized++] = p;
 }
 
 struct sa_in {
@@ -232,7 +238,9 @@ static const struct set_row group_rows[] = {
 	{ "sid_bits", SET_U32, offsetof(struct group_in, sid_bits), .min = 8, .max = 32,
 	  .def = "24", .help = "length of sender ids: 8, 12, 16, 24 or 32" },
 	{ "authorization", SET_EACH, .each = read_authorization, .max = 4096,
-	  .help = "prefixes whose members may join; none: whoever is authenticated" },
+	  .help = "who may join: prefixes of addresses, and names that a certificate proves "
+		  "(\"gm1.example.net\", \"*.example.net\", \"ou=branch, o=Example\"); none: "
+		  "whoever is authenticated" },
 	{ "sa", SET_EACH, .each = read_sa, .min = 1, .max = 64, .required = true,
 	  .help = "what is protected, and how" },
 };

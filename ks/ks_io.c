@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/crypto/crypto.h"
+#include "common/pki/auth_io.h"
 #include "ks/dh_pool.h"
 #include "ks/rekey.h"
 
@@ -21,6 +22,7 @@ struct ks_io {
 	struct event *on_rx, *on_timer, *on_dh, *on_term, *on_int, *on_hup;
 	struct ctl_server *ctl;
 	struct dh_pool *pool; // NULL: done in line
+	struct auth_runner *auth;
 	int sock;
 	const char *conf_path;
 	struct endpoint self;
@@ -125,6 +127,7 @@ static void step(struct ks_io *io, const struct ks_event *ev)
 {
 	struct ks_out *out = &io->out;
 	struct ks_dh dh; // a step asks for one at most
+	struct ike_auth_job *auth;
 	size_t n_dh;
 
 	ks_step(&io->ks, mono_now(), ev, out);
@@ -134,11 +137,14 @@ static void step(struct ks_io *io, const struct ks_event *ev)
 		send_some(io, out->send + i, MIN_OF(out->n_send - i, (size_t)TX_BATCH));
 	arm(io, out->deadline);
 	n_dh = out->n_dh;
-	BUG_ON(n_dh > 1);
+	auth = out->n_auth ? out->auth[0] : NULL;
+	BUG_ON(n_dh + out->n_auth > 1);
 	if (n_dh == 1) {
 		dh = out->dh[0];
 		run_dh(io, &dh); // may use out for a step of its own
 	}
+	if (auth)
+		auth_runner_put(io->auth, auth); // so may this
 }
 
 const struct ks *ks_io_core(const struct ks_io *io)
@@ -214,6 +220,13 @@ static void on_dh(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while (dh_pool_take(io->pool, &ev.dh))
 		step(io, &ev);
+}
+
+static void on_auth(void *arg, struct ike_auth_job *job)
+{
+	struct ks_event ev = { .kind = KS_EV_AUTH_DONE, .auth = job };
+
+	step(arg, &ev);
 }
 
 static void on_stop(evutil_socket_t sig, short what, void *arg)
@@ -309,6 +322,8 @@ static int open_pool(struct ks_io *io, const struct ks_conf *conf)
 {
 	int err = conf->workers ? dh_pool_new(conf->workers, &io->pool) : 0;
 
+	if (!err)
+		err = auth_runner_new(io->base, conf->workers, on_auth, io, &io->auth);
 	if (err)
 		log_err(MAIN, NULL, "cannot start %u threads: %s", conf->workers, strerror(-err));
 	return err;
@@ -395,6 +410,7 @@ void ks_io_free(struct ks_io *io)
 	unwatch(io->on_int);
 	unwatch(io->on_hup);
 	dh_pool_free(io->pool);
+	auth_runner_free(io->auth);
 	if (io->ctl)
 		ctl_server_free(io->ctl);
 	if (io->ks.conf)

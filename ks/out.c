@@ -23,7 +23,7 @@ void ks_out_reset(struct ks_out *o)
 {
 	for (size_t i = 0; i < o->n_send; i++)
 		free(o->send[i].owned);
-	o->n_send = o->n_dh = o->n_note = 0;
+	o->n_send = o->n_dh = o->n_auth = o->n_note = 0;
 	o->deadline = MONO_NEVER;
 	o->refused = false;
 	o->answer[0] = '\0';
@@ -34,6 +34,7 @@ void ks_out_fini(struct ks_out *o)
 	ks_out_reset(o);
 	free(o->send);
 	free(o->dh);
+	free(o->auth);
 	free(o->note);
 	ks_out_init(o);
 }
@@ -54,6 +55,12 @@ void ks_out_send_copy(struct ks_out *o, const struct endpoint *from, const struc
 	memcpy(copy, datagram.p, datagram.len);
 	ks_out_send_view(o, from, to, BYTES(copy, datagram.len));
 	o->send[o->n_send - 1].owned = copy;
+}
+
+void ks_out_auth(struct ks_out *o, struct ike_auth_job *job)
+{
+	o->auth = grow(o->auth, o->n_auth, &o->cap_auth, sizeof(*o->auth));
+	o->auth[o->n_auth++] = job;
 }
 
 void ks_out_dh(struct ks_out *o, struct dh_job *job, const uint8_t cky_i[8], const uint8_t cky_r[8])

@@ -8,6 +8,7 @@
 #include "common/base/events.h"
 #include "common/base/mono.h"
 #include "common/crypto/dh.h"
+#include "common/ike/auth.h"
 
 struct ks_send {
 	struct endpoint from, to;
@@ -34,6 +35,8 @@ struct ks_out {
 	struct ks_send *send;
 	size_t n_dh, cap_dh;
 	struct ks_dh *dh;
+	size_t n_auth, cap_auth;
+	struct ike_auth_job **auth; // to be run, and handed back with KS_EV_AUTH_DONE
 	size_t n_note, cap_note;
 	struct ks_note *note;
 	mono_t deadline;  // when the next KS_EV_TIMER is due
@@ -51,6 +54,7 @@ void ks_out_send_view(struct ks_out *o, const struct endpoint *from, const struc
 		      struct bytes datagram);
 void ks_out_dh(struct ks_out *o, struct dh_job *job, const uint8_t cky_i[8],
 	       const uint8_t cky_r[8]);
+void ks_out_auth(struct ks_out *o, struct ike_auth_job *job);
 void ks_out_event(struct ks_out *o, enum event_id id, const struct logctx *who, const char *fmt,
 		  ...) PRINTF(4, 5);
 void ks_out_line(struct ks_out *o, enum log_module m, enum log_level level,

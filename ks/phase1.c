@@ -43,13 +43,23 @@ void ks_sa_drop(struct ks *ks, struct ike_sa *sa)
 
 static void tell_established(const struct ike_sa *sa, struct ks_out *out)
 {
-	struct isakmp_id id = ike_id_view(&sa->peer_id);
-	char peer[ENDPOINT_STRLEN], name[ISAKMP_ID_STRLEN], suite[IKE_PROPOSAL_STRLEN];
+	char peer[ENDPOINT_STRLEN], name[IKE_PEER_STRLEN], suite[IKE_PROPOSAL_STRLEN];
 	struct logctx who;
 
 	logctx_set(&who, "peer=%s", endpoint_str(&sa->peer, peer));
 	ks_out_event(out, EV_IKE_ESTABLISHED, &who, "identity=%.100s suite=%s",
-		     isakmp_id_str(&id, name), ike_proposal_str(&sa->suite, suite));
+		     ike_peer_str(sa, name), ike_proposal_str(&sa->suite, suite));
+}
+
+static void send_message(const struct endpoint *local, const struct ike_out *o, struct ks_out *out)
+{
+	struct bytes msg = BYTES(o->msg, o->msg_len);
+	uint8_t buf[FRAG_SIZE];
+	const uint8_t *p;
+	size_t len;
+
+	for (size_t n = 0; (len = frag_cut(msg, o->fragments, n, &p, buf)); n++)
+		ks_out_send_copy(out, local, &o->to, BYTES(p, len));
 }
 
 // What one step of phase 1 asks for. sa may be NULL (a stranger's datagram); it may be gone
@@ -58,9 +68,11 @@ static void carry_out(struct ks *ks, mono_t now, struct ike_sa *sa, const struct
 		      const struct endpoint *from, struct ike_out *o, struct ks_out *out)
 {
 	if (o->msg_len > 0)
-		ks_out_send_copy(out, local, &o->to, BYTES(o->msg, o->msg_len));
+		send_message(local, o, out);
 	if (o->dh)
 		ks_out_dh(out, o->dh, sa->cky_i, sa->cky_r);
+	if (o->auth)
+		ks_out_auth(out, o->auth);
 	if (o->refused != IKE_R_OK)
 		ks_drop_ike(ks, now, o->refused, from, o->detail, out);
 	if (o->established) {
@@ -166,6 +178,21 @@ void ks_dh_done(struct ks_call *c)
 
 	if (!sa) {
 		dh_job_free(dh->job);
+		return;
+	}
+	ike_sa_step(sa, c->now, &in, &o);
+	carry_out(c->ks, c->now, sa, ks_session_local(sa), &sa->peer, &o, c->out);
+}
+
+void ks_auth_done(struct ks_call *c)
+{
+	struct ike_auth_job *job = c->ev->auth;
+	struct ike_sa *sa = ike_table_find(&c->ks->sas, job->cky_i, job->cky_r);
+	struct ike_event in = { .kind = IKE_EV_AUTH_DONE, .auth = job };
+	struct ike_out o;
+
+	if (!sa) {
+		ike_auth_job_free(job);
 		return;
 	}
 	ike_sa_step(sa, c->now, &in, &o);

@@ -16,5 +16,6 @@ struct ks_call {
 void ks_main_mode_in(struct ks_call *c, const struct isakmp_hdr *hdr);
 void ks_info_in(struct ks_call *c, const struct isakmp_hdr *hdr);
 void ks_dh_done(struct ks_call *c);
+void ks_auth_done(struct ks_call *c);
 void ks_sa_drop(struct ks *ks, struct ike_sa *sa);
 void ks_sa_timer(struct ks *ks, struct ike_sa *sa, mono_t now, struct ks_out *out);

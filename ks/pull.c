@@ -45,13 +45,13 @@ static void reply(struct call *c, struct ks_pull *p, struct bytes msg)
 
 // ---- judging ----
 
-static bool authorized(const struct ks_group_conf *g, const struct addr *a)
+static bool authorized(const struct ks_group_conf *g, const struct ike_sa *sa)
 {
 	for (size_t i = 0; i < g->n_authorized; i++) {
-		if (prefix_contains(&g->authorized[i], a))
+		if (prefix_contains(&g->authorized[i], &sa->peer.addr))
 			return true;
 	}
-	return g->n_authorized == 0;
+	return ike_peer_is(sa, g->names, g->n_names) || g->n_authorized + g->n_names == 0;
 }
 
 // With a pre-shared key only the address is proved: an identity that is another address is a lie.
@@ -73,15 +73,18 @@ static bool takes_ordered(const struct ike_sa *sa)
 static struct ks_group *judge_group(struct call *c, uint32_t identity)
 {
 	struct ks_group *g = ks_group_by_identity(c->ks, identity);
-	char text[80];
+	char text[80 + IKE_PEER_STRLEN], peer[IKE_PEER_STRLEN];
 
 	if (!g) {
 		snprintf(text, sizeof(text), "group=%u", identity);
 		refuse(c, KS_DROP_PULL_UNKNOWN_GROUP, ISAKMP_N_INVALID_ID_INFORMATION, text);
 		return NULL;
 	}
-	if (!authorized(g->conf, &c->sa->peer.addr)) {
-		refuse(c, KS_DROP_PULL_UNAUTHORIZED, ISAKMP_N_AUTHENTICATION_FAILED, g->name);
+	if (!authorized(g->conf, c->sa)) {
+		snprintf(text, sizeof(text), "group=%.40s identity=%s", g->name,
+			 ike_peer_str(c->sa, peer));
+		refuse(c, g->conf->n_names ? KS_DROP_PULL_IDENTITY : KS_DROP_PULL_UNAUTHORIZED,
+		       ISAKMP_N_AUTHENTICATION_FAILED, text);
 		return NULL;
 	}
 	if (!identity_fits(c->sa)) {

@@ -296,3 +296,28 @@ bool id_pattern_match(const struct id_pattern *p, uint8_t type, struct bytes id)
 		return false;
 	}
 }
+
+bool id_pattern_match_cert(const struct id_pattern *p, const struct cert *c)
+{
+	GENERAL_NAMES *names;
+	bool found = false;
+
+	if (p->type == CERT_ID_DN)
+		return id_pattern_match(p, CERT_ID_DN, cert_subject(c));
+	names = X509_get_ext_d2i(c->x, NID_subject_alt_name, NULL, NULL);
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
+		const GENERAL_NAME *gn = sk_GENERAL_NAME_value(names, i);
+		const ASN1_STRING *s = gn->type == GEN_DNS     ? gn->d.dNSName
+				       : gn->type == GEN_EMAIL ? gn->d.rfc822Name
+				       : gn->type == GEN_IPADD ? gn->d.iPAddress
+							       : NULL;
+		uint8_t type = gn->type == GEN_DNS     ? CERT_ID_FQDN
+			       : gn->type == GEN_EMAIL ? CERT_ID_USER_FQDN
+			       : s && s->length == 4   ? CERT_ID_IPV4
+						       : CERT_ID_IPV6;
+
+		found = s && id_pattern_match(p, type, BYTES(s->data, (size_t)s->length));
+	}
+	GENERAL_NAMES_free(names);
+	return found;
+}

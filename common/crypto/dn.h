@@ -34,4 +34,6 @@ struct id_pattern {
 // -EINVAL when the text is none of the forms above; *why then says what is wrong with it.
 MUST_CHECK int id_pattern_parse(const char *text, struct id_pattern *out, const char **why);
 // id: the identity as phase 1 authenticated it.
+// Any name in a verified certificate, its Subject included (RFC 4945 3.1.10).
+bool id_pattern_match_cert(const struct id_pattern *p, const struct cert *c);
 bool id_pattern_match(const struct id_pattern *p, uint8_t type, struct bytes id);

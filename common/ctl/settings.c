@@ -508,3 +508,11 @@ void settings_describe(FILE *to, const char *group, const struct set_row *rows, 
 		fputc('\n', to);
 	}
 }
+
+bool settings_beside(const struct settings *s, const char *file, char *out, size_t size)
+{
+	const char *slash = strrchr(s->path, '/');
+	int dir = file[0] == '/' || !slash ? 0 : (int)(slash - s->path) + 1;
+
+	return (size_t)snprintf(out, size, "%.*s%s", dir, s->path, file) < size;
+}

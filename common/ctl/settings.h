@@ -69,6 +69,8 @@ void settings_complain(struct settings *s, const struct set_node *n, const char 
 // The same about a line whose node is gone, as of a list that was read before.
 void settings_complain_line(struct settings *s, unsigned line, const char *word, const char *fmt,
 			    ...) PRINTF(4, 5);
+// A file named in this one: relative names are beside it. False when out is too small.
+bool settings_beside(const struct settings *s, const char *file, char *out, size_t size);
 unsigned settings_line(const struct set_node *n);
 unsigned settings_n_errors(const struct settings *s);
 

@@ -11,6 +11,40 @@ struct ike_auth_work {
 	bool proved;	     // the signature is right
 };
 
+int ike_pki_new(struct ike_pki **out)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	(*out)->refs = 1;
+	signer_init(&(*out)->signer);
+	return 0;
+}
+
+struct ike_pki *ike_pki_get(struct ike_pki *p)
+{
+	if (p)
+		__atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED);
+	return p;
+}
+
+static void trustpoint_fini(struct ike_trustpoint *tp)
+{
+	for (size_t i = 0; i < tp->n_own; i++)
+		cert_free(tp->own[i]);
+	trust_free(tp->trust);
+}
+
+void ike_pki_put(struct ike_pki *p)
+{
+	if (!p || __atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		trustpoint_fini(&p->tp[i]);
+	signer_fini(&p->signer);
+	free(p);
+}
+
 struct ike_auth_job *ike_auth_job_new(void)
 {
 	struct ike_auth_job *j = calloc(1, sizeof(*j));
@@ -33,6 +67,7 @@ void ike_auth_job_free(struct ike_auth_job *j)
 	trust_path_free(j->work->path);
 	trust_need_free(j->need);
 	cert_free(j->who);
+	ike_pki_put(j->pki);
 	free(j->work);
 	free(j->peer.der);
 	free(j);
@@ -79,10 +114,11 @@ static enum cert_reason find_path(struct ike_auth_job *j)
 	enum cert_reason best = CERT_R_ISSUER_UNKNOWN, why;
 	int depth;
 
-	for (size_t i = 0; i < j->n_tp; i++) {
-		why = trust_path(j->tp[i].trust, j->now, w->cert, w->n, w->peer, &w->path, &depth);
+	for (size_t i = 0; i < j->pki->n; i++) {
+		why = trust_path(j->pki->tp[i].trust, j->now, w->cert, w->n, w->peer, &w->path,
+				 &depth);
 		if (why == CERT_R_OK) {
-			w->trust = j->tp[i].trust;
+			w->trust = j->pki->tp[i].trust;
 			return CERT_R_OK;
 		}
 		if (best == CERT_R_ISSUER_UNKNOWN) {
@@ -94,15 +130,18 @@ static enum cert_reason find_path(struct ike_auth_job *j)
 }
 
 // IKEv1's RSA signature is over the bare hash and nothing else (RFC 2409 5.1).
-static bool signature_right(const struct ike_auth_job *j)
+static bool signature_right(struct ike_auth_job *j)
 {
 	const struct ike_auth_verify *p = &j->peer;
 	const struct pubkey *key = cert_key(j->work->cert[j->work->peer]);
-	enum rsa_form form = RSA_FORM_BARE;
+	enum rsa_form rsa = RSA_FORM_BARE;
 
-	for (size_t i = 0; i < p->n_digests; i++) {
-		if (sign_verify(key, p->hash, p->digest[i], BYTES(p->sig, p->sig_len), &form) == 0)
-			return form == RSA_FORM_BARE;
+	for (int f = 0; f < IKE_SIG_FORMS; f++) {
+		if (p->try_form[f] &&
+		    sign_verify(key, p->hash, p->digest[f], BYTES(p->sig, p->sig_len), &rsa) == 0) {
+			j->own.form = (enum ike_sig_form)f;
+			return rsa == RSA_FORM_BARE;
+		}
 	}
 	return false;
 }
@@ -156,8 +195,8 @@ static enum ike_reason verify(struct ike_auth_job *j)
 
 static enum ike_reason sign(struct ike_auth_sign *s)
 {
-	if (signer_sign(s->tp->signer, s->tp->label, s->hash, s->digest, RSA_FORM_BARE, s->sig,
-			&s->sig_len))
+	if (signer_sign(s->tp->signer, s->tp->label, s->hash, s->digest[s->form], RSA_FORM_BARE,
+			s->sig, &s->sig_len))
 		return IKE_R_NO_CREDENTIAL;
 	return IKE_R_OK;
 }
@@ -166,6 +205,7 @@ void ike_auth_job_run(struct ike_auth_job *j)
 {
 	trust_need_free(j->need);
 	j->need = NULL;
+	j->rounds++;
 	j->reason = j->verify ? verify(j) : IKE_R_OK;
 	if (j->reason == IKE_R_OK && j->sign)
 		j->reason = sign(&j->own);
@@ -180,26 +220,20 @@ static bool asked_for(const struct ike_trustpoint *tp, const struct bytes *cas, 
 	return false;
 }
 
-const struct ike_trustpoint *ike_auth_own(const struct ike_trustpoint *tp, size_t n,
-					  enum sign_alg alg, const struct bytes *cas, size_t n_cas)
+const struct ike_trustpoint *ike_auth_own(const struct ike_pki *p, enum sign_alg alg,
+					  const struct bytes *cas, size_t n_cas)
 {
 	const struct ike_trustpoint *first = NULL;
 
-	for (size_t i = 0; i < n; i++) {
-		if (!tp[i].signer || tp[i].alg != alg)
+	for (size_t i = 0; p && i < p->n; i++) {
+		const struct ike_trustpoint *tp = &p->tp[i];
+
+		if (!tp->signer || tp->alg != alg)
 			continue;
-		if (asked_for(&tp[i], cas, n_cas))
-			return &tp[i];
+		if (asked_for(tp, cas, n_cas))
+			return tp;
 		if (!first)
-			first = &tp[i];
+			first = tp;
 	}
 	return first;
-}
-
-void ike_trustpoint_fini(struct ike_trustpoint *tp)
-{
-	for (size_t i = 0; i < tp->n_own; i++)
-		cert_free(tp->own[i]);
-	trust_free(tp->trust);
-	*tp = (struct ike_trustpoint){ .trust = NULL };
 }

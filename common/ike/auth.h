@@ -20,7 +20,10 @@
 #define IKE_MAX_TRUSTPOINTS 16
 #define IKE_MAX_CERTS	    8 // CERT payloads of one message that are looked at
 #define IKE_ID_MAX	    256
-#define IKE_SIG_HASHES	    2 // forms of a hash that are tried
+
+// What an ECDSA signature is over: HASH_I/R hashed once more (RFC 4754's signatures are of
+// messages), or HASH_I/R as the digest itself (strongSwan, for one). RSA knows the second alone.
+enum ike_sig_form { IKE_SIG_REHASHED, IKE_SIG_BARE, IKE_SIG_FORMS };
 
 // Whom we believe, and perhaps who we are there.
 struct ike_trustpoint {
@@ -36,6 +39,18 @@ struct ike_trustpoint {
 	uint8_t id[IKE_ID_MAX];
 };
 
+// All of a daemon's trustpoints. Counted: handshakes and jobs that began under it keep it while a
+// reload already brought the next one.
+struct ike_pki {
+	unsigned refs;
+	size_t n;
+	struct ike_trustpoint tp[IKE_MAX_TRUSTPOINTS];
+	struct signer signer; // the keys of those that have one
+};
+MUST_CHECK int ike_pki_new(struct ike_pki **out);
+struct ike_pki *ike_pki_get(struct ike_pki *p); // NULL stays NULL
+void ike_pki_put(struct ike_pki *p);
+
 struct ike_auth_verify {
 	uint8_t id_type;
 	uint16_t id_len;
@@ -45,8 +60,8 @@ struct ike_auth_verify {
 	struct bytes cert[IKE_MAX_CERTS]; // into der
 	uint8_t *der;			  // the job's own copy
 	enum hash_alg hash;
-	size_t n_digests;
-	uint8_t digest[IKE_SIG_HASHES][HASH_MAX];
+	bool try_form[IKE_SIG_FORMS];
+	uint8_t digest[IKE_SIG_FORMS][HASH_MAX];
 	uint16_t sig_len;
 	uint8_t sig[SIG_MAX];
 };
@@ -54,16 +69,18 @@ struct ike_auth_verify {
 struct ike_auth_sign {
 	const struct ike_trustpoint *tp;
 	enum hash_alg hash;
-	uint8_t digest[HASH_MAX];
+	enum ike_sig_form form; // who verified a peer answers in the peer's form
+	uint8_t digest[IKE_SIG_FORMS][HASH_MAX];
 	size_t sig_len; // result
 	uint8_t sig[SIG_MAX];
 };
 
 struct ike_auth_job {
-	uint64_t tag;			 // the machine's, as in struct dh_job
-	const struct ike_trustpoint *tp; // borrowed from the configuration
-	size_t n_tp;
-	int64_t now; // wall clock, seconds since 1970
+	uint64_t tag;		    // the machine's, as in struct dh_job
+	uint8_t cky_i[8], cky_r[8]; // of its SA
+	struct ike_pki *pki;	    // a reference of its own
+	unsigned rounds;	    // runs so far
+	int64_t now;		    // wall clock, seconds since 1970
 	enum sign_alg alg;
 	bool verify, sign;
 	struct ike_auth_verify peer;
@@ -85,6 +102,5 @@ void ike_auth_job_run(struct ike_auth_job *j);
 
 // Our certificate for an algorithm: of the trustpoint that has one of the CAs (DER names) the peer
 // asked for, else the first. NULL when there is none of that kind.
-const struct ike_trustpoint *ike_auth_own(const struct ike_trustpoint *tp, size_t n,
-					  enum sign_alg alg, const struct bytes *cas, size_t n_cas);
-void ike_trustpoint_fini(struct ike_trustpoint *tp);
+const struct ike_trustpoint *ike_auth_own(const struct ike_pki *p, enum sign_alg alg,
+					  const struct bytes *cas, size_t n_cas);

@@ -194,9 +194,8 @@ static enum ike_reason open_slot(struct ike_halfopen *h, const struct ike_conf *
 		return why;
 	t = proposal_choose(conf, &from->addr, &offer, &suite);
 	if (!t)
-		return conf->n_trustpoints > 0 || conf->psk(conf->psk_arg, &from->addr)
-			       ? IKE_R_NO_PROPOSAL
-			       : IKE_R_PSK_UNKNOWN;
+		return conf->pki || conf->psk(conf->psk_arg, &from->addr) ? IKE_R_NO_PROPOSAL
+									  : IKE_R_PSK_UNKNOWN;
 	s = claim(h, now, from);
 	if (!s || ike_cookie_make(&h->jar, now, from, hdr->cky_i, s->cky_r) ||
 	    hash_parts(HASH_ALG_SHA256, &datagram, 1, s->body->in_hash))

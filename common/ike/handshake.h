@@ -18,6 +18,7 @@ struct ike_handshake {
 	struct dh_job *dh;		  // NULL while the caller has it, or when there is none
 	uint64_t dh_tag;		  // of the job that is out; 0: none is
 	uint64_t auth_tag;		  // the same for the signature job
+	struct ike_pki *pki;		  // a reference: own points into it
 	const struct ike_trustpoint *own; // whose certificate we show; NULL: not chosen, or none
 	struct ike_value ke_i, ke_r, ni, nr;
 	uint8_t *sai;

@@ -9,6 +9,7 @@
 #include "common/base/mono.h"
 #include "common/base/rng.h"
 #include "common/crypto/dh.h"
+#include "common/crypto/dn.h"
 #include "common/ike/auth.h"
 #include "common/ike/frag.h"
 #include "common/ike/keymat.h"
@@ -54,10 +55,9 @@ struct ike_conf {
 	// before the call into this room returns, not kept.
 	const struct secret *(*psk)(void *arg, const struct addr *peer);
 	void *psk_arg;
-	// Signatures, in and out: none without trustpoints. wall_clock gives seconds since 1970, to
+	// Signatures, in and out: NULL has none. wall_clock gives seconds since 1970, to
 	// judge certificates by.
-	const struct ike_trustpoint *trustpoints;
-	size_t n_trustpoints;
+	struct ike_pki *pki;
 	int64_t (*wall_clock)(void);
 	bool no_fragments; // do not offer to reassemble
 	struct rng *rng;
@@ -103,6 +103,13 @@ struct ike_id {	      // the peer's identity, copied; authenticated once establi
 struct isakmp_id ike_id_view(const struct ike_id *id);
 
 #define IKE_INFO_SEEN 8
+struct ike_sa;
+// Is the peer, by its identity or another name in its certificate, one of these? Only a peer with a
+// certificate has proved a name.
+bool ike_peer_is(const struct ike_sa *sa, const struct id_pattern *p, size_t n);
+// For logs: a DN as text, other identities as isakmp_id_str writes them.
+#define IKE_PEER_STRLEN 256
+const char *ike_peer_str(const struct ike_sa *sa, char buf[IKE_PEER_STRLEN]);
 
 struct ike_handshake; // handshake.h
 

@@ -1,7 +1,11 @@
 #include "common/ike/ike_conf.h"
 
+#include <time.h>
+
+#include "common/ike/pki_conf.h"
+
 struct isakmp_in {
-	int cipher, hash;
+	int cipher, hash, auth, ecdsa_hash;
 	uint32_t key_bits, group, life_s;
 };
 
@@ -13,6 +17,16 @@ static const struct set_choice hashes[] = {
 	{ NULL, 0 },
 };
 
+enum auth { AUTH_PSK, AUTH_RSA, AUTH_ECDSA };
+static const struct set_choice auths[] = {
+	{ "pre-share", AUTH_PSK },
+	{ "rsa-sig", AUTH_RSA },
+	{ "ecdsa-sig", AUTH_ECDSA },
+	{ NULL, 0 },
+};
+
+static const struct set_choice ecdsa_hashes[] = { { "twice", 0 }, { "once", 1 }, { NULL, 0 } };
+
 #define IN(field) offsetof(struct isakmp_in, field)
 static const struct set_row isakmp_rows[] = {
 	{ "encryption", SET_CHOICE, IN(cipher), .choices = ciphers, .def = "aes",
@@ -23,9 +37,54 @@ static const struct set_row isakmp_rows[] = {
 	  .help = "hash and prf" },
 	{ "group", SET_U32, IN(group), .min = 14, .max = 21, .def = "19",
 	  .help = "Diffie-Hellman: 14, 15, 16 (MODP), 19, 20, 21 (ECP)" },
+	{ "authentication", SET_CHOICE, IN(auth), .choices = auths, .def = "pre-share",
+	  .help = "pre-share; rsa-sig, ecdsa-sig: by a trustpoint's certificate of that kind" },
+	{ "ecdsa_hash", SET_CHOICE, IN(ecdsa_hash), .choices = ecdsa_hashes, .def = "twice",
+	  .help = "what ecdsa-sig signs of a message's hash: it is hashed once more, or signed as "
+		  "it is, which a strongSwan responder wants; both are accepted, and answered "
+		  "alike" },
 	{ "lifetime", SET_U32, IN(life_s), .min = 60, .max = 86400, .def = "86400",
 	  .help = "seconds" },
 };
+
+static bool kind_fits(enum auth auth, enum sign_alg a)
+{
+	return auth == AUTH_RSA ? a == SIGN_RSA : a != SIGN_RSA && a != SIGN_NONE;
+}
+
+static void proposal_add(struct settings *s, struct set_node *n, struct ike_settings *out,
+			 const struct ike_proposal *p)
+{
+	if (out->n_proposals == IKE_MAX_PROPOSALS)
+		settings_complain(s, n, "isakmp", "more than %d entries", IKE_MAX_PROPOSALS);
+	else
+		out->proposal[out->n_proposals++] = *p;
+}
+
+// A proposal for each kind of key that our trustpoints have: IKEv1 numbers ECDSA by curve.
+static void proposals_add(struct settings *s, struct set_node *n, struct ike_settings *out,
+			  struct ike_proposal *p, enum auth auth)
+{
+	uint32_t seen = 0;
+
+	if (auth == AUTH_PSK) {
+		proposal_add(s, n, out, p);
+		return;
+	}
+	for (size_t i = 0; out->pki && i < out->pki->n; i++) {
+		enum sign_alg a = out->pki->tp[i].alg;
+
+		if (!kind_fits(auth, a) || (seen & 1u << a))
+			continue;
+		seen |= 1u << a;
+		p->auth = a;
+		proposal_add(s, n, out, p);
+	}
+	if (seen == 0)
+		settings_complain(s, n, "authentication",
+				  "no trustpoint has a certificate with %s key",
+				  auth == AUTH_RSA ? "an RSA" : "an ECDSA");
+}
 
 void ike_settings_read_isakmp(struct settings *s, struct set_node *n, struct ike_settings *out)
 {
@@ -40,11 +99,10 @@ void ike_settings_read_isakmp(struct settings *s, struct set_node *n, struct ike
 				   (enum hash_alg)in.hash, (enum dh_group)in.group };
 	if (dh_public_len(p.group) == 0)
 		settings_complain(s, n, "group", "%u: 14, 15, 16, 19, 20 or 21 is right", in.group);
-	if (out->n_proposals == IKE_MAX_PROPOSALS)
-		settings_complain(s, n, "isakmp", "more than %d entries", IKE_MAX_PROPOSALS);
 	if (settings_n_errors(s) != before)
 		return;
-	out->proposal[out->n_proposals++] = p;
+	proposals_add(s, n, out, &p, (enum auth)in.auth);
+	out->ecdsa_bare |= in.ecdsa_hash;
 	out->life_s = out->life_s ? MIN_OF(out->life_s, in.life_s) : in.life_s;
 }
 
@@ -103,6 +161,7 @@ void ike_settings_fini(struct ike_settings *i)
 	if (i->psk)
 		explicit_bzero(i->psk, i->n_psks * sizeof(*i->psk));
 	free(i->psk);
+	ike_pki_put(i->pki);
 	*i = (struct ike_settings){ .n_psks = 0 };
 }
 
@@ -119,8 +178,50 @@ const struct secret *ike_settings_psk(void *arg, const struct addr *peer)
 	return best ? &best->key : NULL;
 }
 
+bool ike_settings_has_psk_proposal(const struct ike_settings *i)
+{
+	for (size_t k = 0; k < i->n_proposals; k++) {
+		if (i->proposal[k].auth == SIGN_NONE)
+			return true;
+	}
+	return false;
+}
+
+bool ike_settings_has_sig_proposal(const struct ike_settings *i)
+{
+	for (size_t k = 0; k < i->n_proposals; k++) {
+		if (i->proposal[k].auth != SIGN_NONE)
+			return true;
+	}
+	return false;
+}
+
+static int64_t wall_clock(void)
+{
+	return time(NULL);
+}
+
+void ike_settings_apply(const struct ike_settings *i, struct ike_conf *conf)
+{
+	union {
+		const struct ike_settings *i;
+		void *arg; // of ike_settings_psk, which only reads
+	} u = { .i = i };
+
+	conf->proposals = i->proposal;
+	conf->n_proposals = i->n_proposals;
+	conf->life_s = i->life_s;
+	conf->psk = ike_settings_psk;
+	conf->psk_arg = u.arg;
+	conf->pki = i->pki;
+	conf->wall_clock = wall_clock;
+	conf->wire.ecdsa_sign_bare_hash = i->ecdsa_bare;
+	conf->wire.accept_ecdsa_bare_hash = true;
+}
+
 void ike_settings_describe(FILE *to)
 {
+	ike_settings_describe_trustpoints(to);
 	settings_describe(to, "isakmp = ( { … } )", isakmp_rows, N_ELEMS(isakmp_rows));
 	settings_describe(to, "psk = ( { … } )", psk_rows, N_ELEMS(psk_rows));
 }

@@ -1,6 +1,6 @@
 // common/ike/ike_conf.h - the `isakmp` and `psk` lists of a daemon's file.
 //	isakmp = ( { encryption = "aes"; key_bits = 128; hash = "sha256"; group = 19;
-//	             lifetime = 86400; }, … );                          # preference order
+//	             lifetime = 86400; authentication = "pre-share"; }, … );   # preference order
 //	psk = ( { peer = "192.0.2.1"; key = "…"; }, { peer = "192.0.2.0/24"; key = "…"; } );
 // Owns:   proposals and keys, until ike_settings_fini wipes them.
 // From:   ksd's and gmd's configuration readers.
@@ -21,11 +21,18 @@ struct ike_settings {
 	struct ike_proposal proposal[IKE_MAX_PROPOSALS];
 	uint32_t life_s; // shortest of the proposals
 	struct ike_psk *psk;
+	bool ecdsa_bare;     // sign ECDSA so (auth.h); the peer may do either
+	struct ike_pki *pki; // NULL: no trustpoints (pki_conf.h reads them, before isakmp)
 };
 
 // Each reads one entry of its list (for SET_EACH) and appends it.
 void ike_settings_read_isakmp(struct settings *s, struct set_node *n, struct ike_settings *out);
 void ike_settings_read_psk(struct settings *s, struct set_node *n, struct ike_settings *out);
+// Any proposal with this kind of authentication?
+bool ike_settings_has_psk_proposal(const struct ike_settings *i);
+bool ike_settings_has_sig_proposal(const struct ike_settings *i);
+// The parts as struct ike_conf has them; conf borrows what i owns.
+void ike_settings_apply(const struct ike_settings *i, struct ike_conf *conf);
 void ike_settings_fini(struct ike_settings *i);
 // The key of the longest prefix that holds peer, NULL when there is none. arg: the settings.
 const struct secret *ike_settings_psk(void *arg, const struct addr *peer);

@@ -24,14 +24,14 @@ static void request_write(struct wr_chain *c, struct bytes ca)
 // anything (RFC 4945 3.2.7.2).
 void sig_requests_write(const struct ike_sa *sa, struct wr_chain *c)
 {
-	const struct ike_conf *conf = sa->conf;
+	const struct ike_pki *pki = sa->conf->pki;
 	struct bytes ca[REQUESTS_MAX];
 	size_t n = 0, len = 0;
 
-	for (size_t i = 0; i < conf->n_trustpoints; i++) {
-		for (size_t k = 0; k < trust_n_ca(conf->trustpoints[i].trust); k++, n++) {
+	for (size_t i = 0; pki && i < pki->n; i++) {
+		for (size_t k = 0; k < trust_n_ca(pki->tp[i].trust); k++, n++) {
 			if (n < REQUESTS_MAX)
-				ca[n] = trust_ca_subject(conf->trustpoints[i].trust, k);
+				ca[n] = trust_ca_subject(pki->tp[i].trust, k);
 			len += n < REQUESTS_MAX ? ca[n].len : 0;
 		}
 	}
@@ -44,7 +44,7 @@ void sig_requests_write(const struct ike_sa *sa, struct wr_chain *c)
 
 void sig_requests_keep(struct ike_sa *sa, const struct isakmp_chain *c)
 {
-	const struct ike_conf *conf = sa->conf;
+	struct ike_handshake *hs = sa->hs;
 	struct bytes ca[REQUESTS_MAX];
 	const struct isakmp_pl *pl;
 	size_t n = 0;
@@ -58,24 +58,23 @@ void sig_requests_keep(struct ike_sa *sa, const struct isakmp_chain *c)
 		    req.encoding == ISAKMP_CERT_X509_SIG)
 			ca[n++] = req.data;
 	}
-	if (main_by_signature(sa) && (n > 0 || !sa->hs->own))
-		sa->hs->own =
-			ike_auth_own(conf->trustpoints, conf->n_trustpoints, sa->suite.auth, ca, n);
+	if (!main_by_signature(sa) || (n == 0 && hs->own))
+		return;
+	if (!hs->pki)
+		hs->pki = ike_pki_get(sa->conf->pki);
+	hs->own = ike_auth_own(hs->pki, sa->suite.auth, ca, n);
 }
 
 // ---- what is signed ----
 
-// HASH becomes the message of ECDSA, or its digest where a peer reads RFC 4754 that way.
-static int digest_of(const struct ike_sa *sa, const uint8_t hash[HASH_MAX], bool bare,
-		     uint8_t out[HASH_MAX])
+static int digests_of(const struct ike_sa *sa, enum ike_role who, struct bytes id_body,
+		      uint8_t digest[IKE_SIG_FORMS][HASH_MAX])
 {
 	enum hash_alg h = main_proof_hash(sa);
-	struct bytes message = BYTES(hash, hash_len(h));
+	struct bytes message = BYTES(digest[IKE_SIG_BARE], hash_len(h));
+	int err = main_proof(sa, who, id_body, digest[IKE_SIG_BARE]);
 
-	if (sa->suite.auth != SIGN_RSA && !bare)
-		return hash_parts(h, &message, 1, out);
-	memcpy(out, hash, hash_len(h));
-	return 0;
+	return err ? err : hash_parts(h, &message, 1, digest[IKE_SIG_REHASHED]);
 }
 
 static struct isakmp_id own_id(const struct ike_trustpoint *tp)
@@ -86,7 +85,7 @@ static struct isakmp_id own_id(const struct ike_trustpoint *tp)
 static enum ike_reason sign_fill(struct ike_sa *sa, struct ike_auth_job *j)
 {
 	const struct ike_trustpoint *tp = sa->hs->own;
-	uint8_t buf[IKE_ID_MAX + 16], hash[HASH_MAX];
+	uint8_t buf[IKE_ID_MAX + 16];
 	struct isakmp_id id;
 	struct wr w;
 	struct wr_chain c = { &w, SIZE_MAX };
@@ -96,29 +95,28 @@ static enum ike_reason sign_fill(struct ike_sa *sa, struct ike_auth_job *j)
 	id = own_id(tp);
 	wr_init(&w, buf, sizeof(buf));
 	isakmp_id_encode(&c, &id);
-	if (!wr_ok(&w) || main_proof(sa, sa->role, wr_view(&w, ISAKMP_PL_HDR_LEN, w.len), hash) ||
-	    digest_of(sa, hash, sa->conf->wire.ecdsa_sign_bare_hash, j->own.digest))
+	if (!wr_ok(&w) ||
+	    digests_of(sa, sa->role, wr_view(&w, ISAKMP_PL_HDR_LEN, w.len), j->own.digest))
 		return IKE_R_NO_MEMORY;
+	j->own.form = sa->suite.auth == SIGN_RSA || sa->conf->wire.ecdsa_sign_bare_hash
+			      ? IKE_SIG_BARE
+			      : IKE_SIG_REHASHED;
 	j->sign = true;
 	j->own.tp = tp;
 	j->own.hash = main_proof_hash(sa);
 	return IKE_R_OK;
 }
 
-// Both forms of an ECDSA digest where the option allows the second.
 static int digests_fill(const struct ike_sa *sa, struct bytes id_body, struct ike_auth_verify *v)
 {
 	enum ike_role peer = sa->role == IKE_INITIATOR ? IKE_RESPONDER : IKE_INITIATOR;
-	uint8_t hash[HASH_MAX];
-	int err = main_proof(sa, peer, id_body, hash);
+	const struct gdoi_wire_opts *o = &sa->conf->wire;
+	bool rsa = sa->suite.auth == SIGN_RSA;
 
-	if (err == 0)
-		err = digest_of(sa, hash, false, v->digest[0]);
-	v->n_digests = 1;
-	if (err == 0 && sa->suite.auth != SIGN_RSA && sa->conf->wire.accept_ecdsa_bare_hash)
-		err = digest_of(sa, hash, true, v->digest[v->n_digests++]);
+	v->try_form[IKE_SIG_REHASHED] = !rsa;
+	v->try_form[IKE_SIG_BARE] = rsa || o->accept_ecdsa_bare_hash || o->ecdsa_sign_bare_hash;
 	v->hash = main_proof_hash(sa);
-	return err;
+	return digests_of(sa, peer, id_body, v->digest);
 }
 
 // Certificates are copied together, since the job outlives the datagram. Other encodings, and more
@@ -180,8 +178,9 @@ static struct ike_auth_job *job_new(const struct ike_sa *sa)
 
 	if (!j)
 		return NULL;
-	j->tp = sa->conf->trustpoints;
-	j->n_tp = sa->conf->n_trustpoints;
+	j->pki = ike_pki_get(sa->hs->pki ? sa->hs->pki : sa->conf->pki);
+	memcpy(j->cky_i, sa->cky_i, sizeof(j->cky_i));
+	memcpy(j->cky_r, sa->cky_r, sizeof(j->cky_r));
 	j->alg = sa->suite.auth;
 	j->now = sa->conf->wall_clock();
 	return j;

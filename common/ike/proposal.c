@@ -132,7 +132,7 @@ static bool usable(const struct ike_conf *conf, const struct addr *peer,
 {
 	if (p->auth == SIGN_NONE)
 		return conf->psk(conf->psk_arg, peer);
-	return ike_auth_own(conf->trustpoints, conf->n_trustpoints, p->auth, NULL, 0);
+	return ike_auth_own(conf->pki, p->auth, NULL, 0);
 }
 
 bool proposal_offer(struct wr_chain *c, const struct ike_conf *conf, const struct addr *peer)

@@ -44,6 +44,7 @@ void handshake_free(struct ike_handshake *hs)
 		return;
 	ike_resend_clear(&hs->resend);
 	dh_job_free(hs->dh);
+	ike_pki_put(hs->pki);
 	free(hs->sai);
 	explicit_bzero(hs, sizeof(*hs));
 	free(hs);
@@ -132,4 +133,28 @@ int ike_sa_init_responder(struct ike_sa *sa, mono_t now, const struct ike_respon
 	memcpy(sa->hs->sai, seed->sai.p, seed->sai.len);
 	ike_sa_set_state(sa, now, IKE_R_WAIT_KE);
 	return 0;
+}
+
+bool ike_peer_is(const struct ike_sa *sa, const struct id_pattern *p, size_t n)
+{
+	struct bytes id = BYTES(sa->peer_id.data, sa->peer_id.len);
+
+	for (size_t i = 0; sa->peer_cert && i < n; i++) {
+		if (id_pattern_match(&p[i], sa->peer_id.type, id) ||
+		    id_pattern_match_cert(&p[i], sa->peer_cert))
+			return true;
+	}
+	return false;
+}
+
+const char *ike_peer_str(const struct ike_sa *sa, char buf[IKE_PEER_STRLEN])
+{
+	struct isakmp_id id = ike_id_view(&sa->peer_id);
+	char text[ISAKMP_ID_STRLEN];
+
+	_Static_assert(IKE_PEER_STRLEN >= DN_STRLEN, "dn_text fills it");
+	if (id.type == ISAKMP_ID_DN)
+		return dn_text(id.data, buf);
+	snprintf(buf, IKE_PEER_STRLEN, "%s", isakmp_id_str(&id, text));
+	return buf;
 }

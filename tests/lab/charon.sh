@@ -8,6 +8,9 @@
 #
 #   charon_start                       start it, in namespace $CHARON_THEM
 #   charon_peer PSK SUITE              one connection, "peer"; SUITE as aes128-sha256-modp2048
+#   charon_cert_peer LOCAL REMOTE LOCAL_ID REMOTE_ID SUITE
+#                                      the same by certificates: own.pem in $CHARON_DIR/x509 and
+#                                      private, CAs in x509ca
 #   charon_initiate                    bring its phase 1 up (does not wait for it)
 #   charon_wait SECONDS REGEX          wait for a line of its log
 #   charon_established SECONDS         wait for "IKE_SA peer[..] established"
@@ -129,7 +132,7 @@ charon_conf()
 	local dir=$CHARON_DIR
 
 	cat >"$dir/settings" <<-EOF
-		load = random nonce openssl aes sha1 sha2 hmac kdf pem pubkey kernel-netlink socket-default vici
+		load = random nonce x509 constraints pkcs1 pkcs8 openssl aes sha1 sha2 hmac kdf pem pubkey kernel-netlink socket-default vici
 		install_routes = no
 		retransmit_tries = 3
 		filelog {
@@ -181,8 +184,8 @@ charon_start()
 
 charon_swanctl()
 {
-	STRONGSWAN_CONF=$CHARON_DIR/strongswan.conf ip netns exec "$CHARON_THEM" \
-		swanctl "$@" --uri "unix://$CHARON_DIR/charon.vici"
+	STRONGSWAN_CONF=$CHARON_DIR/strongswan.conf SWANCTL_DIR=$CHARON_DIR \
+		ip netns exec "$CHARON_THEM" swanctl "$@" --uri "unix://$CHARON_DIR/charon.vici"
 }
 
 charon_peer()
@@ -216,6 +219,39 @@ charon_peer()
 		ike-peer {
 			id-1 = 10.99.0.1
 			secret = "$psk"
+		}
+	}
+	EOF
+	charon_swanctl --load-all --file "$dir/swanctl.conf" >"$dir/swanctl.out" 2>&1 ||
+		{ cat "$dir/swanctl.out" >&2; return 1; }
+}
+
+charon_cert_peer()
+{
+	local local_addr=$1 remote=$2 local_id=$3 remote_id=$4 suite=$5 dir=$CHARON_DIR
+
+	cat >"$dir/swanctl.conf" <<-EOF
+	connections {
+		peer {
+			version = 1
+			local_addrs = $local_addr
+			remote_addrs = $remote
+			proposals = $suite
+			local {
+				auth = pubkey
+				certs = own.pem
+				id = $local_id
+			}
+			remote {
+				auth = pubkey
+				id = $remote_id
+			}
+			children {
+				none {
+					local_ts = $local_addr/32
+					remote_ts = $remote/32
+				}
+			}
 		}
 	}
 	EOF

@@ -5,8 +5,8 @@
 struct sig_world {
 	struct ike_pair p;
 	struct mp_node root, mid, gm, ks;
-	struct ike_trustpoint tp_i, tp_r;
-	struct signer signer_i, signer_r;
+	struct ike_pki *pki_i, *pki_r;
+	struct ike_trustpoint *tp_i, *tp_r; // in them
 	struct ike_proposal proposal;
 };
 
@@ -39,13 +39,14 @@ static void trust_make(struct ike_trustpoint *tp, X509 *ca, const struct trust_c
 	assert_int_equal(trust_add_ca(tp->trust, mp_pem(ca), &why), 0);
 }
 
-static void own_make(struct ike_trustpoint *tp, struct signer *s, const struct mp_node *own,
-		     X509 *mid, enum sign_alg alg, const char *fqdn)
+static void own_make(struct ike_pki *pki, const struct mp_node *own, X509 *mid, enum sign_alg alg,
+		     const char *fqdn)
 {
-	signer_init(s);
-	assert_int_equal(signer_add_pem(s, "ID", mp_key_pem(own->key)), 0);
+	struct ike_trustpoint *tp = &pki->tp[0];
+
+	assert_int_equal(signer_add_pem(&pki->signer, "ID", mp_key_pem(own->key)), 0);
 	strcpy(tp->label, "ID");
-	tp->signer = s;
+	tp->signer = &pki->signer;
 	tp->alg = alg;
 	tp->own[tp->n_own++] = mp_cert(own->x);
 	if (mid)
@@ -55,12 +56,14 @@ static void own_make(struct ike_trustpoint *tp, struct signer *s, const struct m
 	memcpy(tp->id, fqdn, strlen(fqdn));
 }
 
-static void side_make(struct pair_side *s, struct ike_trustpoint *tp)
+static struct ike_trustpoint *side_make(struct pair_side *s, struct ike_pki **pki)
 {
+	assert_int_equal(ike_pki_new(pki), 0);
+	(*pki)->n = 1;
 	secret_fini(&s->psk);
-	s->conf.trustpoints = tp;
-	s->conf.n_trustpoints = 1;
+	s->conf.pki = *pki;
 	s->conf.wall_clock = clock_2027;
+	return &(*pki)->tp[0];
 }
 
 static void world_make(struct sig_world *w, const struct sig_kind *k, const struct mp_spec *gm,
@@ -83,21 +86,19 @@ static void world_make(struct sig_world *w, const struct sig_kind *k, const stru
 	w->mid = mp_issue(&w->root, &(struct mp_spec){ .cn = "mid", .ext = { MP_CA_EXT } });
 	w->gm = mp_issue(&w->mid, &spec);
 	w->ks = mp_issue(&w->root, &ks);
-	trust_make(&w->tp_i, w->root.x, &(struct trust_conf){ 0 });
-	trust_make(&w->tp_r, w->root.x, conf ? conf : &(struct trust_conf){ 0 });
-	own_make(&w->tp_i, &w->signer_i, &w->gm, w->mid.x, k->alg, "gm1.example.net");
-	own_make(&w->tp_r, &w->signer_r, &w->ks, NULL, k->alg, "ks1.example.net");
-	side_make(&w->p.i, &w->tp_i);
-	side_make(&w->p.r, &w->tp_r);
+	w->tp_i = side_make(&w->p.i, &w->pki_i);
+	w->tp_r = side_make(&w->p.r, &w->pki_r);
+	trust_make(w->tp_i, w->root.x, &(struct trust_conf){ 0 });
+	trust_make(w->tp_r, w->root.x, conf ? conf : &(struct trust_conf){ 0 });
+	own_make(w->pki_i, &w->gm, w->mid.x, k->alg, "gm1.example.net");
+	own_make(w->pki_r, &w->ks, NULL, k->alg, "ks1.example.net");
 }
 
 static void world_end(struct sig_world *w)
 {
 	pair_fini(&w->p);
-	ike_trustpoint_fini(&w->tp_i);
-	ike_trustpoint_fini(&w->tp_r);
-	signer_fini(&w->signer_i);
-	signer_fini(&w->signer_r);
+	ike_pki_put(w->pki_i);
+	ike_pki_put(w->pki_r);
 	mp_free(&w->root);
 	mp_free(&w->mid);
 	mp_free(&w->gm);
@@ -215,12 +216,12 @@ static void a_suite_needs_its_credential_on_both_sides(void **state)
 
 	(void)state;
 	world_make(&w, P256, NULL, NULL);
-	w.p.i.conf.n_trustpoints = 0; // nothing to offer
+	w.p.i.conf.pki = NULL; // nothing to offer
 	assert_false(pair_run(&w.p));
 	assert_int_equal(w.p.gm.reason, IKE_R_NO_PROPOSAL);
 	world_end(&w);
 	world_make(&w, P256, NULL, NULL);
-	w.p.r.conf.n_trustpoints = 0;
+	w.p.r.conf.pki = NULL;
 	assert_false(pair_run(&w.p));
 	assert_null(w.p.ks);
 	assert_int_equal(w.p.gm.reason, IKE_R_NO_PROPOSAL);
@@ -297,8 +298,8 @@ static void a_stranger_to_the_ca_is_refused(void **state)
 
 	(void)state;
 	world_make(&w, P256, NULL, NULL);
-	trust_free(w.tp_r.trust);
-	trust_make(&w.tp_r, other.x, &(struct trust_conf){ 0 });
+	trust_free(w.tp_r->trust);
+	trust_make(w.tp_r, other.x, &(struct trust_conf){ 0 });
 	refused(&w, IKE_R_UNKNOWN_CA, 2);
 	mp_free(&other);
 	world_end(&w);
@@ -310,8 +311,8 @@ static void a_stolen_certificate_without_its_key_is_refused(void **state)
 
 	(void)state;
 	world_make(&w, P256, NULL, NULL);
-	signer_fini(&w.signer_i);
-	assert_int_equal(signer_generate(&w.signer_i, "ID", SIGN_ECDSA_P256, 0), 0);
+	signer_fini(&w.pki_i->signer);
+	assert_int_equal(signer_generate(&w.pki_i->signer, "ID", SIGN_ECDSA_P256, 0), 0);
 	refused(&w, IKE_R_BAD_SIGNATURE, 2);
 	world_end(&w);
 }
@@ -324,9 +325,9 @@ static void an_address_identity_must_be_where_it_comes_from(void **state)
 	(void)state;
 	for (int away = 0; away < 2; away++) {
 		world_make(&w, P256, NULL, NULL);
-		w.tp_i.id_type = CERT_ID_IPV4;
-		w.tp_i.id_len = 4;
-		memcpy(w.tp_i.id, here, 4);
+		w.tp_i->id_type = CERT_ID_IPV4;
+		w.tp_i->id_len = 4;
+		memcpy(w.tp_i->id, here, 4);
 		if (away)
 			assert_int_equal(addr_parse("10.0.1.2", &w.p.i.here.addr), 0);
 		if (away)
@@ -343,8 +344,8 @@ static void a_key_server_that_cannot_prove_itself_is_left(void **state)
 
 	(void)state;
 	world_make(&w, P256, NULL, NULL);
-	signer_fini(&w.signer_r);
-	assert_int_equal(signer_generate(&w.signer_r, "ID", SIGN_ECDSA_P256, 0), 0);
+	signer_fini(&w.pki_r->signer);
+	assert_int_equal(signer_generate(&w.pki_r->signer, "ID", SIGN_ECDSA_P256, 0), 0);
 	assert_false(pair_run(&w.p));
 	assert_int_equal(w.p.gm.state, IKE_DEAD);
 	assert_int_equal(w.p.gm.reason, IKE_R_BAD_SIGNATURE);
@@ -391,7 +392,8 @@ static void revocation_is_asked_after_the_signature_and_decides(void **state)
 	(void)state;
 	for (int revoked = 0; revoked < 2; revoked++) {
 		world_make(&w, P256, &gm, &conf);
-		assert_int_equal(trust_add_crl(w.tp_r.trust, mp_crl(&w.root, 0, -5, 100, NULL)), 0);
+		assert_int_equal(trust_add_crl(w.tp_r->trust, mp_crl(&w.root, 0, -5, 100, NULL)),
+				 0);
 		run_until_auth(&w, &out);
 		ike_auth_job_run(out.auth);
 		assert_non_null(out.auth->need);

@@ -1,0 +1,301 @@
+#include "common/pki/auth_io.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/base/log.h"
+#include "common/pki/fetch_io.h"
+
+#define ROUNDS_MAX (2 * TRUST_MAX_PATH) // a CRL and an OCSP answer for each certificate
+
+struct item {
+	struct item *next;
+	struct ike_auth_job *job;
+};
+
+struct fifo {
+	struct item *first, **last;
+};
+
+// One fetch and the jobs that wait for it: the first asked, the others would ask the same.
+struct wait {
+	struct wait *next;
+	struct auth_runner *r;
+	struct ike_auth_job *asker;
+	struct fifo others;
+};
+
+struct auth_runner {
+	auth_done *done;
+	void *arg;
+	struct fetcher *fetcher;
+	struct wait *waits;
+	struct event *ready;
+	int efd;
+	pthread_mutex_t lock; // of the three below
+	pthread_cond_t work;
+	struct fifo todo, ran;
+	bool stop;
+	unsigned n_threads;
+	pthread_t thread[];
+};
+
+static void fifo_init(struct fifo *f)
+{
+	*f = (struct fifo){ NULL, &f->first };
+}
+
+static void fifo_put(struct fifo *f, struct ike_auth_job *job)
+{
+	struct item *i = malloc(sizeof(*i));
+
+	BUG_ON(!i);
+	*i = (struct item){ NULL, job };
+	*f->last = i;
+	f->last = &i->next;
+}
+
+static struct ike_auth_job *fifo_take(struct fifo *f)
+{
+	struct item *i = f->first;
+	struct ike_auth_job *job;
+
+	if (!i)
+		return NULL;
+	f->first = i->next;
+	if (!f->first)
+		f->last = &f->first;
+	job = i->job;
+	free(i);
+	return job;
+}
+
+static void fifo_fini(struct fifo *f)
+{
+	struct ike_auth_job *job;
+
+	while ((job = fifo_take(f)))
+		ike_auth_job_free(job);
+}
+
+// ---- threads ----
+
+static void *worker(void *arg)
+{
+	struct auth_runner *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	while (!r->stop) {
+		struct ike_auth_job *job = fifo_take(&r->todo);
+
+		if (!job) {
+			pthread_cond_wait(&r->work, &r->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&r->lock);
+		ike_auth_job_run(job);
+		pthread_mutex_lock(&r->lock);
+		fifo_put(&r->ran, job);
+		eventfd_write(r->efd, 1);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+static int start_threads(struct auth_runner *r, unsigned n)
+{
+	sigset_t all, before;
+	int err = 0;
+
+	sigfillset(&all); // signals belong to the event loop
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (; r->n_threads < n && !err; r->n_threads += err == 0)
+		err = -pthread_create(&r->thread[r->n_threads], NULL, worker, r);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
+// ---- what jobs want ----
+
+static void ran(struct auth_runner *r, struct ike_auth_job *job);
+
+static void run(struct auth_runner *r, struct ike_auth_job *job)
+{
+	if (r->n_threads == 0) {
+		ike_auth_job_run(job);
+		ran(r, job);
+		return;
+	}
+	pthread_mutex_lock(&r->lock);
+	fifo_put(&r->todo, job);
+	pthread_cond_signal(&r->work);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void unlink_wait(struct wait *w)
+{
+	struct wait **at = &w->r->waits;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+}
+
+static void on_fetched(void *arg, struct bytes body)
+{
+	struct wait *w = arg;
+	struct auth_runner *r = w->r;
+	struct ike_auth_job *job = w->asker;
+	enum cert_reason why = trust_answer(job->need_of, time(NULL), job->need, body);
+
+	if (why == CERT_R_OK)
+		log_info(IKE, NULL, "fetched url=%s octets=%zu", job->need->url, body.len);
+	else
+		log_warn(IKE, NULL, "fetched url=%s octets=%zu: %s", job->need->url, body.len,
+			 cert_reason_name(why));
+	unlink_wait(w);
+	do {
+		run(r, job);
+	} while ((job = fifo_take(&w->others)));
+	free(w);
+}
+
+// A CRL serves everybody; an OCSP answer only who asked.
+static struct wait *same_fetch(struct auth_runner *r, const struct ike_auth_job *job)
+{
+	for (struct wait *w = r->waits; w; w = w->next) {
+		const struct trust_need *a = w->asker->need, *b = job->need;
+
+		if (a->method == TRUST_CRL && b->method == TRUST_CRL &&
+		    w->asker->need_of == job->need_of && strcmp(a->url, b->url) == 0)
+			return w;
+	}
+	return NULL;
+}
+
+static bool fetch(struct auth_runner *r, struct ike_auth_job *job)
+{
+	struct wait *w = same_fetch(r, job);
+
+	if (w) {
+		fifo_put(&w->others, job);
+		return true;
+	}
+	w = malloc(sizeof(*w));
+	if (!w)
+		return false;
+	*w = (struct wait){ .next = r->waits, .r = r, .asker = job };
+	fifo_init(&w->others);
+	if (fetch_start(r->fetcher, job->need->url, BYTES(job->need->body, job->need->body_len),
+			on_fetched, w)) {
+		free(w);
+		return false;
+	}
+	r->waits = w;
+	return true;
+}
+
+static void ran(struct auth_runner *r, struct ike_auth_job *job)
+{
+	if (job->need && job->rounds < ROUNDS_MAX && fetch(r, job))
+		return;
+	r->done(r->arg, job);
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct auth_runner *r = arg;
+	struct ike_auth_job *job;
+	eventfd_t n;
+
+	(void)what;
+	(void)eventfd_read(fd, &n);
+	for (;;) {
+		pthread_mutex_lock(&r->lock);
+		job = fifo_take(&r->ran);
+		pthread_mutex_unlock(&r->lock);
+		if (!job)
+			return;
+		ran(r, job);
+	}
+}
+
+// ---- life ----
+
+static int watch(struct auth_runner *r, struct event_base *base)
+{
+	r->efd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (r->efd < 0)
+		return -errno;
+	r->ready = event_new(base, r->efd, EV_READ | EV_PERSIST, on_ready, r);
+	return r->ready && event_add(r->ready, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+int auth_runner_new(struct event_base *base, unsigned n_threads, auth_done *done, void *arg,
+		    struct auth_runner **out)
+{
+	struct auth_runner *r = calloc(1, sizeof(*r) + n_threads * sizeof(r->thread[0]));
+	int err;
+
+	*out = NULL;
+	if (!r)
+		return -ENOMEM;
+	r->done = done;
+	r->arg = arg;
+	r->efd = -1;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->work, NULL);
+	fifo_init(&r->todo);
+	fifo_init(&r->ran);
+	err = fetcher_new(base, &r->fetcher);
+	if (!err)
+		err = watch(r, base);
+	if (!err)
+		err = start_threads(r, n_threads);
+	if (err) {
+		auth_runner_free(r);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+void auth_runner_free(struct auth_runner *r)
+{
+	struct wait *w;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->stop = true;
+	pthread_cond_broadcast(&r->work);
+	pthread_mutex_unlock(&r->lock);
+	for (unsigned i = 0; i < r->n_threads; i++)
+		pthread_join(r->thread[i], NULL);
+	fetcher_free(r->fetcher);
+	while ((w = r->waits)) {
+		r->waits = w->next;
+		ike_auth_job_free(w->asker);
+		fifo_fini(&w->others);
+		free(w);
+	}
+	fifo_fini(&r->todo);
+	fifo_fini(&r->ran);
+	if (r->ready)
+		event_free(r->ready);
+	if (r->efd >= 0)
+		close(r->efd);
+	pthread_cond_destroy(&r->work);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+void auth_runner_put(struct auth_runner *r, struct ike_auth_job *job)
+{
+	run(r, job);
+}

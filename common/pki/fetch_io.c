@@ -1,0 +1,151 @@
+#include "common/pki/fetch_io.h"
+
+#include <event2/buffer.h>
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <event2/http.h>
+
+#include "common/base/log.h"
+
+struct fetch {
+	struct fetcher *f; // NULL: free
+	struct evhttp_connection *conn;
+	fetch_done *done;
+	void *arg;
+};
+
+struct fetcher {
+	struct event_base *base;
+	struct evdns_base *dns; // made by the first name
+	struct fetch fetch[FETCH_MAX];
+};
+
+int fetcher_new(struct event_base *base, struct fetcher **out)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	(*out)->base = base;
+	return 0;
+}
+
+void fetcher_free(struct fetcher *f)
+{
+	if (!f)
+		return;
+	for (size_t i = 0; i < FETCH_MAX; i++) {
+		f->fetch[i].done = NULL; // closing a connection ends its request
+		if (f->fetch[i].f)
+			evhttp_connection_free(f->fetch[i].conn);
+	}
+	if (f->dns)
+		evdns_base_free(f->dns, 0);
+	free(f);
+}
+
+// libevent owns the request; its connection must not go from inside its own callback.
+static void release(evutil_socket_t fd, short what, void *arg)
+{
+	struct fetch *x = arg;
+
+	(void)fd, (void)what;
+	evhttp_connection_free(x->conn);
+	*x = (struct fetch){ .f = NULL };
+}
+
+static void on_answer(struct evhttp_request *req, void *arg)
+{
+	static const struct timeval now = { 0, 0 };
+	struct fetch *x = arg;
+	fetch_done *done = x->done;
+	struct evbuffer *in = req ? evhttp_request_get_input_buffer(req) : NULL;
+	size_t len = in ? evbuffer_get_length(in) : 0;
+	bool good = req && evhttp_request_get_response_code(req) == HTTP_OK && len > 0;
+
+	if (!done)
+		return;
+	x->done = NULL;
+	event_base_once(x->f->base, -1, EV_TIMEOUT, release, x, &now);
+	done(x->arg, good ? BYTES(evbuffer_pullup(in, -1), len) : BYTES(NULL, 0));
+}
+
+static struct fetch *slot(struct fetcher *f)
+{
+	for (size_t i = 0; i < FETCH_MAX; i++) {
+		if (!f->fetch[i].f)
+			return &f->fetch[i];
+	}
+	return NULL;
+}
+
+static bool is_name(const char *host)
+{
+	return host[strspn(host, "0123456789.")] != '\0' && !strchr(host, ':');
+}
+
+static struct evhttp_connection *connect_to(struct fetcher *f, const char *host, int port)
+{
+	struct evhttp_connection *c;
+
+	// Without it a name would be looked up while everything else waits.
+	if (is_name(host) && !f->dns)
+		f->dns = evdns_base_new(f->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
+							 EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	if (is_name(host) && !f->dns)
+		return NULL;
+	c = evhttp_connection_base_new(f->base, is_name(host) ? f->dns : NULL, host,
+				       (uint16_t)(port > 0 ? port : 80));
+	if (c) {
+		evhttp_connection_set_timeout(c, FETCH_TIMEOUT_S);
+		evhttp_connection_set_max_body_size(c, FETCH_ANSWER_MAX);
+		evhttp_connection_set_max_headers_size(c, 16384);
+	}
+	return c;
+}
+
+static int ask(struct fetch *x, const struct evhttp_uri *uri, const char *host, struct bytes post)
+{
+	const char *path = evhttp_uri_get_path(uri), *query = evhttp_uri_get_query(uri);
+	struct evhttp_request *req = evhttp_request_new(on_answer, x);
+	struct evkeyvalq *headers;
+	char target[512];
+
+	if (!req)
+		return -ENOMEM;
+	headers = evhttp_request_get_output_headers(req);
+	evhttp_add_header(headers, "Host", host);
+	evhttp_add_header(headers, "Connection", "close");
+	if (post.len > 0) {
+		evhttp_add_header(headers, "Content-Type", "application/ocsp-request");
+		evbuffer_add(evhttp_request_get_output_buffer(req), post.p, post.len);
+	}
+	snprintf(target, sizeof(target), "%s%s%s", path && path[0] ? path : "/", query ? "?" : "",
+		 query ? query : "");
+	if (evhttp_make_request(x->conn, req, post.len > 0 ? EVHTTP_REQ_POST : EVHTTP_REQ_GET,
+				target) == 0)
+		return 0;
+	return -EIO; // evhttp_make_request has freed it
+}
+
+int fetch_start(struct fetcher *f, const char *url, struct bytes post, fetch_done *done, void *arg)
+{
+	struct evhttp_uri *uri = evhttp_uri_parse(url);
+	const char *host = uri ? evhttp_uri_get_host(uri) : NULL;
+	struct fetch *x = slot(f);
+	int err = !host || host[0] == '\0' ? -EINVAL : !x ? -EBUSY : 0;
+
+	if (!err) {
+		*x = (struct fetch){ .f = f };
+		x->conn = connect_to(f, host, evhttp_uri_get_port(uri));
+		err = x->conn ? ask(x, uri, host, post) : -ENOMEM;
+		if (err && x->conn)
+			evhttp_connection_free(x->conn);
+		if (err)
+			*x = (struct fetch){ .f = NULL };
+		else
+			x->done = done, x->arg = arg;
+	}
+	if (uri)
+		evhttp_uri_free(uri);
+	return err;
+}
