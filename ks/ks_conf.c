@@ -132,7 +132,9 @@ static void judge_authentication(struct ks_load *l)
 struct ks_conf *ks_conf_load(const char *path, settings_report *report, void *arg)
 {
 	struct ks_load l = { .report = report, .arg = arg, .path = path };
-	struct ks_root_in root = { &l };
+	struct {
+		struct ks_load *l;
+	} root = { &l };
 	struct ks_conf *conf = calloc(1, sizeof(*conf));
 
 	BUG_ON(!conf);
