@@ -12,7 +12,10 @@ enum ks_event_kind {
 	KS_EV_DH_DONE,	// takes dh
 	KS_EV_AUTH_DONE, // takes auth
 	KS_EV_TIMER,
-	KS_EV_REKEY, // group by name, NULL: all
+	KS_EV_REKEY,   // group by name, NULL: all
+	KS_EV_CLEAR,   // group by name, NULL: all; at_once
+	KS_EV_EXCLUDE, // group, member
+	KS_EV_READMIT, // group, member
 };
 
 struct ks_event {
@@ -23,6 +26,8 @@ struct ks_event {
 	struct ks_dh dh;
 	struct ike_auth_job *auth;
 	const char *group;
+	bool at_once;
+	struct addr member;
 };
 
 struct ks_options {

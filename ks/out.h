@@ -40,7 +40,7 @@ struct ks_out {
 	size_t n_note, cap_note;
 	struct ks_note *note;
 	mono_t deadline;  // when the next KS_EV_TIMER is due
-	bool refused;	  // KS_EV_REKEY: answer says why
+	bool refused;	  // an operator's command: answer says why
 	char answer[256]; // KS_EV_REKEY: for the operator
 };
 
