@@ -17,7 +17,7 @@ logging.getLogger("scapy").setLevel(logging.ERROR)
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from scapy.all import ICMP, IP, UDP, Dot1Q, Ether, IPv6, Raw, conf
+from scapy.all import ARP, ICMP, IP, UDP, Dot1Q, Ether, IPv6, Raw, conf
 from scapy.layers.ipsec import ESP, SecurityAssociation
 
 BUILD = os.environ["BUILD"]
@@ -442,9 +442,105 @@ def the_box_itself_is_reached():
        inner is not None and inner[UDP].dport == 849)
     with counted("esp_in_cleartext", "cleartext to the box that is not exempt"):
         wan.send(IP(src="192.0.2.1", dst="192.0.2.2") / UDP(sport=5, dport=6))
+    other.settimeout(2)
+    inner = bytes(IP(bytes(IP(src="192.0.2.1", dst="192.0.2.2") / UDP(sport=849, dport=5000) /
+                           Raw(b"hello again"))))
+    wan.send(esp_packet(SUITES[0].seal(inner + SUITES[0].trailer(inner)), src="192.0.2.1",
+                        dst="192.0.2.2"))
+    ok("what comes to the box under ESP reaches it", other.recv(100) == b"hello again")
 
 
-def raise_espd():
+def eventually(text, attempt, seconds=3.0):
+    """Tries until it holds: the kernel's news need a moment to reach espd."""
+    end = time.time() + seconds
+    while not attempt():
+        if time.time() > end:
+            fail(text)
+    ok(text)
+
+
+def routes_follow_the_kernel():
+    program([])
+
+    def arrives(dst):
+        wan.clear()
+        lan.send(udp(LAN_HOST, dst))
+        return wan.get(lambda f: f[IP].dst == dst and UDP in f, 0.1) is not None
+
+    ok("a route leads out", arrives("10.2.7.7"))
+    sh("ip route add blackhole 10.2.7.0/24")
+    eventually("a blackhole inside it swallows", lambda: not arrives("10.2.7.7"))
+    with counted("fwd_unusable_route", "and is counted"):
+        lan.send(udp(LAN_HOST, "10.2.7.7"))
+    sh("ip route del blackhole 10.2.7.0/24")
+    eventually("without it the wider route leads out again", lambda: arrives("10.2.7.7"))
+    sh("ip route add 10.2.8.0/24 via 192.0.2.1 metric 50;"
+       "ip route add blackhole 10.2.8.0/24 metric 10")
+    eventually("the lower metric wins", lambda: not arrives("10.2.8.8"))
+    sh("ip route del blackhole 10.2.8.0/24 metric 10")
+    eventually("then the other one", lambda: arrives("10.2.8.8"))
+    sh("ip addr add 10.2.9.1/32 dev lan")
+    eventually("an own address is not forwarded to", lambda: not arrives("10.2.9.1"))
+    sh("ip addr del 10.2.9.1/32 dev lan")
+    eventually("until it is gone", lambda: arrives("10.2.9.1"))
+    sh("ip link set wan down")
+    eventually("a port that is down has no routes", lambda: not arrives("10.2.7.7"))
+    sh("ip link set wan up; ip route add 10.2.0.0/16 via 192.0.2.1;"
+       "ip route add 172.16.0.0/16 via 192.0.2.1;"
+       f"ip neigh replace 192.0.2.1 lladdr {WAN_MAC} dev wan nud permanent")
+    eventually("and has them when it is up", lambda: arrives("10.2.7.7"))
+    sh("ip neigh del 192.0.2.1 dev wan")
+    eventually("without its neighbour nothing leaves", lambda: not arrives("10.2.7.7"))
+    wan.clear()
+    lan.send(udp(LAN_HOST, "10.2.7.8"))
+    ok("an unknown neighbour is asked for", wan_arp() is not None)
+    sh(f"ip neigh replace 192.0.2.1 lladdr {WAN_MAC} dev wan nud permanent")
+    ok("and the packet that waited leaves",
+       wan.get(lambda f: f[IP].dst == "10.2.7.8") is not None)
+
+
+def wan_arp():
+    end = time.time() + 3
+    while time.time() < end:
+        wan.s.settimeout(1)
+        try:
+            data, addr = wan.s.recvfrom(2048)
+        except socket.timeout:
+            continue
+        frame = Ether(data)
+        if addr[2] != socket.PACKET_OUTGOING and ARP in frame and frame[ARP].pdst == "192.0.2.1":
+            return frame
+    return None
+
+
+def closed_until_the_first_policy():
+    with counted("policy_fail_closed", "fail_close: nothing passes out before a policy"):
+        lan.send(udp(LAN_HOST, WAN_HOST))
+    with counted("policy_fail_closed", "fail_close: nor in"):
+        wan.send(udp(WAN_HOST, LAN_HOST))
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.sendto(b"to my key server", ("192.0.2.1", 848))
+    ok("fail_close: the box itself reaches out", wan.get(lambda f: UDP in f) is not None)
+
+
+def workers_share_no_iv():
+    suite = SUITES[0]
+    policy(suite)
+    seen = set()
+    for i in range(200):
+        lan.send(udp(f"10.1.3.{i}", WAN_HOST))
+        frame = wan.get(lambda f: ESP in f)
+        if frame is None:
+            fail("two workers: a packet is missing")
+        seen.add(int.from_bytes(bytes(frame[ESP])[8:16], "big"))
+    ok("two workers: 200 flows, 200 IVs", len(seen) == 200)
+    ok("two workers: both have sent, each in its half of the counters",
+       {(iv >> 47) & 1 for iv in seen} == {0, 1} and {iv >> 48 for iv in seen} == {SID})
+    out = ctl("hello\n")
+    ok("two workers: one bit of the IV tells them apart", "workers=2 core_bits=1" in out)
+
+
+def raise_ports():
     for p in ("wan", "lan"):
         sh(f"ip link add p-{p} type veth peer name x-{p}")
         sh(f"ip link set p-{p} up; ip link set x-{p} up")
@@ -452,13 +548,16 @@ def raise_espd():
            f"ethtool -K x-{p} tx off tso off gso off gro off >/dev/null")
         sh(f"sysctl -qw net.ipv4.conf.x-{p}.arp_ignore=8 net.ipv4.conf.x-{p}.rp_filter=1")
     sh("ip link set lo up")
+
+
+def raise_espd(words="", device_words=""):
     with open(tmp + "/espd.conf", "w") as f:
-        f.write('espd: { control = "%s"; };\nports = (\n' % sock)
-        f.write('{ name = "wan"; device = "net_af_packet0,iface=p-wan"; tap = "wan";'
-                ' role = "protected"; },\n')
-        f.write('{ name = "lan"; device = "net_af_packet1,iface=p-lan"; tap = "lan";'
-                ' role = "clear"; } );\n')
-    log = open(tmp + "/espd.log", "w")
+        f.write('espd: { control = "%s"; %s };\nports = (\n' % (sock, words))
+        f.write('{ name = "wan"; device = "net_af_packet0,iface=p-wan%s"; tap = "wan";'
+                ' role = "protected"; },\n' % device_words)
+        f.write('{ name = "lan"; device = "net_af_packet1,iface=p-lan%s"; tap = "lan";'
+                ' role = "clear"; } );\n' % device_words)
+    log = open(tmp + "/espd.log", "a")
     espd = subprocess.Popen([BUILD + "/dataplane/espd", "-n", "-f", tmp + "/espd.conf"],
                             stderr=log, stdout=log)
     end = time.time() + 20
@@ -475,10 +574,17 @@ def raise_espd():
     return espd
 
 
+def end_espd(process):
+    process.send_signal(signal.SIGTERM)
+    ok("espd ends cleanly on SIGTERM", process.wait(10) == 0 and not os.path.exists(sock))
+
+
 espd = None
 try:
-    espd = raise_espd()
+    raise_ports()
+    espd = raise_espd("fail_close = true;")
     lan, wan = Side("x-lan", "lan"), Side("x-wan", "wan")
+    closed_until_the_first_policy()
     for s in SUITES:
         opens_what_espd_sends(s)
         espd_opens_what_scapy_sends(s)
@@ -490,8 +596,13 @@ try:
     too_big_is_said()
     nothing_else_passes()
     the_box_itself_is_reached()
-    espd.send_signal(signal.SIGTERM)
-    ok("espd ends cleanly on SIGTERM", espd.wait(10) == 0 and not os.path.exists(sock))
+    routes_follow_the_kernel()
+    end_espd(espd)
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    if len(cpus) == 2:
+        espd = raise_espd("cores = [ %d, %d ];" % tuple(cpus), ",qpairs=2")
+        workers_share_no_iv()
+        end_espd(espd)
     text = open(tmp + "/espd.log").read()
     ok("no key is in the log", KEY.hex()[:16] not in text)
     print(f"{n_ok} checks hold")

@@ -24,7 +24,7 @@
 static const uint8_t key[20] = { 0,  1,	 2,  3,	 4,  5,	 6,  7,	 8,  9,
 				 10, 11, 12, 13, 14, 15, 16, 17, 18, 19 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "dp_perf: %s\n", what);
 	exit(1);
