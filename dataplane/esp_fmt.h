@@ -36,7 +36,7 @@
 #define ESP_SPI_MIN   256u // RFC 4303 2.1: 0 to 255 are reserved
 
 struct esp_suite {
-	uint8_t iv_len, align;
+	uint8_t iv_len, align;	   // align is a power of two
 	uint8_t key_len, auth_len; // as in struct dp_sa: an AEAD key with its salt
 	bool counter; // IV is a counter: uniqueness is all that matters, and it must hold
 };
@@ -48,9 +48,9 @@ size_t esp_trailer_len(const struct esp_suite *s, size_t len);
 size_t esp_outer_len(const struct esp_suite *s, size_t inner);
 size_t esp_inner_max(const struct esp_suite *s, size_t outer_max); // 0 when nothing fits
 
-// The outer header and SPI, Seq at out (28 octets), for the inner packet at ip.
-void esp_head_put(uint8_t *out, const uint8_t *inner, const struct ip4 *ip, size_t outer_len,
-		  uint16_t id, uint32_t spi, uint32_t seq);
+// The outer header and SPI, Seq at out (28 octets), for the inner packet ip.
+void esp_head_put(uint8_t *out, const struct ip4 *ip, size_t outer_len, uint16_t id, uint32_t spi,
+		  uint32_t seq);
 void esp_trailer_put(uint8_t *end_of_inner, size_t trailer_len);
 
 // Inner length of decrypted text whose trailer is well formed; 0 otherwise.

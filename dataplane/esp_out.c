@@ -26,8 +26,8 @@ static enum drop_reason encapsulate(struct worker *w, struct pkt *p, struct cryp
 	} else {
 		crypto_random_iv(w->crypto, inner - s->iv_len);
 	}
-	esp_head_put(outer, inner, &p->ip, head + p->ip.len + trailer + ESP_ICV_LEN, w->ip_id++,
-		     sa->spi, (uint32_t)seq);
+	esp_head_put(outer, &p->ip, head + p->ip.len + trailer + ESP_ICV_LEN, w->ip_id++, sa->spi,
+		     (uint32_t)seq);
 	esp_trailer_put(end, trailer);
 	n->packets_out++;
 	n->bytes_out += p->ip.len;

@@ -64,7 +64,7 @@ static uint8_t *esp_put(struct crypto_ctx *c, const struct crypto_key *k, uint8_
 	if (ip4_parse(inner, *len, &ip) != IP4_GOOD || !esp_iv_space_init(&space, 7, 16, 0, 0))
 		die("bad packet");
 	esp_iv_put(inner - s->iv_len, &space, i + 1);
-	esp_head_put(outer, inner, &ip, total, (uint16_t)i, SPI, i + 1);
+	esp_head_put(outer, &ip, total, (uint16_t)i, SPI, i + 1);
 	esp_trailer_put(inner + *len, trailer);
 	op.text_len = (uint32_t)(*len + trailer);
 	crypto_seal(c, &op, 1);
