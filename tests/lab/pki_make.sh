@@ -106,7 +106,12 @@ pki_ocsp() {
 	ip netns exec "$ns" openssl ocsp -index "$dir/db-$ca/index.txt" -rsigner "$dir/$ca.pem" \
 		-rkey "$dir/$ca.key" -CA "$dir/$ca.pem" -port "$port" >"$dir/ocsp.log" 2>&1 &
 	PKI_OCSP_PID=$!
-	pki_listens "$ns" "$port"
+	local i # a probe would be its first client, and it serves one at a time
+	for ((i = 0; i < 50; i++)); do
+		grep -q 'waiting for OCSP client' "$dir/ocsp.log" && return 0
+		sleep 0.1
+	done
+	return 1
 }
 
 pki_stop() {

@@ -34,7 +34,7 @@ cleanup() {
 	pki_stop
 	ip netns del "$a" 2>/dev/null
 	ip netns del "$b" 2>/dev/null
-	[ -n "${KEEP:-}" ] && echo "kept: $dir" || rm -rf "$dir"
+	[ -n "${KEEP:-}" ] || rm -rf "$dir"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -132,14 +132,14 @@ refuses() { # WHAT KSD_REGEX [GMD_REGEX]
 	ksd_start
 	gmd_start
 	check "$1: ksd refuses by name" said ksd "$2" 10
-	[ -z "${3:-}" ] || check "$1: gmd hears why" said gmd "$3" 10
+	[ -z "${3:-}" ] || check "$1: gmd hears why" said gmd "$3" 30
 	check "$1: nothing registered" bash -c "! grep -q GM_REGS_COMPL '$dir/gmd.log'"
 	daemons_stop
 }
 
 # ---- our two daemons ----
 
-kinds=(${KINDS:-rsa-sig:rsa:2048 ecdsa-sig:P-256 ecdsa-sig:P-384 ecdsa-sig:P-521})
+read -ra kinds <<<"${KINDS:-rsa-sig:rsa:2048 ecdsa-sig:P-256 ecdsa-sig:P-384 ecdsa-sig:P-521}"
 
 pair() { # KIND: certificates of both sides
 	local key=${1#*:}
