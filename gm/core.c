@@ -75,6 +75,7 @@ static void group_free(struct gm_group *g)
 {
 	gm_reg_fini(&g->reg);
 	gm_keks_fini(&g->keks);
+	gm_lkh_fini(&g->lkh);
 	gm_teks_fini(&g->teks);
 	free(g);
 }

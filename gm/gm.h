@@ -9,6 +9,7 @@
 #include "common/wire/gdoi_pull.h"
 #include "common/wire/gdoi_push.h"
 #include "gm/gm_conf.h"
+#include "gm/lkh.h"
 #include "gm/pull.h"
 #include "gm/keks.h"
 #include "gm/sids.h"
@@ -49,6 +50,7 @@ struct gm_group {
 	struct ike_conf ike;
 	struct gm_reg reg;   // gm/pull.h: the registration under way
 	struct gm_keks keks; // gm/keks.h
+	struct gm_lkh lkh;   // our branch, where the KEK is the root of a key tree
 	struct gm_teks teks;
 	struct gm_sids sids;
 	struct {
@@ -85,6 +87,7 @@ struct gm_scratch {
 	struct gdoi_pull2 pull2;
 	struct gdoi_pull4 pull4;
 	struct gm_grant grant;
+	struct gm_lkh lkh; // branch that comes with the KEK being judged
 };
 
 struct gm {

@@ -217,9 +217,9 @@ bool gm_grant_read(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm
 	out->has_dtd = sa->has_gap && sa->gap.has_dtd;
 	out->atd_s = out->has_atd ? sa->gap.atd_s : 0;
 	out->dtd_s = out->has_dtd ? sa->gap.dtd_s : 0;
-	if (kd->has_lkh)
-		return no(why, "a key hierarchy (LKH), which this member does not follow");
-	if (sa->has_sak != kd->has_kek)
+	if (kd->has_kek && kd->has_lkh)
+		return no(why, "a KEK both alone and from a key tree");
+	if (sa->has_sak != (kd->has_kek || kd->has_lkh))
 		return no(why, "KEK policy and KEK not together");
 	if (sa->n_sat > GM_MAX_LINES)
 		return no(why, "too many lines");
@@ -232,20 +232,20 @@ bool gm_grant_read(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm
 
 // ---- KEK ----
 
-static bool sig_key_read(const struct gdoi_kd_kek *kd, struct gm_kek *out, const char **why)
+static bool sig_key_read(struct bytes sig_key, struct gm_kek *out, const char **why)
 {
 	struct pubkey *key = NULL;
 	bool ok;
 
-	if (kd->sig_key.len == 0 || kd->sig_key.len > sizeof(out->sig_key) ||
-	    pubkey_decode(kd->sig_key, &key) < 0)
+	if (sig_key.len == 0 || sig_key.len > sizeof(out->sig_key) ||
+	    pubkey_decode(sig_key, &key) < 0)
 		return no(why, "no usable public key for rekeys");
 	ok = pubkey_alg(key) == out->sig_alg;
 	pubkey_free(key);
 	if (!ok)
 		return no(why, "a public key of another kind than the rekey signature");
-	memcpy(out->sig_key, kd->sig_key.p, kd->sig_key.len);
-	out->sig_key_len = kd->sig_key.len;
+	memcpy(out->sig_key, sig_key.p, sig_key.len);
+	out->sig_key_len = sig_key.len;
 	return true;
 }
 
@@ -261,12 +261,43 @@ static struct endpoint group_of(const struct gdoi_id *dst)
 	return e;
 }
 
-bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm_kek *out,
+// IV, then key.
+static bool key_read(struct bytes iv_key, struct gm_kek *out, const char **why)
+{
+	size_t iv_len = cipher_block_len(out->cipher), key_len = cipher_key_len(out->cipher);
+
+	if (iv_key.len != iv_len + key_len)
+		return no(why, "a KEK of another length than its algorithm");
+	memcpy(out->iv, iv_key.p, iv_len);
+	return secret_set(&out->key, iv_key.p + iv_len, key_len) == 0;
+}
+
+// The KEK is the end of our branch, our own key its beginning.
+static bool tree_read(const struct gdoi_kd_lkh *kd, const struct gm_lkh *held,
+		      struct gm_lkh *branch, struct gm_kek *out, const char **why)
+{
+	const struct secret *root, *leaf;
+	size_t iv_len = cipher_block_len(out->cipher);
+
+	if (held && (held->n == 0 || held->alg != out->cipher))
+		return no(why, "an update of a key tree that we have no branch of");
+	if (held ? gm_lkh_apply(held, kd, branch, why) == GM_LKH_REFUSED
+		 : !gm_lkh_store(out->cipher, kd, branch, why))
+		return false;
+	if (branch->n == 0)
+		return true; // nothing for us
+	root = gm_lkh_kek(branch);
+	leaf = gm_lkh_leaf(branch);
+	return key_read(BYTES(root->b, root->len), out, why) &&
+	       secret_set(&out->leaf, leaf->b + iv_len, leaf->len - iv_len) == 0;
+}
+
+bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd,
+		       const struct gm_lkh *held, struct gm_lkh *branch, struct gm_kek *out,
 		       const char **why)
 {
 	const struct gdoi_sak *sak = &sa->sak;
-	struct bytes alg_key = kd->kek.alg_key;
-	size_t iv_len, key_len;
+	const uint8_t *spi = kd->has_lkh ? kd->lkh.spi : kd->kek.spi;
 
 	*out = (struct gm_kek){
 		.cipher = kek_cipher(sak),
@@ -277,13 +308,11 @@ bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struc
 		.life_s = sak->life_s ? sak->life_s : KEK_LIFE_DEFAULT_S,
 	};
 	memcpy(out->spi, sak->spi, sizeof(out->spi));
-	iv_len = cipher_block_len(out->cipher);
-	key_len = cipher_key_len(out->cipher);
-	if (memcmp(kd->kek.spi, sak->spi, sizeof(sak->spi)) != 0)
+	gm_lkh_fini(branch);
+	if (memcmp(spi, sak->spi, sizeof(sak->spi)) != 0)
 		return no(why, "a KEK under another SPI than its policy");
-	if (alg_key.len != iv_len + key_len)
-		return no(why, "a KEK of another length than its algorithm");
-	memcpy(out->iv, alg_key.p, iv_len);
-	return secret_set(&out->key, alg_key.p + iv_len, key_len) == 0 &&
-	       sig_key_read(&kd->kek, out, why);
+	if (!sig_key_read(kd->has_lkh ? kd->lkh.sig_key : kd->kek.sig_key, out, why))
+		return false;
+	return kd->has_lkh ? tree_read(&kd->lkh, held, branch, out, why)
+			   : key_read(kd->kek.alg_key, out, why);
 }

@@ -8,6 +8,7 @@
 #include "common/wire/gdoi_kd.h"
 #include "common/wire/gdoi_sa.h"
 #include "gm/keks.h"
+#include "gm/lkh.h"
 #include "gm/teks.h"
 
 // Is this policy one we can and may follow? Before message 3 of a PULL, and first for a PUSH.
@@ -18,6 +19,9 @@ bool gm_offer_has_counter(const struct gdoi_sa *sa); // some key of it needs sen
 // Keys and lines of a judged offer.
 bool gm_grant_read(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm_grant *out,
 		   const char **why);
-// The KEK of an offer with a SAK; seq starts at 0.
-bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm_kek *out,
+// The KEK of an offer with a SAK; seq starts at 0. From a key tree: held is the branch that a PUSH
+// updates (NULL: a download), branch is empty or becomes the new one. When an update has nothing
+// for us the KEK has no key: true, and out->key is empty.
+bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd,
+		       const struct gm_lkh *held, struct gm_lkh *branch, struct gm_kek *out,
 		       const char **why);

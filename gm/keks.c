@@ -27,6 +27,13 @@ const struct gm_kek *gm_keks_current(const struct gm_keks *k)
 	return k->n > 0 && !k->kek[0].closed ? &k->kek[0] : NULL;
 }
 
+bool gm_keks_is_current(const struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN])
+{
+	const struct gm_kek *now = gm_keks_current(k);
+
+	return now && memcmp(now->spi, spi, GDOI_KEK_SPI_LEN) == 0;
+}
+
 struct gm_kek *gm_keks_find(struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN])
 {
 	for (size_t i = 0; i < k->n; i++) {
@@ -113,12 +120,26 @@ size_t gm_keks_listens(const struct gm_keks *k, struct endpoint out[GM_MAX_LISTE
 
 static enum hash_alg ack_hash(uint16_t type)
 {
-	return type == GDOI_ACK_KEK_SHA256   ? HASH_ALG_SHA256
-	       : type == GDOI_ACK_KEK_SHA512 ? HASH_ALG_SHA512
-					     : HASH_ALG_NONE;
+	switch (type) {
+	case GDOI_ACK_KEK_SHA256:
+	case GDOI_ACK_LKH_SHA256:
+		return HASH_ALG_SHA256;
+	case GDOI_ACK_KEK_SHA512:
+	case GDOI_ACK_LKH_SHA512:
+		return HASH_ALG_SHA512;
+	}
+	return HASH_ALG_NONE;
 }
 
-// ack_key = prf(KEK, label NUL | SPI | L). L: the prf's block size in bits, or its output's.
+// The KEK, or the key that we share with the key server alone.
+static const struct secret *ack_base(const struct gm_kek *kek)
+{
+	bool own = kek->ack == GDOI_ACK_LKH_SHA256 || kek->ack == GDOI_ACK_LKH_SHA512;
+
+	return own ? &kek->leaf : &kek->key;
+}
+
+// ack_key = prf(base, label NUL | SPI | L). L: the prf's block size in bits, or its output's.
 static int ack_key(const struct gm_kek *kek, const struct gdoi_wire_opts *o, enum hash_alg h,
 		   struct secret *out)
 {
@@ -126,8 +147,11 @@ static int ack_key(const struct gm_kek *kek, const struct gdoi_wire_opts *o, enu
 	const uint8_t l[2] = { (uint8_t)(bits >> 8), (uint8_t)bits };
 	const struct bytes parts[] = { BYTES(GDOI_ACK_LABEL, GDOI_ACK_LABEL_LEN),
 				       BYTES_OF(kek->spi), BYTES_OF(l) };
+	const struct secret *base = ack_base(kek);
 
-	return prf_secret(h, BYTES(kek->key.b, kek->key.len), parts, N_ELEMS(parts), out);
+	if (base->len == 0)
+		return -EINVAL;
+	return prf_secret(h, BYTES(base->b, base->len), parts, N_ELEMS(parts), out);
 }
 
 bool gm_ack_build(const struct gm_kek *kek, const struct gdoi_wire_opts *o, uint32_t seq,

@@ -40,6 +40,7 @@ struct gm_kek {
 	uint32_t seq; // last accepted
 	uint8_t iv[CIPHER_BLOCK_MAX];
 	struct secret key;
+	struct secret leaf; // our own key of the key tree; empty without one
 	size_t sig_key_len;
 	uint8_t sig_key[PUBKEY_MAX]; // public key of the signer, DER
 	size_t n_seen;
@@ -68,6 +69,7 @@ void gm_keks_fini(struct gm_keks *k); // wipes
 struct gm_kek *gm_keks_find(struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN]);
 // The KEK in force, NULL when there is none.
 const struct gm_kek *gm_keks_current(const struct gm_keks *k);
+bool gm_keks_is_current(const struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN]);
 // Did a rekey come that is newer than a registration which tells this KEK and SEQ?
 bool gm_keks_newer(const struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN], uint32_t seq);
 // A KEK from a download. One that is held already keeps the higher SEQ (RFC 6407 3.3); a new one

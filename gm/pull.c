@@ -211,7 +211,7 @@ static bool judge_4(struct gm *gm, struct gm_group *g, const struct gdoi_pull4 *
 	if (!gm_grant_read(sa, &p->kd, grant, why) || !gm_spis_free(gm, g, grant, why) ||
 	    !gm_teks_judge(&g->teks, grant, why) || !sids_judge(sa, &p->kd, why))
 		return false;
-	return !sa->has_sak || gm_grant_read_kek(sa, &p->kd, kek, why);
+	return !sa->has_sak || gm_grant_read_kek(sa, &p->kd, NULL, &gm->scratch->lkh, kek, why);
 }
 
 static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct gdoi_pull4 *p,
@@ -225,6 +225,8 @@ static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	if (r->offer.has_sak) {
 		kek->seq = p->seq;
 		gm_keks_put(&g->keks, now, kek);
+		if (gm_keks_is_current(&g->keks, kek->spi))
+			g->lkh = gm->scratch->lkh;
 	}
 	gm_keylog_download(gm, r->offer.has_sak ? kek : NULL);
 	if (p->kd.has_sid)
@@ -298,6 +300,7 @@ static void pull_in(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	explicit_bzero(s->plain, datagram.len);
 	explicit_bzero(&s->pull4, sizeof(s->pull4));
 	gm_grant_fini(&s->grant);
+	gm_lkh_fini(&s->lkh);
 }
 
 // ---- phase 1 ----

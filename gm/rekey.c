@@ -5,6 +5,7 @@
 #include "gm/grant.h"
 
 #define DELETE_JITTER_MS 5000 // members told to start over do not come all at once
+#define PART_WAIT_S	 10   // our key may come in another message of the same rekey
 
 // Multicast rekeys reach all members at once: spread the answers.
 static void ack_send(struct gm *gm, struct gm_group *g, const struct gm_kek *kek, mono_t now,
@@ -155,8 +156,10 @@ static bool content_judge(struct push_in *p, const struct gdoi_push *m, struct g
 		return false;
 	if (!m->sa.has_sak)
 		return true;
-	if (!gm_grant_read_kek(&m->sa, &m->kd, kek, why))
+	if (!gm_grant_read_kek(&m->sa, &m->kd, &p->g->lkh, &s->lkh, kek, why))
 		return false;
+	if (kek->key.len == 0)
+		return true;
 	held = gm_keks_find(&p->g->keks, kek->spi);
 	if (held && (held->closed || !secret_eq(&held->key, &kek->key))) {
 		*why = "a KEK SPI that was used before";
@@ -188,6 +191,33 @@ static void act_deletes(struct push_in *p, const struct gdoi_push *m)
 	}
 }
 
+// A new KEK without a key for us: we are shut out, or have missed something, or our key comes in
+// another message of this rekey.
+static bool is_left_out(const struct push_in *p, const struct gdoi_push *m,
+			const struct gm_kek *kek)
+{
+	return m->has_sa && m->sa.has_sak && kek->key.len == 0 &&
+	       !gm_keks_find(&p->g->keks, kek->spi);
+}
+
+static void take_kek(struct push_in *p, const struct gm_kek *kek)
+{
+	if (kek->key.len == 0)
+		return;
+	gm_keks_put(&p->g->keks, p->now, kek);
+	if (gm_keks_is_current(&p->g->keks, kek->spi))
+		p->g->lkh = p->gm->scratch->lkh;
+}
+
+static void renew_within(struct push_in *p, int64_t after_s, const char *why)
+{
+	struct gm_group *g = p->g;
+	int64_t jitter_ms = (int64_t)rng_range(p->gm->rng, 0, DELETE_JITTER_MS);
+
+	g->renew_at = mono_min(g->renew_at, mono_add_ms(p->now, after_s * 1000 + jitter_ms));
+	g->renew_why = why;
+}
+
 static void act(struct push_in *p, const struct gdoi_push *m, const struct gm_kek *kek)
 {
 	struct gm_group *g = p->g;
@@ -200,19 +230,16 @@ static void act(struct push_in *p, const struct gdoi_push *m, const struct gm_ke
 		gm_teks_stage(&g->teks, p->now, &p->gm->scratch->grant);
 	}
 	if (m->has_sa && m->sa.has_sak)
-		gm_keks_put(&g->keks, p->now, kek);
+		take_kek(p, kek);
 	if (m->has_sa)
-		gm_keylog_download(p->gm, m->sa.has_sak ? kek : NULL);
+		gm_keylog_download(p->gm, m->sa.has_sak && kek->key.len > 0 ? kek : NULL);
 	gm_teks_age(&g->teks, p->now, p->now);
 	gm_reg_plan_renewal(p->gm, g, p->now);
 	if (m->n_del > 0)
 		gm_out_event(p->out, EV_GM_DELETE, &g->lc, "deletes=%zu keys_left=%zu", m->n_del,
 			     g->teks.n);
-	if (m->n_del > 0 && (!gm_keks_current(&g->keks) || (had_keys && g->teks.n == 0))) {
-		g->renew_at =
-			mono_add_ms(p->now, (int64_t)rng_range(p->gm->rng, 0, DELETE_JITTER_MS));
-		g->renew_why = "deleted by key server";
-	}
+	if (m->n_del > 0 && (!gm_keks_current(&g->keks) || (had_keys && g->teks.n == 0)))
+		renew_within(p, 0, "deleted by key server");
 	p->gm->dp.dirty = true;
 }
 
@@ -240,6 +267,7 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 	struct gm_kek old, fresh = { .seq = 0 };
 	struct rd_err err = { NULL };
 	const char *why = NULL;
+	bool left_out;
 	char tag[24];
 
 	tag_str(p->kek, f->seq, tag);
@@ -249,11 +277,16 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 			     err.why ? err.why : why);
 		return;
 	}
-	p->kek->seen[0].acked = p->kek->ack ? p->now : MONO_NEVER;
+	left_out = is_left_out(p, m, &fresh);
+	p->kek->seen[0].acked = p->kek->ack && !left_out ? p->now : MONO_NEVER;
 	old = *p->kek;
 	count(p, tag, f->seq, m);
 	act(p, m, &fresh);
-	if (old.ack)
+	if (left_out) {
+		renew_within(p, PART_WAIT_S, "no key for us in a rekey");
+		gm_out_log(p->out, LOG_M_REKEY, LOG_L_WARN, &p->g->lc,
+			   "%s has a new KEK, but no key for us", tag);
+	} else if (old.ack)
 		ack_send(p->gm, p->g, &old, p->now, f->seq, &p->from, p->out);
 	gm_kek_fini(&old);
 	gm_kek_fini(&fresh);
@@ -287,6 +320,7 @@ static void scratch_wipe(struct gm_scratch *s, size_t plain_len)
 	explicit_bzero(s->plain, MIN_OF(plain_len, sizeof(s->plain)));
 	explicit_bzero(&s->push, sizeof(s->push));
 	gm_grant_fini(&s->grant);
+	gm_lkh_fini(&s->lkh);
 }
 
 void gm_rekey_in(struct gm *gm, mono_t now, const struct isakmp_hdr *hdr,

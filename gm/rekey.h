@@ -2,7 +2,7 @@
 // In this order, cheapest first: cookies, source, repetition, decrypt, form, SEQ, SIG; then the
 // content is judged as a whole; then it is acted on and acknowledged.
 // From:   gm/core.c with a datagram; gm/pull.c brings the first KEK and its SEQ.
-// To:     wire/gdoi_push, crypto/{cipher,sign}, gm/grant, gm/keks, gm/teks.
+// To:     wire/gdoi_push, crypto/{cipher,sign}, gm/grant, gm/keks, gm/lkh, gm/teks.
 // Spec:   RFC 6407 4.4, 5.9, 7.3.4; RFC 8263.
 // Always: SEQ is kept only after SIG verified.    Never: installs a TEK itself; answers a PUSH
 //         that it did not accept.

@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "common/ike/keylog.h"
-#include "ks/adopt.h"
 #include "ks/fanout.h"
 #include "ks/phase1.h"
 #include "ks/pull.h"
+#include "ks/push.h"
 #include "ks/rekey.h"
+#include "ks/removal.h"
 #include "ks/session.h"
 #include "ks/timers.h"
 
@@ -140,6 +141,8 @@ static void group_free(struct ks_group *g)
 	keys_end_all(&g->keys);
 	members_fini(&g->members);
 	ks_push_fini(&g->push);
+	lkh_fini(&g->lkh);
+	removal_fini(&g->removal);
 	free(g);
 }
 
@@ -242,16 +245,34 @@ static void append_answer(struct ks_out *out, const char *text)
 	snprintf(out->answer + n, sizeof(out->answer) - n, "%s%s", n ? "\n" : "", text);
 }
 
-static void rekey_command(struct ks_call *c)
+static bool command_to(struct ks_call *c, struct ks_group *g, char *why, size_t size)
 {
-	char why[128];
+	const struct ks_event *ev = c->ev;
+
+	switch (ev->kind) {
+	case KS_EV_REKEY:
+		return ks_rekey_now(c->ks, g, c->now, c->out, why, size);
+	case KS_EV_CLEAR:
+		return ks_removal_clear(c->ks, g, c->now, ev->at_once, c->out, why, size);
+	case KS_EV_EXCLUDE:
+		return ks_removal_exclude(c->ks, g, c->now, &ev->member, c->out, why, size);
+	case KS_EV_READMIT:
+		return ks_removal_readmit(g, &ev->member, c->out, why, size);
+	default:
+		BUG("no command of an operator");
+	}
+}
+
+static void command(struct ks_call *c)
+{
+	char why[192];
 
 	for (size_t i = 0; i < c->ks->n_groups; i++) {
 		struct ks_group *g = c->ks->group[i];
 
 		if (c->ev->group && strcmp(c->ev->group, g->name) != 0)
 			continue;
-		if (!ks_rekey_now(c->ks, g, c->now, c->out, why, sizeof(why)))
+		if (!command_to(c, g, why, sizeof(why)))
 			c->out->refused = true;
 		append_answer(c->out, why);
 	}
@@ -259,13 +280,6 @@ static void rekey_command(struct ks_call *c)
 		c->out->refused = true;
 		append_answer(c->out, c->ev->group ? "no such group" : "no group is configured");
 	}
-}
-
-static void adopt(struct ks_call *c)
-{
-	c->out->refused = !ks_adopt(c->ks, c->now, c->ev->saved, c->out);
-	for (size_t i = 0; i < c->ks->n_groups; i++)
-		tell_policy(c->ks, c->ks->group[i], c->out);
 }
 
 // ---- life ----
@@ -362,10 +376,10 @@ void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out
 		ks_timers_run(ks, now, out);
 		break;
 	case KS_EV_REKEY:
-		rekey_command(&c);
-		break;
-	case KS_EV_ADOPT:
-		adopt(&c);
+	case KS_EV_CLEAR:
+	case KS_EV_EXCLUDE:
+	case KS_EV_READMIT:
+		command(&c);
 		break;
 	}
 	out->deadline = ks_timers_next(ks, now);

@@ -12,8 +12,10 @@ enum ks_event_kind {
 	KS_EV_DH_DONE,	// takes dh
 	KS_EV_AUTH_DONE, // takes auth
 	KS_EV_TIMER,
-	KS_EV_REKEY, // group by name, NULL: all
-	KS_EV_ADOPT, // saved; once, first of all
+	KS_EV_REKEY,   // group by name, NULL: all
+	KS_EV_CLEAR,   // group by name, NULL: all; at_once
+	KS_EV_EXCLUDE, // group, member
+	KS_EV_READMIT, // group, member
 };
 
 struct ks_event {
@@ -24,14 +26,14 @@ struct ks_event {
 	struct ks_dh dh;
 	struct ike_auth_job *auth;
 	const char *group;
-	const struct ks_saved *saved;
+	bool at_once;
+	struct addr member;
 };
 
 struct ks_options {
 	size_t n_sas;	   // phase 1 SAs
 	size_t n_halfopen; // handshakes before message 3
 	size_t per_source; // of these, and of phase 1 SAs that have not stood yet
-	bool mint_new; // what was kept may be an old copy: all keys are to be new
 #if CONCLAVE_KEYLOG
 	FILE *keylog; // borrowed; NULL: none
 #endif

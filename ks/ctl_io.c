@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "ks/ks_io.h"
 #include "ks/show.h"
 
@@ -58,13 +60,11 @@ static void on_version(struct ctl_req *req, void *arg)
 				    "\n");
 }
 
-static void on_do_rekey(struct ctl_req *req, void *arg)
+static void command(struct ctl_req *req, void *arg, const struct ks_event *ev)
 {
-	struct ks_event ev = { .kind = KS_EV_REKEY, .group = ctl_req_word(req, 5) };
-	const struct ks_out *out;
+	const struct ks_out *out = ks_io_step(arg, ev);
 	struct ctl_text t = { 0 };
 
-	out = ks_io_step(arg, &ev);
 	if (out->refused) {
 		ctl_reply_error(req, out->answer, NULL);
 	} else if (ctl_req_json(req)) {
@@ -73,6 +73,40 @@ static void on_do_rekey(struct ctl_req *req, void *arg)
 		ctl_text_add(&t, "%s\n", out->answer);
 		ctl_reply_text_take(req, &t);
 	}
+}
+
+static void on_do_rekey(struct ctl_req *req, void *arg)
+{
+	const struct ks_event ev = { .kind = KS_EV_REKEY, .group = ctl_req_word(req, 5) };
+
+	command(req, arg, &ev);
+}
+
+// clear crypto gdoi ks members [now] [group NAME]
+static void on_clear_members(struct ctl_req *req, void *arg)
+{
+	struct ks_event ev = { .kind = KS_EV_CLEAR };
+	size_t at = 5;
+
+	ev.at_once = ctl_req_word(req, at) && strcmp(ctl_req_word(req, at), "now") == 0;
+	if (ev.at_once)
+		at++;
+	if (ctl_req_word(req, at))
+		ev.group = ctl_req_word(req, at + 1);
+	command(req, arg, &ev);
+}
+
+// crypto gdoi ks group NAME exclude A.B.C.D; the same with readmit
+static void on_one_member(struct ctl_req *req, void *arg)
+{
+	struct ks_event ev = { .kind = KS_EV_EXCLUDE, .group = ctl_req_word(req, 4) };
+
+	if (strcmp(ctl_req_word(req, 5), "readmit") == 0)
+		ev.kind = KS_EV_READMIT;
+	if (addr_parse(ctl_req_word(req, 6), &ev.member))
+		ctl_reply_error(req, "not an address", "as in 192.0.2.1");
+	else
+		command(req, arg, &ev);
 }
 
 const struct ctl_cmd ks_io_commands[] = {
@@ -86,5 +120,12 @@ const struct ctl_cmd ks_io_commands[] = {
 	{ "show version", "program and version", on_version },
 	{ "crypto gdoi ks rekey [group NAME]", "send new keys and policy to the members now",
 	  on_do_rekey },
+	{ "clear crypto gdoi ks members [now] [group NAME]",
+	  "members register again under new keys; now: the present keys end at once",
+	  on_clear_members },
+	{ "crypto gdoi ks group NAME exclude A.B.C.D", "shut a member out, for good",
+	  on_one_member },
+	{ "crypto gdoi ks group NAME readmit A.B.C.D", "let an excluded member register again",
+	  on_one_member },
 	{ NULL, NULL, NULL },
 };

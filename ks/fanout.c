@@ -2,6 +2,7 @@
 
 #include "ks/core.h"
 #include "ks/rekey.h"
+#include "ks/removal.h"
 
 #define ACK_HASH HASH_ALG_SHA256 // REKEY_ACK_KEK_SHA256 is what we ask for
 
@@ -10,16 +11,6 @@ uint32_t ks_fanout_spread_s(size_t n_members)
 	size_t ticks = (n_members + KS_FANOUT_BATCH - 1) / KS_FANOUT_BATCH;
 
 	return (uint32_t)((ticks * KS_FANOUT_TICK_MS + 999) / 1000);
-}
-
-void ks_push_fini(struct ks_push *p)
-{
-	for (size_t i = 0; i < KS_V_COUNT; i++) {
-		if (p->dgram[i])
-			explicit_bzero(p->dgram[i], p->len[i]);
-		free(p->dgram[i]);
-	}
-	explicit_bzero(p, sizeof(*p));
 }
 
 static unsigned variant_of(const struct ks_group *g, const struct member *m)
@@ -37,15 +28,15 @@ static unsigned variant_of(const struct ks_group *g, const struct member *m)
 static void send_to(struct ks_group *g, struct member *m, struct ks_out *out)
 {
 	struct ks_push *p = &g->push;
+	const struct ks_part *part = &p->part[m->part];
 	unsigned v = variant_of(g, m);
 
-	if (!p->dgram[v]) // a member whose form of the policy cannot be said any more
+	if (!part->dgram[v]) // a member whose form of the policy cannot be said any more
 		return;
-	ks_out_send_view(out, &m->local, &m->remote, BYTES(p->dgram[v], p->len[v]));
-	ks_out_waits(out);
+	ks_out_send_view(out, &m->local, &m->remote, BYTES(part->dgram[v], part->len[v]));
 	if (p->round == 0) {
 		m->rekeys_sent++;
-		member_note_seq(m->sent_seq, p->seq);
+		member_note_seq(m->sent_seq, part->seq);
 	} else {
 		m->retransmits++;
 		p->n_retransmits++;
@@ -60,9 +51,13 @@ void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
 	p->live = p->have = p->sending = true;
 	p->started = p->next = now;
 	p->cursor = g->members.first;
-	p->n_due = (uint32_t)g->members.n;
-	for (struct member *m = g->members.first; m; m = m->next)
-		m->push = MEMBER_PUSH_DUE;
+	p->n_due = 0;
+	for (struct member *m = g->members.first; m; m = m->next) {
+		bool due = !p->tree || m->leaf != 0;
+
+		m->push = due ? MEMBER_PUSH_DUE : MEMBER_PUSH_NONE;
+		p->n_due += due;
+	}
 	g->rekeys_sent++;
 	ks_fanout_timer(g, now, out);
 }
@@ -73,6 +68,7 @@ void ks_fanout_catch_up(struct ks_group *g, struct member *m, mono_t now, struct
 	uint32_t round = p->round;
 
 	m->push = MEMBER_PUSH_DUE;
+	m->part = 0;
 	p->n_due++;
 	p->round = 0; // its first sending, whatever the others are at
 	send_to(g, m, out);
@@ -102,9 +98,7 @@ static void delete_member(struct ks_group *g, struct member *m, struct ks_out *o
 	ks_group_logctx(g, &who);
 	ks_out_event(out, EV_KS_GM_DELETED, &who, "gm=%s reason=%s",
 		     addr_str(&m->remote.addr, addr), why);
-	ks_out_touch(out, g->identity, &m->remote.addr);
-	ks_fanout_forget(&g->push, m);
-	members_del(&g->members, m);
+	ks_removal_drop(g, m);
 }
 
 // All rounds are over, or all have acknowledged: who has missed it?
@@ -154,13 +148,8 @@ static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
 		    (long long)(now.ms - g->push.started.ms));
 	judge(g, out);
 	if (g->push.has_sak) {
-		for (struct member *m = g->members.first; m; m = m->next) {
-			bool asked = ks_conf_asks_ack(g->conf, &m->remote.addr);
-
-			if (m->ack_asked != asked)
-				ks_out_touch(out, g->identity, &m->remote.addr);
-			m->ack_asked = asked;
-		}
+		for (struct member *m = g->members.first; m; m = m->next)
+			m->ack_asked = ks_conf_asks_ack(g->conf, &m->remote.addr);
 	}
 }
 
@@ -211,18 +200,17 @@ void ks_fanout_timer(struct ks_group *g, mono_t now, struct ks_out *out)
 
 // ---- acknowledgements, RFC 8263 ----
 
-// ack_key = prf(KEK, "GROUPKEY-PUSH ACK" NUL | SPI | L); L in bits: of the prf's block, or of its
+// ack_key = prf(base, "GROUPKEY-PUSH ACK" NUL | SPI | L); L in bits: of the prf's block, or of its
 // output. Both readings of the RFC exist.
-int ks_ack_keys(const struct kek *k, struct secret out[2])
+int ks_ack_keys(struct bytes base, const uint8_t spi[KEYS_KEK_SPI_LEN], struct secret out[2])
 {
 	static const uint8_t block_bits[2] = { 0x02, 0x00 }, output_bits[2] = { 0x01, 0x00 };
 	const uint8_t *l[2] = { block_bits, output_bits };
 
 	for (size_t i = 0; i < 2; i++) {
-		struct bytes part[] = { BYTES(GDOI_ACK_LABEL, GDOI_ACK_LABEL_LEN), BYTES_OF(k->spi),
-					BYTES(l[i], 2) };
-		int err = prf_secret(ACK_HASH, BYTES(k->key.b, k->key.len), part, N_ELEMS(part),
-				     &out[i]);
+		struct bytes part[] = { BYTES(GDOI_ACK_LABEL, GDOI_ACK_LABEL_LEN),
+					BYTES(spi, KEYS_KEK_SPI_LEN), BYTES(l[i], 2) };
+		int err = prf_secret(ACK_HASH, base, part, N_ELEMS(part), &out[i]);
 
 		if (err)
 			return err;
@@ -230,8 +218,8 @@ int ks_ack_keys(const struct kek *k, struct secret out[2])
 	return 0;
 }
 
-static bool ack_is_authentic(const struct ks *ks, const struct ks_push *p,
-			     const struct gdoi_ack_msg *a)
+static bool hash_fits(const struct ks *ks, const struct secret key_of[2],
+		      const struct gdoi_ack_msg *a)
 {
 	const struct gdoi_wire_opts *o = &ks->ike.wire;
 	size_t own = o->ack_l_is_output_size ? 1 : 0;
@@ -240,13 +228,33 @@ static bool ack_is_authentic(const struct ks *ks, const struct ks_push *p,
 	if (a->hash.len != hash_len(ACK_HASH))
 		return false;
 	for (size_t i = 0; i < (o->accept_ack_other_l ? 2u : 1u); i++) {
-		const struct secret *key = &p->ack_key[own ^ i];
+		const struct secret *key = &key_of[own ^ i];
 
 		if (prf_parts(ACK_HASH, BYTES(key->b, key->len), &a->covered, 1, want) == 0 &&
 		    bytes_eq_ct(want, a->hash.p, a->hash.len))
 			return true;
 	}
 	return false;
+}
+
+// The leaf is known to this member and to us only: nobody else can acknowledge for it.
+static bool ack_is_authentic(const struct ks *ks, const struct ks_group *g, const struct member *m,
+			     const struct gdoi_ack_msg *a)
+{
+	const struct secret *leaf;
+	struct secret key[2];
+	bool ok;
+
+	if (!g->push.ack_lkh)
+		return hash_fits(ks, g->push.ack_key, a);
+	if (m->leaf == 0)
+		return false;
+	leaf = lkh_key(&g->lkh, m->leaf);
+	ok = ks_ack_keys(BYTES(leaf->b + LKH_IV_LEN, leaf->len - LKH_IV_LEN), g->push.spi, key) ==
+		     0 &&
+	     hash_fits(ks, key, a);
+	explicit_bzero(key, sizeof(key));
+	return ok;
 }
 
 static struct ks_group *group_of_push(const struct ks *ks, const uint8_t *spi)
@@ -268,11 +276,11 @@ static struct member *judge_ack(const struct ks *ks, struct ks_group *g,
 	struct addr id;
 	struct member *m;
 
-	*why = KS_DROP_ACK_SEQ;
-	if (a->seq != g->push.seq)
-		return NULL;
 	*why = KS_DROP_ACK_NO_MEMBER;
 	if (!isakmp_id_to_addr(&a->id, &id) || !(m = members_find(&g->members, &id)))
+		return NULL;
+	*why = KS_DROP_ACK_SEQ;
+	if (a->seq != g->push.part[m->part].seq)
 		return NULL;
 	*why = KS_DROP_ACK_SOURCE;
 	if (!addr_eq(&from->addr, &m->remote.addr))
@@ -284,7 +292,7 @@ static struct member *judge_ack(const struct ks *ks, struct ks_group *g,
 	if (m->push == MEMBER_PUSH_ACKED)
 		return NULL;
 	*why = KS_DROP_ACK_BAD_HASH;
-	return ack_is_authentic(ks, &g->push, a) ? m : NULL;
+	return ack_is_authentic(ks, g, m, a) ? m : NULL;
 }
 
 static void accept_ack(struct ks_group *g, struct member *m, mono_t now, struct ks_out *out)
@@ -292,12 +300,10 @@ static void accept_ack(struct ks_group *g, struct member *m, mono_t now, struct 
 	if (m->push == MEMBER_PUSH_MISSED) // late
 		g->push.n_due++;
 	m->push = MEMBER_PUSH_ACKED;
-	if (!m->acked_ever)
-		ks_out_touch(out, g->identity, &m->remote.addr);
 	m->acked_ever = true;
 	m->missed_in_row = 0;
 	m->acks_received++;
-	member_note_seq(m->acked_seq, g->push.seq);
+	member_note_seq(m->acked_seq, g->push.part[m->part].seq);
 	g->push.n_acks++;
 	if (g->push.live && !g->push.sending && g->push.n_acks == g->push.n_due)
 		finish(g, now, out);

@@ -30,6 +30,8 @@ void ks_fanout_forget(struct ks_push *p, const struct member *m);
 void ks_ack_in(struct ks *ks, mono_t now, struct bytes datagram, const struct endpoint *from,
 	       struct ks_out *out);
 
-// For the acknowledgements to one KEK. -errno.
-MUST_CHECK int ks_ack_keys(const struct kek *k, struct secret out[2]);
-void ks_push_fini(struct ks_push *p); // also when a newer one takes its place: nobody is judged
+// For acknowledgements to rekeys under the KEK of this SPI. base: that KEK, or a member's leaf.
+// -errno.
+MUST_CHECK int
+ks_ack_keys(struct bytes base, const uint8_t spi[KEYS_KEK_SPI_LEN],
+	    struct secret out[2]); // also when a newer one takes its place: nobody is judged

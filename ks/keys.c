@@ -51,6 +51,15 @@ void kek_new(const struct keys_maker *mk, const struct kek_params *p, struct key
 	secret_random(&out->key, mk->rng, p->suite->key_len);
 }
 
+void kek_set_key(struct kek *k, const struct secret *iv_key)
+{
+	size_t iv_len = k->params.suite->iv_len;
+
+	BUG_ON(iv_key->len != iv_len + k->params.suite->key_len);
+	memcpy(k->iv, iv_key->b, iv_len);
+	BUG_ON(secret_set(&k->key, iv_key->b + iv_len, k->params.suite->key_len) != 0);
+}
+
 void kek_fini(struct kek *k)
 {
 	keystore_put(k->store);
@@ -178,6 +187,14 @@ void keys_end_all(struct keys *k)
 	k->n_gen = 0;
 	kek_fini(&k->kek);
 	kek_fini(&k->old_kek);
+}
+
+void keys_shorten(struct keys *k, mono_t when)
+{
+	for (size_t g = 0; g < k->n_gen; g++) {
+		for (size_t i = 0; i < k->gen[g].policy->n_slot; i++)
+			k->gen[g].tek[i].dies = mono_min(k->gen[g].tek[i].dies, when);
+	}
 }
 
 bool keys_has_spi(const struct keys *k, uint32_t spi)

@@ -60,6 +60,8 @@ struct kek_params {
 	uint16_t sign_bits;
 	enum hash_alg sign_hash;
 	enum rsa_form sign_form;
+	uint16_t lkh_degree; // of the key tree; 0: one key for all, no tree
+	bool ack_lkh;	     // acknowledgements are keyed by the member's leaf (RFC 8263 2.2)
 };
 
 struct kek {
@@ -95,6 +97,8 @@ struct keys_maker {
 // The label of p must be one of store's.
 void kek_new(const struct keys_maker *mk, const struct kek_params *p, struct keystore *store,
 	     mono_t now, struct kek *out);
+// The key tree makes its own keys: IV, then key.
+void kek_set_key(struct kek *k, const struct secret *iv_key);
 void kek_fini(struct kek *k);
 
 // A new first generation under p (one reference is taken). active: see struct tek_gen. When
@@ -109,6 +113,9 @@ void keys_drain_old(struct keys *k, mono_t when);
 void keys_expire(struct keys *k, mono_t now);
 // Every key, at once; serials go on. Followed by new ones, or by the end of the group.
 void keys_end_all(struct keys *k);
+
+// Every key of every generation ends at `when` at the latest.
+void keys_shorten(struct keys *k, mono_t when);
 
 bool keys_has_spi(const struct keys *k, uint32_t spi);
 mono_t tek_gen_dies(const struct tek_gen *g);  // its first TEK to die

@@ -18,8 +18,10 @@
 #include "common/wire/gdoi_push.h"
 #include "ks/keys.h"
 #include "ks/ks_conf.h"
+#include "ks/lkh.h"
 #include "ks/members.h"
 #include "ks/out.h"
+#include "ks/removal.h"
 #include "ks/sid.h"
 
 // Datagrams and requests that were refused: counted under these names and under those of
@@ -41,6 +43,7 @@
 	X(PULL_UNKNOWN_GROUP, "pull-unknown-group")                                                \
 	X(PULL_UNAUTHORIZED, "pull-unauthorized-address")                                          \
 	X(PULL_IDENTITY, "pull-unauthorized-identity")                                             \
+	X(PULL_EXCLUDED, "pull-excluded-member")                                                   \
 	X(PULL_POLICY_FORM, "pull-policy-not-expressible")                                         \
 	X(PULL_KEYS_CHANGED, "pull-keys-changed")                                                  \
 	X(PULL_NO_SID, "pull-sender-ids-exhausted")                                                \
@@ -62,20 +65,30 @@ enum ks_drop {
 		KS_DROP_COUNT
 };
 
-// A PUSH goes out in up to four variants of the same SEQ; a member gets one of them. The ack bit
-// counts only when there is a SAK to carry the request.
+// A message goes out in up to four variants of the same SEQ; a member gets one of them. The ack
+// bit counts only when there is a SAK to carry the request.
 enum ks_variant { KS_V_ORDERED = 1, KS_V_ACK = 2, KS_V_COUNT = 4 };
+
+// One message of a rekey. A new KEK from the key tree may need several, each complete and with its
+// own SEQ (RFC 6407 4); a member needs the one that has its array.
+struct ks_part {
+	uint32_t seq;
+	uint8_t *dgram[KS_V_COUNT];
+	size_t len[KS_V_COUNT];
+};
 
 struct ks_push {
 	bool live;    // being sent, or waiting for acknowledgements
 	bool have;    // the datagrams are here (kept after the end, for registrations under way)
 	bool has_sak; // it brings a new KEK
-	bool clears;  // it tells members to forget everything and register again
+	bool clears;  // it tells members to register again
+	bool tree;    // its new KEK comes through the key tree
+	bool ack_lkh; // acknowledged with the member's leaf, not with ack_key
 	uint8_t spi[KEYS_KEK_SPI_LEN]; // of the KEK it was sealed under
-	uint32_t seq;
-	struct secret ack_key[2]; // RFC 8263: L as block size and as output size
-	uint8_t *dgram[KS_V_COUNT];
-	size_t len[KS_V_COUNT];
+	uint32_t seq;		       // of its last part
+	struct secret ack_key[2];      // RFC 8263: L as block size and as output size
+	size_t n_parts;
+	struct ks_part *part;
 	mono_t started, ended;
 	mono_t next;	       // next batch, next round, or judgement
 	struct member *cursor; // next to be sent to in this round
@@ -89,10 +102,12 @@ struct ks_group {
 	uint32_t identity;
 	const struct ks_group_conf *conf;
 	struct keys keys;
+	struct lkh lkh; // empty where the KEK is one key for all
 	struct sid_pool sids;
 	struct members members;
+	struct removal removal;
 	struct ks_push push;
-	bool rekey_wanted;   // asked for while one was in flight
+	bool rekey_wanted;   // TEKs were asked for while a rekey was in flight
 	bool policy_changed; // told to the operator
 	mono_t not_before;   // after a rekey could not be made
 	uint32_t rekeys_sent, retransmits;

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "ks/lkh.h"
+
 // IOS takes no shorter lifetimes; tests and labs do.
 #define REKEY_LIFE_IOS_MIN 300
 #define TEK_LIFE_IOS_MIN   120
@@ -24,9 +26,9 @@ static void warn(struct ks_load *l, unsigned line, const char *fmt, ...)
 
 struct rekey_in {
 	struct ks_load *l;
-	int transport, cipher, sig_hash, ack;
+	int transport, cipher, sig_hash, management, ack;
 	char key[SIGNER_LABEL_MAX];
-	uint32_t key_bits, life_s, retransmit_s, retransmit_number, atd_s;
+	uint32_t key_bits, life_s, lkh_degree, retransmit_s, retransmit_number, atd_s;
 	bool digest_info;
 };
 
@@ -38,7 +40,15 @@ static const struct set_choice sig_hashes[] = {
 	{ "sha512", HASH_ALG_SHA512 },
 	{ NULL, 0 },
 };
-static const struct set_choice acks[] = { { "interoperable", 1 }, { "none", 0 }, { NULL, 0 } };
+static const struct set_choice managements[] = { { "none", 0 }, { "lkh", 1 }, { NULL, 0 } };
+
+enum { ACK_NONE, ACK_KEK, ACK_LKH };
+static const struct set_choice acks[] = {
+	{ "interoperable", ACK_KEK },
+	{ "lkh", ACK_LKH },
+	{ "none", ACK_NONE },
+	{ NULL, 0 },
+};
 
 static void read_no_ack(struct settings *s, struct set_node *n, void *out)
 {
@@ -72,12 +82,17 @@ static const struct set_row rekey_rows[] = {
 	  .help = "label from keys" },
 	{ "lifetime", SET_U32, RK(life_s), .min = 30, .max = 2592000, .def = "86400",
 	  .help = "seconds of a KEK" },
+	{ "management", SET_CHOICE, RK(management), .choices = managements, .def = "none",
+	  .help = "lkh: a key tree (RFC 6407 5.6.3) keeps excluded members out with rekeys alone" },
+	{ "lkh_degree", SET_U32, RK(lkh_degree), .min = LKH_DEGREE_MIN, .max = LKH_DEGREE_MAX,
+	  .def = "2", .help = "branches of a node of the key tree" },
 	{ "retransmit_s", SET_U32, RK(retransmit_s), .min = 1, .max = 60, .def = "10",
 	  .help = "seconds between sendings of a rekey" },
 	{ "retransmit_number", SET_U32, RK(retransmit_number), .min = 0, .max = 10, .def = "2",
 	  .help = "sendings after the first" },
 	{ "acknowledgement", SET_CHOICE, RK(ack), .choices = acks, .def = "interoperable",
-	  .help = "RFC 8263, or none" },
+	  .help = "RFC 8263: under the KEK (interoperable) or the member's own key (lkh); or "
+		  "none" },
 	{ "no_ack", SET_EACH, .each = read_no_ack, .max = 4096,
 	  .help = "members that know RFC 6407 only and must not be asked" },
 	{ "atd_s", SET_U32, RK(atd_s), .min = 0, .max = 3600, .def = "0",
@@ -136,7 +151,12 @@ static void read_rekey(struct settings *s, struct set_node *n, void *out)
 		     "lifetime: %u s is below the %d s that other key servers take", in.life_s,
 		     REKEY_LIFE_IOS_MIN);
 	judge_signing(l, n, &in);
-	g->ack = in.ack;
+	g->kek.lkh_degree = in.management ? (uint16_t)in.lkh_degree : 0;
+	g->kek.ack_lkh = in.ack == ACK_LKH;
+	if (in.ack == ACK_LKH && !in.management)
+		settings_complain(s, n, "acknowledgement",
+				  "\"lkh\" needs management = \"lkh\"; \"interoperable\" is right");
+	g->ack = in.ack != ACK_NONE;
 	g->retransmit_s = in.retransmit_s;
 	g->retransmit_number = in.retransmit_number;
 	g->atd_s = in.atd_s;

@@ -14,14 +14,11 @@ struct ks_load {
 	struct policy_sa *sa; // of that group
 };
 
-// settings.h hands its each() functions the struct being filled: each of ours begins with the load.
-struct ks_root_in {
-	struct ks_load *l;
-};
-
+// settings.h hands its each() functions the struct being filled: the first member of each of ours
+// is the pointer to the load.
 static inline struct ks_load *ks_load_of(void *out)
 {
-	return ((struct ks_root_in *)out)->l;
+	return *(struct ks_load **)out;
 }
 
 void ks_conf_read_group(struct settings *s, struct set_node *n, void *out);

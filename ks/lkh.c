@@ -255,7 +255,8 @@ static bool update_alloc(const struct lkh *t, struct lkh_update *u)
 	u->new = calloc(n_new, sizeof(*u->new));
 	u->link = calloc(n_links, sizeof(*u->link));
 	u->start = calloc(n_links, sizeof(*u->start));
-	return u->new && u->link && u->start;
+	u->by_node = calloc(t->n, sizeof(*u->by_node));
+	return u->new && u->link && u->start && u->by_node;
 }
 
 void lkh_update_fini(struct lkh_update *u)
@@ -265,6 +266,7 @@ void lkh_update_fini(struct lkh_update *u)
 	free(u->new);
 	free(u->link);
 	free(u->start);
+	free(u->by_node);
 	*u = (struct lkh_update){ 0 };
 }
 
@@ -326,8 +328,11 @@ static int link_children(struct lkh *t, struct rng *rng, struct lkh_update *u, s
 	return err;
 }
 
-static void count_keys(const struct lkh_update *u, struct lkh_start *s)
+static void finish_start(struct lkh_update *u, size_t i)
 {
+	struct lkh_start *s = &u->start[i];
+
+	u->by_node[s->id] = (uint32_t)i + 1;
 	for (uint32_t l = s->link; l != LKH_NO_LINK; l = u->link[l].up)
 		s->n_keys++;
 }
@@ -345,7 +350,7 @@ int lkh_rekey(struct lkh *t, struct rng *rng, struct lkh_update *u)
 	for (size_t v = 0; v < u->n_new && !err; v++)
 		err = link_children(t, rng, u, v);
 	for (size_t s = 0; s < u->n_starts && !err; s++)
-		count_keys(u, &u->start[s]);
+		finish_start(u, s);
 	if (err)
 		lkh_update_fini(u);
 	return err;
@@ -361,6 +366,17 @@ void lkh_commit(struct lkh *t, const struct lkh_update *u)
 		n->stale = false;
 	}
 	t->n_stale = 0;
+}
+
+size_t lkh_start_of(const struct lkh *t, const struct lkh_update *u, uint16_t leaf)
+{
+	uint16_t i = leaf;
+
+	while (u->by_node[i] == 0) {
+		i = at(t, i)->parent;
+		BUG_ON(i == 0);
+	}
+	return u->by_node[i] - 1;
 }
 
 // ---- arrays on the wire ----

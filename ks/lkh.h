@@ -35,7 +35,8 @@
 #define LKH_DEGREE_MIN 2
 #define LKH_DEGREE_MAX 16
 #define LKH_NODES_MAX  65535 // LKH ID has 16 bits; 0 is "none"
-#define LKH_DATA_MAX   48    // IV and key of AES-256
+#define LKH_IV_LEN     16
+#define LKH_DATA_MAX   48 // IV and key of AES-256
 #define LKH_ROOT       1
 
 // Children of a node are a list: child, then sibling after sibling. In the list of free nodes
@@ -108,6 +109,7 @@ struct lkh_update {
 	struct lkh_new *new; // the root first
 	struct lkh_link *link;
 	struct lkh_start *start;
+	uint32_t *by_node; // index of the start under a node's key, plus one; 0: none
 };
 
 // New keys for the root and every stale node, and all arrays that bring them to the members. The
@@ -117,6 +119,9 @@ MUST_CHECK int lkh_rekey(struct lkh *t, struct rng *rng, struct lkh_update *u);
 void lkh_commit(struct lkh *t, const struct lkh_update *u);
 void lkh_update_fini(struct lkh_update *u); // wipes
 const struct secret *lkh_update_kek(const struct lkh_update *u);
+
+// Index of the array that serves the member of this leaf.
+size_t lkh_start_of(const struct lkh *t, const struct lkh_update *u, uint16_t leaf);
 
 // Arrays `from` and following into out, as many as fit in max octets and in one message; views
 // into u. Returns the first that is left for the next message; `from` when not even one fits.

@@ -35,7 +35,9 @@ struct member {
 	bool ordered;	       // takes the ordered form of the policy
 	bool ack_asked;	       // its KEK came with KEK_ACK_REQUESTED
 	bool acked_ever;       // never judged gone before that (RFC 8263 6)
+	uint16_t leaf;	       // in the key tree; 0: none
 	enum member_push push; // what the rekey in flight (or the last one) means to it
+	uint16_t part;	       // of its messages, the one for this member
 	// Counters; they survive a new registration:
 	uint32_t registrations, rekeys_sent, retransmits, acks_received, acks_missed;
 	uint32_t missed_in_row;

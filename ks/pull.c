@@ -5,6 +5,7 @@
 #include "ks/core.h"
 #include "ks/fanout.h"
 #include "ks/rekey.h"
+#include "ks/removal.h"
 #include "ks/sa_build.h"
 #include "ks/session.h"
 
@@ -85,6 +86,10 @@ static struct ks_group *judge_group(struct call *c, uint32_t identity)
 			 ike_peer_str(c->sa, peer));
 		refuse(c, g->conf->n_names ? KS_DROP_PULL_IDENTITY : KS_DROP_PULL_UNAUTHORIZED,
 		       ISAKMP_N_AUTHENTICATION_FAILED, text);
+		return NULL;
+	}
+	if (removal_has(&g->removal, &c->sa->peer.addr)) {
+		refuse(c, KS_DROP_PULL_EXCLUDED, ISAKMP_N_AUTHENTICATION_FAILED, g->name);
 		return NULL;
 	}
 	if (!identity_fits(c->sa)) {
@@ -261,7 +266,7 @@ static bool take_sids(struct call *c, struct ks_group *g, const struct gdoi_pull
 		return true;
 	n = MAX_OF(1, MIN_OF(n, KS_SIDS_MAX));
 	if (!sid_take(&g->sids, n, kd->sid.sid)) {
-		ks_rekey_renew(c->ks, g, c->now, c->out);
+		ks_rekey_renew_sids(c->ks, g, c->now, c->out);
 		refuse(c, KS_DROP_PULL_NO_SID, ISAKMP_N_INVALID_KEY_INFORMATION, g->name);
 		return false;
 	}
@@ -271,8 +276,30 @@ static bool take_sids(struct call *c, struct ks_group *g, const struct gdoi_pull
 	return true;
 }
 
-static bool seal_4(struct call *c, struct ks_pull *p, struct ks_group *g, struct gdoi_kd *kd,
-		   struct bytes *msg)
+// A place in the key tree: the member's own when it registers again.
+static bool take_leaf(struct call *c, struct ks_group *g, uint16_t *leaf)
+{
+	const struct member *m = members_find(&g->members, &c->from.addr);
+
+	*leaf = m ? m->leaf : 0;
+	if (!ks_has_tree(g) || *leaf)
+		return true;
+	if (lkh_join(&g->lkh, c->ks->rng, leaf) == 0)
+		return true;
+	refuse(c, KS_DROP_PULL_MEMBERS_FULL, ISAKMP_N_AUTHENTICATION_FAILED, g->name);
+	return false;
+}
+
+static void give_back_leaf(struct call *c, struct ks_group *g, uint16_t leaf)
+{
+	const struct member *m = members_find(&g->members, &c->from.addr);
+
+	if (leaf && !(m && m->leaf == leaf))
+		lkh_leave(&g->lkh, leaf);
+}
+
+static bool seal_4(struct call *c, struct ks_pull *p, struct ks_group *g, uint16_t leaf,
+		   struct gdoi_kd *kd, struct bytes *msg)
 {
 	struct ike_nonces n = { BYTES(p->ni, p->ni_len), BYTES_OF(p->nr) };
 	const struct kek *kek = ks_rekey_kek(g, p->offer.kek_spi);
@@ -283,7 +310,10 @@ static bool seal_4(struct call *c, struct ks_pull *p, struct ks_group *g, struct
 	for (size_t i = 0; i < p->offer.n_gen && ok; i++)
 		ok = ks_build_teks(keys_find_gen(&g->keys, p->offer.gen[i]), p->offer.made, kd);
 	if (ok) {
-		ks_build_kek(kek, &kek_joined, kd);
+		if (leaf)
+			ks_build_branch(kek, &g->lkh, leaf, kd);
+		else
+			ks_build_kek(kek, &kek_joined, kd);
 		ike_seal_begin(&s, &p->exch, c->ks->buf, KS_DGRAM_MAX);
 		gdoi_seq_encode(&s.chain, p->offer.seq);
 		gdoi_kd_encode(&c->ks->ike.wire, &s.chain, kd);
@@ -293,7 +323,7 @@ static bool seal_4(struct call *c, struct ks_pull *p, struct ks_group *g, struct
 	return ok;
 }
 
-static struct member *record(struct call *c, struct ks_pull *p, struct ks_group *g)
+static struct member *record(struct call *c, struct ks_pull *p, struct ks_group *g, uint16_t leaf)
 {
 	struct isakmp_id id = ike_id_view(&c->sa->peer_id);
 	struct member *old = members_find(&g->members, &c->from.addr), before, *m;
@@ -315,13 +345,14 @@ static struct member *record(struct call *c, struct ks_pull *p, struct ks_group 
 	m->minor = c->sa->peer_minor;
 	m->ordered = p->offer.ordered;
 	m->ack_asked = p->offer.ack;
+	m->leaf = leaf;
 	return m;
 }
 
-static void registered(struct call *c, struct ks_pull *p, struct ks_group *g,
+static void registered(struct call *c, struct ks_pull *p, struct ks_group *g, uint16_t leaf,
 		       const struct gdoi_kd *kd)
 {
-	struct member *m = record(c, p, g);
+	struct member *m = record(c, p, g, leaf);
 	char addr[ADDR_STRLEN], sids[48] = "";
 	struct logctx who;
 
@@ -330,7 +361,6 @@ static void registered(struct call *c, struct ks_pull *p, struct ks_group *g,
 		snprintf(sids, sizeof(sids), " sid=%u+%zu", kd->sid.sid[0], kd->sid.n);
 	g->registrations++;
 	c->ks->n_pulls++;
-	ks_out_touch(c->out, g->identity, &m->remote.addr);
 	ks_out_event(c->out, EV_KS_GM_REGISTERED, &who, "gm=%s identity=%s seq=%u policy=%s%s",
 		     addr_str(&m->remote.addr, addr), m->identity, p->offer.seq,
 		     m->ordered ? "ordered" : "flat", sids);
@@ -353,6 +383,7 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 	struct gdoi_kd *kd;
 	struct ks_group *g;
 	struct bytes msg;
+	uint16_t leaf;
 
 	if (!open_message(c, &p->exch, 3, &nonces, &m))
 		return;
@@ -371,12 +402,12 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 	}
 	kd = calloc(1, sizeof(*kd));
 	BUG_ON(!kd);
-	if (take_sids(c, g, &pull3, kd)) {
-		if (seal_4(c, p, g, kd, &msg)) {
+	if (take_sids(c, g, &pull3, kd) && take_leaf(c, g, &leaf)) {
+		if (seal_4(c, p, g, leaf, kd, &msg)) {
 			reply(c, p, msg);
-			ks_out_waits(c->out);
-			registered(c, p, g, kd);
+			registered(c, p, g, leaf, kd);
 		} else {
+			give_back_leaf(c, g, leaf);
 			drop(c, KS_DROP_PULL_INTERNAL, "message 4 could not be written");
 		}
 	}
@@ -394,10 +425,8 @@ static void pull_dispatch(struct call *c)
 		pull_in_1(c);
 	} else if (ike_stored_repeat(&p->stored, c->datagram, &again)) {
 		drop(c, KS_DROP_PULL_REPEATED, NULL);
-		if (again.len > 0) {
+		if (again.len > 0)
 			ks_out_send_copy(c->out, &c->to, &c->from, again);
-			ks_out_waits(c->out);
-		}
 	} else if (p->done) {
 		drop(c, KS_DROP_PULL_REPLAY, NULL);
 	} else {

@@ -3,29 +3,49 @@
 #include "ks/fanout.h"
 #include "ks/sa_build.h"
 
-static bool build_sa(const struct ks_roll *r, unsigned variant, struct gdoi_push *m,
-		     struct secret *kek_joined)
-{
-	const struct endpoint src = { r->ks->conf->address, r->ks->conf->port };
-	const struct endpoint wherever = { { .family = src.addr.family }, GDOI_PORT };
-	bool ordered = variant & KS_V_ORDERED;
+#define PARTS_MAX 4096
 
-	m->has_sa = true;
-	if (r->kek) {
-		m->sa.has_sak = true;
-		ks_build_sak(&r->new_kek, &src, &wherever, variant & KS_V_ACK, r->now, &m->sa.sak);
-		ks_build_kek(&r->new_kek, kek_joined, &m->kd);
-	}
-	if (!r->tek)
-		return true;
-	m->sa.has_gap = true;
-	m->sa.gap = (struct gdoi_gap){ .has_atd = true,
-				       .has_dtd = true,
-				       .atd_s = (uint16_t)r->delays.atd_s,
-				       .dtd_s = (uint16_t)r->delays.dtd_s };
-	return ks_build_sats(&r->g->keys.gen[0], ordered, true, r->now, &m->sa) &&
-	       ks_build_teks(&r->g->keys.gen[0], r->now, &m->kd);
+bool ks_has_tree(const struct ks_group *g)
+{
+	return g->lkh.node != NULL;
 }
+
+static void part_fini(struct ks_part *part)
+{
+	for (size_t v = 0; v < KS_V_COUNT; v++) {
+		if (part->dgram[v])
+			explicit_bzero(part->dgram[v], part->len[v]);
+		free(part->dgram[v]);
+	}
+}
+
+void ks_push_fini(struct ks_push *p)
+{
+	for (size_t i = 0; i < p->n_parts; i++)
+		part_fini(&p->part[i]);
+	free(p->part);
+	explicit_bzero(p, sizeof(*p));
+}
+
+static bool push_init(const struct ks_group *g, struct ks_push *p)
+{
+	const struct kek *k = &g->keys.kek;
+
+	*p = (struct ks_push){ .seq = k->seq, .ack_lkh = k->params.ack_lkh };
+	memcpy(p->spi, k->spi, sizeof(p->spi));
+	return ks_ack_keys(BYTES(k->key.b, k->key.len), k->spi, p->ack_key) == 0;
+}
+
+static struct ks_part *part_add(struct ks_push *p)
+{
+	BUG_ON(p->n_parts == PARTS_MAX);
+	p->part = reallocarray(p->part, p->n_parts + 1, sizeof(*p->part));
+	BUG_ON(!p->part);
+	p->part[p->n_parts] = (struct ks_part){ .seq = ++p->seq };
+	return &p->part[p->n_parts++];
+}
+
+// ---- sealing ----
 
 // Signs what was written and encrypts it under the KEK in force (RFC 6407 4): its one IV, zero
 // padding, Length of the padded message.
@@ -51,7 +71,7 @@ static bool seal(const struct kek *k, struct wr *w, struct bytes to_sign)
 }
 
 static bool write_push(struct ks *ks, const struct kek *k, const struct gdoi_push *m,
-		       struct ks_push *p, unsigned variant)
+		       struct ks_part *part, unsigned variant)
 {
 	struct bytes to_sign;
 	size_t sig_len;
@@ -62,66 +82,150 @@ static bool write_push(struct ks *ks, const struct kek *k, const struct gdoi_pus
 	    !gdoi_push_begin(&ks->ike.wire, &w, k->spi, m, sig_len, &to_sign) ||
 	    !seal(k, &w, to_sign))
 		return false;
-	p->dgram[variant] = malloc(w.len);
-	BUG_ON(!p->dgram[variant]);
-	memcpy(p->dgram[variant], w.p, w.len);
-	p->len[variant] = w.len;
+	part->dgram[variant] = malloc(w.len);
+	BUG_ON(!part->dgram[variant]);
+	memcpy(part->dgram[variant], w.p, w.len);
+	part->len[variant] = w.len;
 	return true;
 }
 
-static bool build_variant(const struct ks_roll *r, struct ks_push *p, unsigned variant)
+// ---- content ----
+
+// next: the first array of the key tree that is still to be sent; moved on.
+static bool build_kek(const struct ks_roll *r, unsigned variant, size_t *next, struct gdoi_push *m,
+		      struct secret *joined)
+{
+	const struct endpoint src = { r->ks->conf->address, r->ks->conf->port };
+	const struct endpoint wherever = { { .family = src.addr.family }, GDOI_PORT };
+
+	m->sa.has_sak = true;
+	ks_build_sak(&r->new_kek, &src, &wherever, variant & KS_V_ACK, r->now, &m->sa.sak);
+	if (!ks_has_tree(r->g)) {
+		ks_build_kek(&r->new_kek, joined, &m->kd);
+		return true;
+	}
+	m->sa.sak.management = GDOI_KEK_MANAGEMENT_LKH;
+	return ks_build_update(&r->new_kek, &r->update, next, &m->kd);
+}
+
+static bool build_sa(const struct ks_roll *r, unsigned variant, size_t *next, struct gdoi_push *m,
+		     struct secret *joined)
+{
+	bool ordered = variant & KS_V_ORDERED;
+
+	m->has_sa = true;
+	if (r->kek && !build_kek(r, variant, next, m, joined))
+		return false;
+	if (!r->tek)
+		return true;
+	m->sa.has_gap = true;
+	m->sa.gap = (struct gdoi_gap){ .has_atd = true,
+				       .has_dtd = true,
+				       .atd_s = (uint16_t)r->delays.atd_s,
+				       .dtd_s = (uint16_t)r->delays.dtd_s };
+	return ks_build_sats(&r->g->keys.gen[0], ordered, true, r->now, &m->sa) &&
+	       ks_build_teks(&r->g->keys.gen[0], r->now, &m->kd);
+}
+
+static bool build_variant(const struct ks_roll *r, struct ks_part *part, unsigned variant,
+			  size_t *next)
 {
 	struct gdoi_push *m = calloc(1, sizeof(*m));
-	struct secret kek_joined = { 0 };
+	struct secret joined = { 0 };
 	bool ok;
 
 	BUG_ON(!m);
-	m->seq = p->seq;
-	ok = build_sa(r, variant, m, &kek_joined) &&
-	     write_push(r->ks, &r->g->keys.kek, m, p, variant);
+	m->seq = part->seq;
+	ok = build_sa(r, variant, next, m, &joined) &&
+	     write_push(r->ks, &r->g->keys.kek, m, part, variant);
 	free(m);
-	secret_fini(&kek_joined);
+	secret_fini(&joined);
 	return ok;
 }
 
-bool ks_push_init(const struct ks_group *g, struct ks_push *p)
-{
-	const struct kek *k = &g->keys.kek;
-
-	*p = (struct ks_push){ .seq = k->seq + 1 };
-	memcpy(p->spi, k->spi, sizeof(p->spi));
-	return ks_ack_keys(k, p->ack_key) == 0;
-}
-
 // Every variant that a member of this group may need.
-bool ks_push_build_roll(const struct ks_roll *r, struct ks_push *p)
+static bool build_part(const struct ks_roll *r, struct ks_part *part, size_t *next)
 {
 	bool flat = r->g->conf->policy->no_flat_at == 0;
+	size_t from = *next;
 
 	for (unsigned v = 0; v < KS_V_COUNT; v++) {
-		if ((v & KS_V_ACK) && !p->has_sak)
+		size_t here = from;
+
+		if ((v & KS_V_ACK) && !r->kek)
 			continue;
 		if (!(v & KS_V_ORDERED) && !flat)
 			continue;
-		if (!build_variant(r, p, v))
+		if (!build_variant(r, part, v, &here))
 			return false;
+		*next = here;
 	}
 	return true;
 }
 
-// D(ESP, SPI 0), D(KEK, SPI 0): RFC 6407 5.9.
-bool ks_push_build_clear(struct ks *ks, const struct ks_group *g, struct ks_push *p)
+// ends: of each part, the first array that is not in it.
+static void assign_parts(const struct ks_roll *r, const struct ks_push *p, const size_t *ends)
+{
+	for (struct member *m = r->g->members.first; m; m = m->next) {
+		size_t start, part = 0;
+
+		m->part = 0;
+		if (m->leaf == 0)
+			continue;
+		start = lkh_start_of(&r->g->lkh, &r->update, m->leaf);
+		while (part + 1 < p->n_parts && start >= ends[part])
+			part++;
+		m->part = (uint16_t)part;
+	}
+}
+
+static void assign_first(struct ks_group *g)
+{
+	for (struct member *m = g->members.first; m; m = m->next)
+		m->part = 0;
+}
+
+bool ks_push_build(const struct ks_roll *r, struct ks_push *p)
+{
+	size_t *ends = calloc(PARTS_MAX, sizeof(*ends)), next = 0;
+	bool ok = push_init(r->g, p), more = ok;
+
+	BUG_ON(!ends);
+	p->has_sak = r->kek;
+	p->tree = r->kek && ks_has_tree(r->g);
+	while (more) {
+		ok = build_part(r, part_add(p), &next);
+		ends[p->n_parts - 1] = next;
+		more = ok && p->tree && next < r->update.n_starts;
+	}
+	if (!ok)
+		ks_push_fini(p);
+	else if (p->tree)
+		assign_parts(r, p, ends);
+	else
+		assign_first(r->g);
+	free(ends);
+	return ok;
+}
+
+bool ks_push_build_delete(struct ks *ks, struct ks_group *g, bool teks, struct ks_push *p)
 {
 	struct gdoi_push *m = calloc(1, sizeof(*m));
 	uint8_t spi[GDOI_TEK_SPI_LEN];
-	bool ok;
+	bool ok = push_init(g, p);
 
 	BUG_ON(!m);
+	p->clears = true;
+	if (teks)
+		m->del[m->n_del++] = gdoi_delete_teks(GDOI_PROTO_ESP, NULL, 0, spi);
+	m->del[m->n_del++] = gdoi_delete_kek(teks ? NULL : g->keys.kek.spi);
+	part_add(p);
 	m->seq = p->seq;
-	m->del[0] = gdoi_delete_teks(GDOI_PROTO_ESP, NULL, 0, spi);
-	m->del[1] = gdoi_delete_kek(NULL);
-	m->n_del = 2;
-	ok = write_push(ks, &g->keys.kek, m, p, 0);
+	ok = ok && write_push(ks, &g->keys.kek, m, &p->part[0], 0);
 	free(m);
+	if (ok)
+		assign_first(g);
+	else
+		ks_push_fini(p);
 	return ok;
 }

@@ -1,27 +1,32 @@
-// ks/push.h - writes a rekey: payloads, signature, encryption.
-//
-//   roll   HDR*, SEQ, SA(SAK, GAP, SATs), KD, SIG      new TEKs, a new KEK, or both
-//   clear  HDR*, SEQ, D(TEKs), D(KEK), SIG             forget everything, register again
-//
-// From:   rekey.c decides; fanout.h sends.    To: sa_build, wire/gdoi_push, crypto.
-// Spec:   RFC 6407 4, 5.9, 7.4.
-// Always: signed and sealed under the KEK in force, SEQ one above its last.
-// Never:  changes the group: a rekey that cannot be built has not happened.
+// ks/push.h - writes, signs and seals the messages of a rekey.
+// A message exists in every variant that a member of the group may need. A new KEK that comes
+// through the key tree may need several messages; each is complete.
+// From:   rekey.c decides what a rekey says.     To: sa_build, wire/gdoi_push, the signer; fanout.
+// Spec:   RFC 6407 4, 5.9.
+// Never:  changes the group: what could not be built and signed whole has changed nothing.
 #pragma once
 #include "ks/ks.h"
-#include "ks/rekey.h"
 
+struct ks_delays {
+	uint32_t atd_s, dtd_s;
+	uint32_t spread_s; // first to last sending
+};
+
+// What a rekey is to bring. A new generation of TEKs is the group's first already.
 struct ks_roll {
 	struct ks *ks;
-	struct ks_group *g; // its first generation is what a roll of TEKs announces
+	struct ks_group *g;
 	mono_t now;
 	bool tek, kek;
 	struct ks_delays delays;
-	struct kek new_kek; // when kek
+	struct kek new_kek;	  // kek only
+	struct lkh_update update; // kek only, in a group with a key tree
 };
 
-// SPI, SEQ and acknowledgement keys of the next rekey of g. Ended by ks_push_fini, always.
-bool ks_push_init(const struct ks_group *g, struct ks_push *p);
-// Every variant that a member may need.
-bool ks_push_build_roll(const struct ks_roll *r, struct ks_push *p);
-bool ks_push_build_clear(struct ks *ks, const struct ks_group *g, struct ks_push *p);
+bool ks_has_tree(const struct ks_group *g);
+
+// HDR*, SEQ, SA(SAK, GAP, SATs), KD, SIG under the KEK in force. False: p holds nothing.
+bool ks_push_build(const struct ks_roll *r, struct ks_push *p);
+// HDR*, SEQ, D(KEK), SIG; with teks, D(all TEKs) before it and all KEKs.
+bool ks_push_build_delete(struct ks *ks, struct ks_group *g, bool teks, struct ks_push *p);
+void ks_push_fini(struct ks_push *p);

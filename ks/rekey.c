@@ -10,6 +10,13 @@
 #define KEK_MARGIN_S 200
 #define RETRY_S	     10 // after a rekey that could not be made
 
+// A member that is told to register again may wait so long, take so long when its first attempt
+// fails, and more may come than a key server answers in a second.
+#define GRACE_JITTER_S	 5
+#define GRACE_RETRY_S	 30
+#define GRACE_PER_SECOND 200
+#define GRACE_OVERLAP_S	 10 // the former keys serve a little longer than all need them
+
 const char *ks_rekey_tag(const struct ks_push *p, char buf[KS_TAG_LEN])
 {
 	snprintf(buf, KS_TAG_LEN, "rk=%02x%02x/%u", p->spi[0], p->spi[1], p->seq);
@@ -58,11 +65,14 @@ mono_t ks_rekey_kek_due(const struct ks_group *g)
 }
 
 // A rekey that is being sent is let finish: a member whom the next one reaches first refuses it as
-// old and lacks its keys. Half of the margin is what that may cost.
+// old and lacks its keys. Half of the margin is what that may cost. While somebody is being shut
+// out nothing else comes: it holds the KEK in force until the next one is everywhere.
 static mono_t scheduled(const struct ks_group *g)
 {
 	mono_t tek = ks_rekey_tek_due(g), kek = ks_rekey_kek_due(g);
 
+	if (g->removal.pending || (g->push.live && g->push.tree))
+		return MONO_NEVER;
 	if (g->push.live) {
 		tek = mono_add_s(tek, tek_margin_s(g) / 2);
 		kek = mono_add_s(kek, kek_margin_s(g) / 2);
@@ -70,12 +80,29 @@ static mono_t scheduled(const struct ks_group *g)
 	return mono_min(tek, kek);
 }
 
+static mono_t removal_at(const struct ks_group *g, mono_t now)
+{
+	switch (g->removal.pending) {
+	case REMOVAL_RETIRE:
+		return g->keys.gen[0].active;
+	case REMOVAL_SHUT_OUT:
+		return g->push.live ? MONO_NEVER : now;
+	case REMOVAL_NONE:
+		break;
+	}
+	return MONO_NEVER;
+}
+
+static mono_t wanted_at(const struct ks_group *g)
+{
+	return g->rekey_wanted && !g->push.live && !g->removal.pending ? g->removal.until
+								       : MONO_NEVER;
+}
+
 mono_t ks_rekey_next(const struct ks_group *g, mono_t now)
 {
-	mono_t due = scheduled(g);
+	mono_t due = mono_min(mono_min(scheduled(g), removal_at(g, now)), wanted_at(g));
 
-	if (g->rekey_wanted && !g->push.live)
-		due = now;
 	if (mono_before(due, g->not_before))
 		due = g->not_before;
 	return mono_min(mono_min(due, ks_fanout_next(&g->push)), keys_next_expiry(&g->keys));
@@ -126,17 +153,45 @@ static void log_keys(const struct ks *ks, const struct ks_group *g)
 }
 #endif
 
+// A KEK that nobody has yet, and with it a key tree without members where the policy wants one.
+static void start_kek(struct ks *ks, struct ks_group *g, mono_t now)
+{
+	const struct kek_params *p = &g->conf->kek;
+	struct keys_maker mk = maker_of(ks);
+
+	kek_new(&mk, p, ks->conf->store, now, &g->keys.kek);
+	lkh_fini(&g->lkh);
+	for (struct member *m = g->members.first; m; m = m->next)
+		m->leaf = 0;
+	g->removal.pending = REMOVAL_NONE;
+	g->removal.until = now;
+	if (p->lkh_degree == 0)
+		return;
+	BUG_ON(lkh_init(&g->lkh, p->cipher, p->lkh_degree, ks->rng) != 0);
+	kek_set_key(&g->keys.kek, lkh_kek(&g->lkh));
+}
+
 void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now)
 {
 	struct keys_maker mk = maker_of(ks);
 
-	kek_new(&mk, &g->conf->kek, ks->conf->store, now, &g->keys.kek);
+	start_kek(ks, g, now);
 	keys_add_gen(&g->keys, &mk, g->conf->policy, now, now);
 	sid_pool_reset(&g->sids, g->conf->sid_bits);
 	log_keys(ks, g);
 }
 
 // ---- deciding ----
+
+// A tree has one cipher and one degree for life.
+static bool tree_fits(const struct ks_group *g)
+{
+	const struct kek_params *want = &g->conf->kek;
+
+	if (!ks_has_tree(g))
+		return want->lkh_degree == 0;
+	return want->lkh_degree == g->lkh.degree && want->cipher == g->lkh.alg;
+}
 
 static bool kek_is_stale(const struct ks_group *g, const struct keystore *store)
 {
@@ -147,6 +202,7 @@ static bool kek_is_stale(const struct ks_group *g, const struct keystore *store)
 
 	if (have->suite != want->suite || have->life_s != want->life_s ||
 	    have->sign_hash != want->sign_hash || have->sign_form != want->sign_form ||
+	    have->ack_lkh != want->ack_lkh || !tree_fits(g) ||
 	    signer_public(&store->signer, want->sign_label, pub, sizeof(pub), &len))
 		return true;
 	return !bytes_eq(BYTES(pub, len), BYTES(k->pub, k->pub_len));
@@ -196,78 +252,156 @@ static void adopt_kek(struct ks_group *g, struct ks_roll *r)
 	explicit_bzero(&r->new_kek, sizeof(r->new_kek));
 }
 
-// All of it is built before any of it counts.
-static bool roll(struct ks *ks, struct ks_group *g, mono_t now, bool tek, bool kek,
-		 struct ks_out *out)
+static bool make_kek(struct ks_roll *r, const struct keys_maker *mk)
 {
-	struct ks_roll r = { .ks = ks,
-			     .g = g,
-			     .now = now,
-			     .tek = tek,
-			     .kek = kek,
-			     .delays = ks_rekey_delays(g, now) };
-	struct keys_maker mk = maker_of(ks);
-	struct ks_push p;
-	bool ok;
+	struct ks_group *g = r->g;
 
-	if (tek)
-		keys_add_gen(&g->keys, &mk, g->conf->policy, now, mono_add_s(now, r.delays.atd_s));
-	if (kek)
-		kek_new(&mk, &g->conf->kek, ks->conf->store, now, &r.new_kek);
-	ok = ks_push_init(g, &p);
-	p.has_sak = kek;
-	ok = ok && ks_push_build_roll(&r, &p);
-	if (!ok) {
-		ks_push_fini(&p);
-		kek_fini(&r.new_kek);
-		if (tek)
-			keys_drop_newest(&g->keys);
-		failed(g, now, out);
+	kek_new(mk, &g->conf->kek, r->ks->conf->store, r->now, &r->new_kek);
+	if (!ks_has_tree(g))
+		return true;
+	if (lkh_rekey(&g->lkh, r->ks->rng, &r->update))
 		return false;
-	}
-	if (tek)
-		keys_drain_old(&g->keys, mono_add_s(now, r.delays.spread_s + r.delays.dtd_s));
-	ks_push_fini(&g->push);
-	g->push = p;
-	adopt_kek(g, &r);
-	g->rekey_wanted = g->policy_changed = false;
-	log_keys(ks, g);
-	announce(g, &r, out);
-	ks_fanout_start(g, now, out);
+	kek_set_key(&r->new_kek, lkh_update_kek(&r->update));
 	return true;
 }
 
-static bool renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+static void roll_fini(struct ks_roll *r)
 {
+	kek_fini(&r->new_kek);
+	lkh_update_fini(&r->update);
+}
+
+// All of it is built before any of it counts.
+static bool roll_out(struct ks_roll *r, struct ks_out *out)
+{
+	struct ks_group *g = r->g;
+	struct keys_maker mk = maker_of(r->ks);
 	struct ks_push p;
+
+	if (r->tek)
+		keys_add_gen(&g->keys, &mk, g->conf->policy, r->now,
+			     mono_add_s(r->now, r->delays.atd_s));
+	if ((r->kek && !make_kek(r, &mk)) || !ks_push_build(r, &p)) {
+		if (r->tek)
+			keys_drop_newest(&g->keys);
+		failed(g, r->now, out);
+		return false;
+	}
+	if (r->tek)
+		keys_drain_old(&g->keys, mono_add_s(r->now, r->delays.spread_s + r->delays.dtd_s));
+	if (r->kek && ks_has_tree(g))
+		lkh_commit(&g->lkh, &r->update);
+	ks_push_fini(&g->push);
+	g->push = p;
+	adopt_kek(g, r);
+	log_keys(r->ks, g);
+	announce(g, r, out);
+	ks_fanout_start(g, r->now, out);
+	return true;
+}
+
+static bool roll(struct ks *ks, struct ks_group *g, mono_t now, bool tek, bool kek,
+		 struct ks_out *out)
+{
+	bool alone = kek && ks_has_tree(g) &&
+		     (lkh_is_stale(&g->lkh) || g->removal.pending == REMOVAL_SHUT_OUT);
+	struct ks_roll r = { .ks = ks,
+			     .g = g,
+			     .now = now,
+			     .tek = tek && !alone,
+			     .kek = kek,
+			     .delays = ks_rekey_delays(g, now) };
+	bool ok;
+
+	if (kek && !tree_fits(g))
+		return ks_rekey_renew(ks, g, now, out);
+	ok = roll_out(&r, out);
+	roll_fini(&r);
+	if (ok && r.tek)
+		g->rekey_wanted = g->policy_changed = false;
+	if (ok && alone) {
+		g->rekey_wanted = g->rekey_wanted || tek;
+		g->removal.pending = REMOVAL_NONE;
+	}
+	return ok;
+}
+
+bool ks_rekey_shut_out(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	return roll(ks, g, now, true, true, out);
+}
+
+static void tell_clear(const struct ks_group *g, uint32_t grace_s, struct ks_out *out)
+{
 	char tag[KS_TAG_LEN];
 	struct logctx who;
 
-	if (!ks_push_init(g, &p) || !ks_push_build_clear(ks, g, &p)) {
-		ks_push_fini(&p);
+	ks_group_logctx(g, &who);
+	ks_out_event(out, EV_KS_SEND_UNICAST_REKEY, &who, "%s members=%zu register-again grace=%u",
+		     ks_rekey_tag(&g->push, tag), g->members.n, grace_s);
+}
+
+bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_push p;
+
+	if (!ks_push_build_delete(ks, g, true, &p)) {
 		failed(g, now, out);
 		return false;
 	}
-	p.clears = true;
 	ks_push_fini(&g->push);
 	g->push = p;
 	keys_end_all(&g->keys);
 	ks_rekey_start(ks, g, now);
 	g->rekey_wanted = g->policy_changed = false;
-	ks_group_logctx(g, &who);
-	ks_out_event(out, EV_KS_SEND_UNICAST_REKEY, &who, "%s members=%zu register-again",
-		     ks_rekey_tag(&g->push, tag), g->members.n);
+	tell_clear(g, 0, out);
 	ks_fanout_start(g, now, out);
 	return true;
 }
 
-void ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+void ks_rekey_renew_sids(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	struct logctx who;
 
 	ks_group_logctx(g, &who);
 	ks_out_event(out, EV_KS_SID_EXHAUSTED, &who, "bits=%u", g->sids.bits);
-	renew(ks, g, now, out);
+	ks_rekey_renew(ks, g, now, out);
+}
+
+static uint32_t grace_of(const struct ks_group *g, mono_t now)
+{
+	uint32_t left_s = mono_left_s(tek_gen_dies(&g->keys.gen[0]), now);
+	uint32_t grace_s = ks_rekey_delays(g, now).spread_s + GRACE_JITTER_S + GRACE_RETRY_S +
+			   (uint32_t)g->members.n / GRACE_PER_SECOND;
+
+	return MIN_OF(grace_s,
+		      left_s > 2 * GRACE_OVERLAP_S ? left_s - GRACE_OVERLAP_S : left_s / 2);
+}
+
+bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct keys_maker mk = maker_of(ks);
+	uint32_t grace_s = grace_of(g, now);
+	mono_t active = mono_add_s(now, grace_s);
+	struct ks_push p;
+
+	if (!ks_push_build_delete(ks, g, false, &p)) {
+		failed(g, now, out);
+		return false;
+	}
+	ks_push_fini(&g->push);
+	g->push = p;
+	keys_shorten(&g->keys, mono_add_s(active, GRACE_OVERLAP_S));
+	keys_add_gen(&g->keys, &mk, g->conf->policy, now, active);
+	kek_fini(&g->keys.kek);
+	kek_fini(&g->keys.old_kek);
+	start_kek(ks, g, now);
+	g->rekey_wanted = g->policy_changed = false;
+	log_keys(ks, g);
+	g->removal.until = active;
+	tell_clear(g, grace_s, out);
+	ks_fanout_start(g, now, out);
+	return true;
 }
 
 // An operator's rekey always brings new TEKs; a new KEK when its policy changed; a new length of
@@ -275,7 +409,7 @@ void ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 static bool wanted(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	if (g->sids.bits != g->conf->sid_bits)
-		return renew(ks, g, now, out);
+		return ks_rekey_renew(ks, g, now, out);
 	return roll(ks, g, now, true, kek_is_stale(g, ks->conf->store), out);
 }
 
@@ -291,10 +425,16 @@ bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *
 			g->name, g->keys.n_gen, mono_left_s(keys_next_expiry(&g->keys), now));
 		return false;
 	}
-	if (g->push.live) {
+	if (g->push.live || g->removal.pending || !mono_due(g->removal.until, now)) {
 		g->rekey_wanted = true;
-		snprintf(why, why_size, "group %s: will follow %s, which is still being sent",
-			 g->name, ks_rekey_tag(&g->push, tag));
+		if (g->push.live)
+			snprintf(why, why_size,
+				 "group %s: will follow %s, which is still being sent", g->name,
+				 ks_rekey_tag(&g->push, tag));
+		else
+			snprintf(why, why_size,
+				 "group %s: will follow when members have registered again",
+				 g->name);
 		return true;
 	}
 	if (!wanted(ks, g, now, out)) {
@@ -306,6 +446,14 @@ bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *
 	return true;
 }
 
+static void removal_due(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	if (g->removal.pending == REMOVAL_RETIRE)
+		ks_rekey_retire(ks, g, now, out);
+	else
+		ks_rekey_shut_out(ks, g, now, out);
+}
+
 void ks_rekey_timer(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	bool tek, kek;
@@ -314,9 +462,11 @@ void ks_rekey_timer(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	tek = mono_due(ks_rekey_tek_due(g), now);
 	kek = mono_due(ks_rekey_kek_due(g), now);
 	if (mono_due(g->not_before, now)) {
-		if (mono_due(scheduled(g), now))
+		if (mono_due(removal_at(g, now), now))
+			removal_due(ks, g, now, out);
+		else if (mono_due(scheduled(g), now))
 			roll(ks, g, now, tek, kek, out);
-		else if (g->rekey_wanted && !g->push.live)
+		else if (mono_due(wanted_at(g), now))
 			wanted(ks, g, now, out);
 	}
 	keys_expire(&g->keys, now);
@@ -330,7 +480,7 @@ bool ks_rekey_can_catch_up(const struct ks_group *g, const uint8_t *kek_spi, uin
 
 	if (memcmp(kek_spi, g->keys.kek.spi, KEYS_KEK_SPI_LEN) == 0 && seq == g->keys.kek.seq)
 		return true;
-	return p->have && !p->clears && memcmp(kek_spi, p->spi, sizeof(p->spi)) == 0 &&
+	return p->have && !p->clears && !p->tree && memcmp(kek_spi, p->spi, sizeof(p->spi)) == 0 &&
 	       seq + 1 == p->seq;
 }
 

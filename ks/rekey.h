@@ -2,21 +2,21 @@
 //
 //   roll:  new TEK generation, or a new KEK, or both    HDR*, SEQ, SA(SAK, GAP, SATs), KD, SIG
 //   renew: everything ends, members register again      HDR*, SEQ, D(TEKs), D(KEK), SIG
+//   retire: they register again, their TEKs go on       HDR*, SEQ, D(KEK), SIG
+//
+// A roll that shuts somebody out of the key tree brings the KEK alone: TEKs beside it would be
+// read by whoever is shut out (RFC 6407 7.4.1). They follow under the new KEK.
 //
 // New TEKs activate ATD seconds after a member heard of them, old ones go after DTD. ATD covers
 // the paced fan-out and all its retransmissions, so that nobody sends under a key that somebody
 // has not heard of; it is less than the life the old TEKs have left.
-// From:   core.c, timers.c, pull.c.     To: keys, sa_build, wire/gdoi_push, fanout.
+// From:   core.c, timers.c, pull.c, removal.c.     To: keys, lkh, push, fanout.
 // Spec:   RFC 6407 3.5, 4, 5.4, 7.4; RFC 5374 4.2.1.
 // Always: one SEQ counter per KEK; all that is sent under one SEQ says the same keys.
 // Never:  installs what could not be built and signed whole.
 #pragma once
-#include "ks/ks.h"
+#include "ks/push.h"
 
-struct ks_delays {
-	uint32_t atd_s, dtd_s;
-	uint32_t spread_s; // first to last sending
-};
 struct ks_delays ks_rekey_delays(const struct ks_group *g, mono_t now); // of a roll begun now
 
 mono_t ks_rekey_tek_due(const struct ks_group *g);
@@ -29,8 +29,15 @@ void ks_rekey_timer(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 // An operator's word: now, or behind the one in flight; why says which, or why not (false).
 bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out, char *why,
 		  size_t why_size);
-// Sender ids are exhausted (RFC 6407 3.5): new keys, members are told to register again.
-void ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
+// All keys end now; members are told to register again. False: it could not be signed.
+bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
+// Sender ids are exhausted (RFC 6407 3.5): the same.
+void ks_rekey_renew_sids(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
+// Members are told to register again; until the new TEKs are active, when all are back, the old
+// ones serve.
+bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
+// Who has left the key tree is out: new KEK, then new TEKs. No rekey is in flight.
+bool ks_rekey_shut_out(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
 
 // A registration was offered keys as of (KEK, SEQ): it has missed nothing since, or only the last
 // rekey, which can still be sent to it.

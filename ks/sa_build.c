@@ -1,6 +1,7 @@
 #include "ks/sa_build.h"
 
 #define IP_PROTO_UDP 17
+#define LKH_PART_MAX 8192 // octets of arrays in one message
 
 uint16_t ks_sig_hash_number(enum hash_alg h)
 {
@@ -47,7 +48,9 @@ void ks_build_sak(const struct kek *k, const struct endpoint *src, const struct 
 		.sig_hash = ks_sig_hash_number(k->params.sign_hash),
 		.sig_alg = ks_sig_alg_number(k->params.sign_alg),
 		.sig_key_bits = k->params.sign_bits,
-		.ack = ack ? GDOI_ACK_KEK_SHA256 : 0,
+		.ack = !ack		   ? 0
+		       : k->params.ack_lkh ? GDOI_ACK_LKH_SHA256
+					   : GDOI_ACK_KEK_SHA256,
 	};
 	memcpy(out->spi, k->spi, sizeof(out->spi));
 }
@@ -124,4 +127,28 @@ void ks_build_kek(const struct kek *k, struct secret *joined, struct gdoi_kd *ou
 	memcpy(out->kek.spi, k->spi, sizeof(out->kek.spi));
 	out->kek.alg_key = secret_view(joined);
 	out->kek.sig_key = BYTES(k->pub, k->pub_len);
+}
+
+static void lkh_packet(const struct kek *k, struct gdoi_kd *out)
+{
+	out->has_lkh = true;
+	memcpy(out->lkh.spi, k->spi, sizeof(out->lkh.spi));
+	out->lkh.sig_key = BYTES(k->pub, k->pub_len);
+}
+
+void ks_build_branch(const struct kek *k, const struct lkh *tree, uint16_t leaf,
+		     struct gdoi_kd *out)
+{
+	lkh_packet(k, out);
+	lkh_download(tree, leaf, &out->lkh);
+}
+
+bool ks_build_update(const struct kek *k, const struct lkh_update *u, size_t *next,
+		     struct gdoi_kd *out)
+{
+	size_t from = *next;
+
+	lkh_packet(k, out);
+	*next = lkh_cut(u, from, LKH_PART_MAX, &out->lkh);
+	return *next > from || u->n_starts == 0;
 }

@@ -17,6 +17,12 @@ bool ks_build_teks(const struct tek_gen *gen, mono_t now, struct gdoi_kd *out);
 
 // joined: IV and key in one piece, kept (and wiped) by the caller while out is in use.
 void ks_build_kek(const struct kek *k, struct secret *joined, struct gdoi_kd *out);
+// The same from a key tree: for one member its branch; for all, update arrays from *next on, which
+// is moved past those that fit into one message (false: not even one).
+void ks_build_branch(const struct kek *k, const struct lkh *tree, uint16_t leaf,
+		     struct gdoi_kd *out);
+bool ks_build_update(const struct kek *k, const struct lkh_update *u, size_t *next,
+		     struct gdoi_kd *out);
 
 uint16_t ks_sig_hash_number(enum hash_alg h); // SIG_HASH_ALGORITHM
 uint16_t ks_sig_alg_number(enum sign_alg a);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ks/push.h"
 #include "ks/rekey.h"
 
 const char *ks_show_version(const struct member *m, char buf[16])
@@ -15,7 +16,9 @@ const char *ks_show_version(const struct member *m, char buf[16])
 
 static const char *ack_word(const struct ks_group *g)
 {
-	return g->conf->ack ? "Interoperable" : "None";
+	if (!g->conf->ack)
+		return "None";
+	return g->conf->kek.ack_lkh ? "Interoperable (LKH)" : "Interoperable";
 }
 
 const char *ks_show_hex(const uint8_t *b, size_t n, char *out)
@@ -60,6 +63,15 @@ static void member_text(const struct ks_group *g, const struct member *m, struct
 	ctl_text_add(t, "\n");
 }
 
+static void excluded_text(const struct ks_group *g, struct ctl_text *t)
+{
+	char addr[ADDR_STRLEN];
+
+	for (size_t i = 0; i < g->removal.n; i++)
+		ctl_text_add(t, "Excluded from group %s : %s\n", g->name,
+			     addr_str(&g->removal.tombstone[i].who, addr));
+}
+
 int64_t ks_show_last_rekey_ms(const struct ks_push *p, mono_t now)
 {
 	if (!p->have)
@@ -90,6 +102,8 @@ void ks_show_members(const struct ks *ks, mono_t now, const char *word, struct c
 				shown++;
 			}
 		}
+		if (!word)
+			excluded_text(g, t);
 	}
 	if (word && shown == 0)
 		ctl_text_add(t, "Group Member not Found\n");
@@ -115,7 +129,8 @@ static void kek_text(const struct ks_group *g, mono_t now, struct ctl_text *t)
 	signer_alg(&k->store->signer, k->params.sign_label, &sig_len);
 	ctl_text_add(t, "  KEK POLICY (transport type : Unicast)\n");
 	ctl_text_add(t, "    spi : 0x%s\n", ks_show_hex(k->spi, sizeof(k->spi), spi));
-	ctl_text_add(t, "    management alg     : disabled      encrypt alg           : AES\n");
+	ctl_text_add(t, "    management alg     : %-13s encrypt alg           : AES\n",
+		     ks_has_tree(g) ? "LKH" : "disabled");
 	ctl_text_add(t, "    crypto iv length   : %-13u key size              : %u\n",
 		     k->params.suite->iv_len, k->params.suite->key_len);
 	ctl_text_add(t, "    orig life(sec)     : %-13u remaining life(sec)   : %u\n",

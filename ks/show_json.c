@@ -1,3 +1,4 @@
+#include "ks/push.h"
 #include "ks/rekey.h"
 #include "ks/show.h"
 
@@ -20,6 +21,17 @@ static json_t *member_json(const struct member *m, mono_t now)
 			 (json_int_t)m->acks_missed, "last_seq_acked", (json_int_t)m->acked_seq[0]);
 }
 
+static json_t *excluded_json(const struct ks_group *g)
+{
+	json_t *list = json_array();
+	char addr[ADDR_STRLEN];
+
+	for (size_t i = 0; i < g->removal.n; i++)
+		json_array_append_new(list,
+				      json_string(addr_str(&g->removal.tombstone[i].who, addr)));
+	return list;
+}
+
 json_t *ks_show_members_json(const struct ks *ks, mono_t now, const char *word)
 {
 	json_t *groups = json_array();
@@ -35,13 +47,13 @@ json_t *ks_show_members_json(const struct ks *ks, mono_t now, const char *word)
 			if (ks_show_wanted(m, &only))
 				json_array_append_new(members, member_json(m, now));
 		}
-		json_array_append_new(groups,
-				      json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "name", g->name,
-						"identity", (json_int_t)g->identity, "rekeys_sent",
-						(json_int_t)g->rekeys_sent, "retransmits",
-						(json_int_t)g->push.n_retransmits, "last_rekey_ms",
-						(json_int_t)ks_show_last_rekey_ms(&g->push, now),
-						"members", members));
+		json_array_append_new(
+			groups, json_pack("{s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "name", g->name,
+					  "identity", (json_int_t)g->identity, "rekeys_sent",
+					  (json_int_t)g->rekeys_sent, "retransmits",
+					  (json_int_t)g->push.n_retransmits, "last_rekey_ms",
+					  (json_int_t)ks_show_last_rekey_ms(&g->push, now),
+					  "members", members, "excluded", excluded_json(g)));
 	}
 	return json_pack("{s:o}", "groups", groups);
 }
@@ -77,13 +89,17 @@ static json_t *kek_json(const struct ks_group *g, mono_t now)
 	char spi[2 * KEYS_KEK_SPI_LEN + 3] = "0x";
 
 	ks_show_hex(k->spi, sizeof(k->spi), spi + 2);
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:s}", "spi", spi, "encryption",
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:s}", "spi", spi,
+			 "management", ks_has_tree(g) ? "lkh" : "none", "encryption",
 			 k->params.suite->name, "seq", (json_int_t)k->seq, "life_s",
 			 (json_int_t)k->params.life_s, "remaining_s",
 			 (json_int_t)mono_left_s(k->dies, now), "rekey_in_s",
 			 (json_int_t)mono_left_s(ks_rekey_kek_due(g), now), "signing_key",
 			 k->params.sign_label, "signing_bits", (json_int_t)k->params.sign_bits,
-			 "acknowledgement", g->conf->ack ? "interoperable" : "none");
+			 "acknowledgement",
+			 !g->conf->ack		? "none"
+			 : g->conf->kek.ack_lkh ? "lkh"
+						: "interoperable");
 }
 
 json_t *ks_show_policy_json(const struct ks *ks, mono_t now, const char *word)

@@ -258,7 +258,8 @@ static void ks_perform(struct world *w)
 		if (m < w->n_members)
 			put_on_wire(w, T_TO_GM, m, &w->server, &s->to, s->datagram);
 	}
-	memcpy(dh, w->ks_out.dh, n_dh * sizeof(dh[0]));
+	if (n_dh > 0)
+		memcpy(dh, w->ks_out.dh, n_dh * sizeof(dh[0]));
 	w->ks_out.n_dh = 0;
 	for (size_t i = 0; i < n_dh; i++) {
 		dh_job_run(dh[i].job);
@@ -573,7 +574,7 @@ static void fault(struct world *w)
 	struct thing t = { .member = i, .at = mono_add_ms(w->now, ms) };
 
 	w->next_fault = mono_add_ms(w->now, (int64_t)rng_range(&w->rng, 5000, 120000));
-	switch (rng_range(&w->rng, 0, 6)) {
+	switch (rng_range(&w->rng, 0, 8)) {
 	case 0:
 		if (!m->gm)
 			return;
@@ -607,6 +608,16 @@ static void fault(struct world *w)
 			return;
 		iv.spi = m->espd.sa[0].spi;
 		gm_event(w, i, (struct gm_event){ .kind = GM_EV_DP_NOTE, .note = &iv });
+		return;
+	case 6:
+		tell(w, "ks   all register again");
+		ks_event(w, (struct ks_event){ .kind = KS_EV_CLEAR });
+		return;
+	case 7: // nobody that traffic would miss
+		tell(w, "ks   excludes a member that has gone");
+		ks_event(w, (struct ks_event){ .kind = KS_EV_EXCLUDE,
+					       .group = "G1",
+					       .member = addr_from_v4(rng_u32(&w->rng)) });
 		return;
 	default:
 		tell(w, "ks   rekey on demand");
@@ -675,6 +686,10 @@ static struct ks_conf *ks_conf_of(struct world *w)
 				      .sign_hash = HASH_ALG_SHA256 };
 	g->retransmit_s = (uint32_t)rng_range(&w->rng, 1, 5);
 	g->retransmit_number = (uint32_t)rng_range(&w->rng, 1, 4);
+	if (chance(w, 500)) {
+		g->kek.lkh_degree = (uint16_t)rng_range(&w->rng, 2, 4);
+		g->kek.ack_lkh = chance(w, 500);
+	}
 	g->ack = true;
 	g->sid_bits = 24;
 	g->policy = world_policy(chance(w, 800) ? "esp-gcm 128" : "esp-256-aes esp-sha256-hmac",
@@ -855,7 +870,7 @@ static bool world_run(uint64_t seed, uint64_t *packets)
 	run_until(w, w->end);
 	w->calm = true;
 	w->loss = w->dup = 0;
-	run_until(w, mono_add_s(w->now, 300));
+	run_until(w, mono_add_s(w->now, 1000)); // past the keys of who missed a new KEK
 	if (!w->broken)
 		ks_event(w, (struct ks_event){ .kind = KS_EV_REKEY });
 	run_until(w, mono_add_s(w->now, 120));

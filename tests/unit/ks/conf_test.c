@@ -134,6 +134,8 @@ static void a_small_file_is_complete_with_its_defaults(void **state)
 	assert_int_equal(g->retransmit_s, 10);
 	assert_int_equal(g->retransmit_number, 2);
 	assert_true(g->ack);
+	assert_false(g->kek.ack_lkh);
+	assert_int_equal(g->kek.lkh_degree, 0);
 	assert_int_equal(g->sid_bits, 24);
 	assert_int_equal(g->policy->slot[0].life_s, 3600);
 	assert_int_equal(h.n_errors + h.n_warnings, 0);
@@ -157,6 +159,29 @@ static void several_groups_may_share_lists_and_keys(void **state)
 	assert_int_equal(c->groups[1].sid_bits, 16);
 	assert_int_equal(c->groups[1].n_authorized, 2);
 	ks_conf_free(c);
+}
+
+static void a_group_may_have_a_key_tree(void **state)
+{
+	struct heard h;
+	struct ks_conf *c =
+		load(KSD ISAKMP PSK KEYS ACLS
+		     "groups = ( { name = \"G1\"; identity = 1; rekey: { signing_key = "
+		     "\"REKEY\"; management = \"lkh\"; lkh_degree = 4; acknowledgement = "
+		     "\"lkh\"; }; " SA " } );\n",
+		     &h);
+
+	(void)state;
+	if (!c)
+		fail_msg("%s", h.text);
+	assert_int_equal(c->groups[0].kek.lkh_degree, 4);
+	assert_true(c->groups[0].ack);
+	assert_true(c->groups[0].kek.ack_lkh);
+	ks_conf_free(c);
+	refuses(KSD ISAKMP PSK KEYS ACLS
+		"groups = ( { name = \"G1\"; identity = 1; rekey: { "
+		"signing_key = \"REKEY\"; acknowledgement = \"lkh\"; };\n" SA " } );\n",
+		":7:", "acknowledgement", "needs management");
 }
 
 static void what_is_wrong_is_told_with_line_and_word(void **state)
@@ -276,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_small_file_is_complete_with_its_defaults),
 		cmocka_unit_test(several_groups_may_share_lists_and_keys),
+		cmocka_unit_test(a_group_may_have_a_key_tree),
 		cmocka_unit_test(what_is_wrong_is_told_with_line_and_word),
 		cmocka_unit_test(a_signing_key_that_cannot_sign_is_refused),
 		cmocka_unit_test(every_problem_of_a_file_is_told_in_one_go),

@@ -1,0 +1,145 @@
+#include "ks/removal.h"
+
+#include <stdlib.h>
+
+#include "ks/fanout.h"
+#include "ks/push.h"
+#include "ks/rekey.h"
+
+void removal_fini(struct removal *r)
+{
+	free(r->tombstone);
+	*r = (struct removal){ 0 };
+}
+
+static struct tombstone *find(const struct removal *r, const struct addr *who)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (addr_eq(&r->tombstone[i].who, who))
+			return &r->tombstone[i];
+	}
+	return NULL;
+}
+
+bool removal_has(const struct removal *r, const struct addr *who)
+{
+	return find(r, who) != NULL;
+}
+
+static void bury(struct removal *r, const struct addr *who)
+{
+	r->tombstone = reallocarray(r->tombstone, r->n + 1, sizeof(*r->tombstone));
+	BUG_ON(!r->tombstone);
+	r->tombstone[r->n++] = (struct tombstone){ .who = *who };
+}
+
+void ks_removal_drop(struct ks_group *g, struct member *m)
+{
+	ks_fanout_forget(&g->push, m);
+	if (m->leaf)
+		lkh_leave(&g->lkh, m->leaf);
+	members_del(&g->members, m);
+}
+
+// Members that register meanwhile would send under the newest TEKs at once, others have them not
+// before the delay they were sent with is over.
+static bool retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	g->removal.pending = REMOVAL_RETIRE;
+	return !mono_due(g->keys.gen[0].active, now) || ks_rekey_retire(ks, g, now, out);
+}
+
+static bool shut_out(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	g->removal.pending = REMOVAL_SHUT_OUT;
+	return g->push.live || ks_rekey_shut_out(ks, g, now, out);
+}
+
+bool ks_removal_clear(struct ks *ks, struct ks_group *g, mono_t now, bool at_once,
+		      struct ks_out *out, char *why, size_t why_size)
+{
+	bool ok = at_once ? ks_rekey_renew(ks, g, now, out) : retire(ks, g, now, out);
+	char tag[KS_TAG_LEN];
+
+	if (!ok)
+		snprintf(why, why_size, "group %s: the rekey could not be signed", g->name);
+	else if (at_once)
+		snprintf(why, why_size, "group %s: %s ends all keys of %zu members now", g->name,
+			 ks_rekey_tag(&g->push, tag), g->members.n);
+	else if (g->removal.pending)
+		snprintf(why, why_size,
+			 "group %s: members register again in %u s, when the last rekey is in use",
+			 g->name, mono_left_s(g->keys.gen[0].active, now));
+	else
+		snprintf(why, why_size,
+			 "group %s: %s tells %zu members to register again; traffic goes on under "
+			 "the former keys for %u s",
+			 g->name, ks_rekey_tag(&g->push, tag), g->members.n,
+			 mono_left_s(g->keys.gen[0].active, now));
+	return ok;
+}
+
+static void tell_excluded(const struct ks_group *g, const struct addr *who, bool was_member,
+			  struct ks_out *out)
+{
+	char addr[ADDR_STRLEN];
+	struct logctx lc;
+
+	ks_group_logctx(g, &lc);
+	ks_out_event(out, EV_KS_GM_DELETED, &lc, "gm=%s reason=excluded%s", addr_str(who, addr),
+		     was_member ? "" : " (was no member)");
+}
+
+// Its tombstone stands from here on, whatever becomes of the rekeys: they are tried until they go
+// out.
+bool ks_removal_exclude(struct ks *ks, struct ks_group *g, mono_t now, const struct addr *who,
+			struct ks_out *out, char *why, size_t why_size)
+{
+	struct member *m = members_find(&g->members, who);
+	char addr[ADDR_STRLEN];
+
+	addr_str(who, addr);
+	if (removal_has(&g->removal, who) || g->removal.n == TOMBSTONES_MAX) {
+		snprintf(why, why_size, "group %s: %s %s", g->name, addr,
+			 removal_has(&g->removal, who) ? "is excluded already"
+						       : "is one too many to exclude");
+		return false;
+	}
+	bury(&g->removal, who);
+	tell_excluded(g, who, m != NULL, out);
+	if (m)
+		ks_removal_drop(g, m);
+	if (!(ks_has_tree(g) ? shut_out(ks, g, now, out) : retire(ks, g, now, out)))
+		snprintf(why, why_size,
+			 "group %s: %s is excluded, but the rekey could not be signed yet", g->name,
+			 addr);
+	else if (g->removal.pending)
+		snprintf(why, why_size,
+			 "group %s: %s is excluded; new keys follow the rekey in progress", g->name,
+			 addr);
+	else
+		snprintf(why, why_size, "group %s: %s is excluded; %s for the other %zu members",
+			 g->name, addr,
+			 ks_has_tree(g) ? "new KEK and TEKs" : "registration under new keys",
+			 g->members.n);
+	return true;
+}
+
+bool ks_removal_readmit(struct ks_group *g, const struct addr *who, struct ks_out *out, char *why,
+			size_t why_size)
+{
+	struct tombstone *t = find(&g->removal, who);
+	char addr[ADDR_STRLEN];
+	struct logctx lc;
+
+	addr_str(who, addr);
+	if (!t) {
+		snprintf(why, why_size, "group %s: %s is not excluded", g->name, addr);
+		return false;
+	}
+	*t = g->removal.tombstone[--g->removal.n];
+	ks_group_logctx(g, &lc);
+	ks_out_line(out, LOG_M_PULL, LOG_L_NOTICE, &lc, "gm=%s may register again", addr);
+	snprintf(why, why_size, "group %s: %s may register again", g->name, addr);
+	return true;
+}

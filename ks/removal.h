@@ -1,0 +1,57 @@
+// ks/removal.h - takes members out of a group.
+//
+//	clear:        everyone registers again under new keys. Gracefully: the KEK is deleted by a
+//	              PUSH, traffic keys serve until all have had the time to come back. At once:
+//	              all keys are deleted.
+//	exclude:      one is to stay out. It is refused from now on (its tombstone), and the others
+//	              get keys that it cannot read: with a key tree by two rekeys, first the KEK,
+//	              then TEKs under it (RFC 6407 7.4.1); without one, nothing that is sent under
+//	              the KEK is hidden from it, so the others register again, gracefully.
+//	readmit:      takes the tombstone away; the member may register again.
+//
+// Owns:   the tombstones of a group.
+// From:   core.c with an operator's word; pull.c asks who is excluded.     To: rekey, lkh, members.
+// Spec:   RFC 6407 5.9, 7.4; RFC 2627 5.4.1.
+// Never:  leaves a tombstone unless somebody was excluded by name.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/addr.h"
+#include "common/base/mono.h"
+
+#define TOMBSTONES_MAX 4096
+
+struct tombstone {
+	struct addr who;
+};
+
+// What has to wait: registering again until the newest TEKs are in use everywhere, a new KEK of the
+// tree until the rekey in flight is through.
+enum removal_wait { REMOVAL_NONE, REMOVAL_RETIRE, REMOVAL_SHUT_OUT };
+
+struct removal {
+	enum removal_wait pending;
+	mono_t until; // all are registering again: no further TEKs before that
+	size_t n;
+	struct tombstone *tombstone;
+};
+
+struct ks;
+struct ks_group;
+struct ks_out;
+struct member;
+
+void removal_fini(struct removal *r);
+bool removal_has(const struct removal *r, const struct addr *who);
+
+// A record goes, and its place in the key tree; the next KEK is not for it.
+void ks_removal_drop(struct ks_group *g, struct member *m);
+
+// Operator's words; why: what was done, or why not (false).
+bool ks_removal_clear(struct ks *ks, struct ks_group *g, mono_t now, bool at_once,
+		      struct ks_out *out, char *why, size_t why_size);
+bool ks_removal_exclude(struct ks *ks, struct ks_group *g, mono_t now, const struct addr *who,
+			struct ks_out *out, char *why, size_t why_size);
+bool ks_removal_readmit(struct ks_group *g, const struct addr *who, struct ks_out *out, char *why,
+			size_t why_size);
