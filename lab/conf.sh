@@ -7,6 +7,8 @@ LAB_TEK_LIFE=${LAB_TEK_LIFE:-3600}          # seconds
 LAB_KEK_LIFE=${LAB_KEK_LIFE:-86400}
 LAB_RETRANSMIT=${LAB_RETRANSMIT:-2}   # seconds between copies of a rekey
 LAB_ATD=${LAB_ATD:-0}                 # seconds until members send under new keys; 0: computed
+LAB_MANAGEMENT=${LAB_MANAGEMENT:-none} # lkh: the KEK is the root of a key tree
+LAB_ACK=${LAB_ACK:-interoperable}
 LAB_MEMORY_MB=${LAB_MEMORY_MB:-128}   # of each espd
 LAB_IKE=${LAB_IKE:-aes 128 sha256 19} # encryption, key bits, hash, group of phase 1
 
@@ -69,7 +71,8 @@ conf_group() { # GROUP, as its key server has it
 		{ name = "$1"; identity = ${group_identity[$1]};
 			rekey: { transport = "unicast"; encryption = "aes"; key_bits = 256; sig_hash = "sha256";
 				signing_key = "REKEY"; lifetime = $LAB_KEK_LIFE; retransmit_s = $LAB_RETRANSMIT;
-				retransmit_number = 2; acknowledgement = "interoperable"; atd_s = $LAB_ATD; };
+				retransmit_number = 2; acknowledgement = "$LAB_ACK"; management = "$LAB_MANAGEMENT";
+				atd_s = $LAB_ATD; };
 			sid_bits = 24;
 			authorization = [ $(conf_members "$1") ];
 			sa = ( { number = 10; transform = "$LAB_TRANSFORM"; lifetime = $LAB_TEK_LIFE; acl = "$1-LANS"; } ); }
