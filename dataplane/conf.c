@@ -103,8 +103,9 @@ static const struct set_row espd_rows[] = {
 	{ .word = "fail_close",
 	  .type = SET_BOOL,
 	  .offset = offsetof(struct conf, fail_close),
-	  .def = "false",
-	  .help = "forward nothing through protected ports before the first policy" },
+	  .def = "true",
+	  .help = "forward nothing through protected ports before the first policy; false: "
+		  "in clear, also whenever espd starts anew" },
 };
 
 static void espd_group(struct settings *s, struct set_node *n, void *out)

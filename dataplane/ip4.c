@@ -192,6 +192,27 @@ bool ip4_may_answer(const uint8_t *pkt, const struct ip4 *ip)
 	}
 }
 
+static bool is_icmp_error(uint8_t type)
+{
+	// unreachable, source quench, redirect, time exceeded, parameter problem
+	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+}
+
+bool ip4_icmp_quoted(const uint8_t *pkt, const struct ip4 *ip, struct ip4 *out)
+{
+	size_t at = ip->hlen + ICMP_HLEN, need = at + IP4_HLEN;
+	enum ip4_bad bad;
+
+	if (ip->proto != ICMP_PROTO || (ip->frag & IP4_OFF_MASK) != 0 || ip->len < need ||
+	    !is_icmp_error(pkt[ip->hlen]))
+		return false;
+	need = at + (pkt[at] & 0xf) * 4u + 4; // its header, and the ports
+	if (ip->len < need)
+		return false;
+	bad = ip4_parse(pkt + at, UINT16_MAX, out); // the quotation is shorter than the packet was
+	return bad == IP4_GOOD || bad == IP4_MARTIAN;
+}
+
 size_t ip4_icmp_error(uint8_t *out, const uint8_t *pkt, const struct ip4 *ip, uint32_t src,
 		      uint8_t type, uint8_t code, uint16_t mtu)
 {

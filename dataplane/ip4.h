@@ -80,6 +80,10 @@ void ip4_cut_start(struct ip4_cutter *c, const uint8_t *pkt, const struct ip4 *i
 // out has room for mtu octets.
 size_t ip4_cut_next(struct ip4_cutter *c, uint8_t *out);
 
+// The packet that an ICMP error is about, as far as it is quoted: addresses, protocol, ports. False
+// when pkt is no ICMP error or quotes too little to tell.
+bool ip4_icmp_quoted(const uint8_t *pkt, const struct ip4 *ip, struct ip4 *out);
+
 // May an ICMP error answer this packet? (not errors, later fragments, groups, no-one)
 bool ip4_may_answer(const uint8_t *pkt, const struct ip4 *ip);
 // Writes the ICMP error about pkt, from src; out has room for IP4_ICMP_MAX. Returns its length.

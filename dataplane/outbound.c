@@ -3,6 +3,21 @@
 
 #define MTU_MIN 68u // RFC 791: every module forwards this much
 
+// An ICMP error, ours, the kernel's or a host's, carries octets of the packet it is about. It must
+// not show in clear what came under an SA or would have to leave under one.
+static bool tells_secret(const struct worker *w, const struct pkt *p)
+{
+	const struct rule *about;
+	struct ip4 quoted;
+
+	if (p->quotes)
+		return true;
+	if (!ip4_icmp_quoted(pkt_ip(p), &p->ip, &quoted))
+		return false;
+	about = rules_match(w->policy->rules, &quoted);
+	return about && about->action == DP_PROTECT;
+}
+
 // What the policy says about a packet that leaves through a protected port: DROP_COUNT and p->sa
 // set or NULL for clear, or the reason to drop it.
 static enum drop_reason judge(struct worker *w, struct pkt *p, const struct rule *rule)
@@ -12,7 +27,7 @@ static enum drop_reason judge(struct worker *w, struct pkt *p, const struct rule
 		return DROP_COUNT;
 	}
 	if (!rule || rule->action == DP_CLEAR)
-		return p->quotes ? DROP_ICMP_LEAK : DROP_COUNT;
+		return tells_secret(w, p) ? DROP_ICMP_LEAK : DROP_COUNT;
 	if (rule->action == DP_DROP)
 		return DROP_POLICY_DROP;
 	p->sa = rule->out;

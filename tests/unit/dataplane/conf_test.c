@@ -45,7 +45,7 @@ static void a_small_file_gets_the_defaults(void **state)
 	assert_string_equal(c.control, "/run/conclave/espd.sock");
 	assert_int_equal(c.idle_us, 100);
 	assert_int_equal(c.n_cores, 0);
-	assert_false(c.fail_close);
+	assert_true(c.fail_close);
 	assert_int_equal(c.n_ports, 2);
 	assert_int_equal(c.ports[0].role, PORT_PROTECTED);
 	assert_int_equal(c.ports[0].mtu, 1500);
@@ -60,7 +60,7 @@ static void every_word_is_read(void **state)
 	(void)state;
 	assert_int_equal(read_text("espd: { control = \"/x\"; user = \"nobody\"; idle_us = 7;\n"
 				   "idle_max_us = 8; cores = [ 2, 5 ]; hugepages = true;\n"
-				   "memory_mb = 512; routes = 1000; fail_close = true; };\n" PORTS,
+				   "memory_mb = 512; routes = 1000; fail_close = false; };\n" PORTS,
 				   &c, said, sizeof(said)),
 			 0);
 	assert_string_equal(c.control, "/x");
@@ -72,7 +72,7 @@ static void every_word_is_read(void **state)
 	assert_true(c.hugepages);
 	assert_int_equal(c.memory_mb, 512);
 	assert_int_equal(c.routes, 1000);
-	assert_true(c.fail_close);
+	assert_false(c.fail_close);
 }
 
 static void wrong_words_are_named_with_their_line(void **state)

@@ -259,6 +259,52 @@ static void icmp_errors_are_not_answered(void **state)
 	free(b);
 }
 
+static void icmp_errors_tell_whom_they_quote(void **state)
+{
+	uint8_t *b = packet(1500, 20, 17, 0), out[IP4_ICMP_MAX];
+	struct ip4 ip, e, quoted;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(ip4_parse(b, 1500, &ip), IP4_GOOD);
+	len = ip4_icmp_error(out, b, &ip, 0x0a010001, ICMP_UNREACH, 3, 0);
+	assert_int_equal(ip4_parse(out, len, &e), IP4_GOOD);
+	assert_true(ip4_icmp_quoted(out, &e, &quoted));
+	assert_int_equal(quoted.src, ip.src);
+	assert_int_equal(quoted.dst, ip.dst);
+	assert_int_equal(quoted.proto, 17);
+	assert_int_equal(quoted.sport, ip.sport);
+	assert_int_equal(quoted.dport, ip.dport);
+	e.len = 20 + 8 + 20 + 4;
+	assert_true(ip4_icmp_quoted(out, &e, &quoted));
+	for (e.len = 20; e.len < 20 + 8 + 20 + 4; e.len++)
+		assert_false(ip4_icmp_quoted(out, &e, &quoted));
+	free(b);
+}
+
+static void what_is_no_icmp_error_quotes_nothing(void **state)
+{
+	uint8_t *b = packet(100, 20, 17, 0), out[IP4_ICMP_MAX];
+	struct ip4 ip, e, quoted;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(ip4_parse(b, 100, &ip), IP4_GOOD);
+	len = ip4_icmp_error(out, b, &ip, 0x0a010001, ICMP_EXPIRED, 0, 0);
+	assert_int_equal(ip4_parse(out, len, &e), IP4_GOOD);
+	assert_true(ip4_icmp_quoted(out, &e, &quoted));
+	out[20] = 8; // echo
+	assert_false(ip4_icmp_quoted(out, &e, &quoted));
+	out[20] = ICMP_EXPIRED;
+	e.frag = 3;
+	assert_false(ip4_icmp_quoted(out, &e, &quoted));
+	e.frag = 0;
+	out[28] = 0x4f; // a header longer than what is quoted of it may be
+	e.len = 20 + 8 + 60;
+	assert_false(ip4_icmp_quoted(out, &e, &quoted));
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +319,8 @@ int main(void)
 		cmocka_unit_test(only_copied_options_reach_later_fragments),
 		cmocka_unit_test(icmp_error_quotes_and_checks),
 		cmocka_unit_test(icmp_errors_are_not_answered),
+		cmocka_unit_test(icmp_errors_tell_whom_they_quote),
+		cmocka_unit_test(what_is_no_icmp_error_quotes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
