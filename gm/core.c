@@ -159,7 +159,6 @@ static void group_ike(struct gm *gm, struct gm_group *g)
 
 	g->ike = (struct ike_conf){
 		.own_id = isakmp_id_of_addr(&c->address),
-		.wire = gdoi_wire_opts_default(),
 		.features = VID_CONCLAVE_BYPASS,
 		.schedule = gm_reg_schedule,
 		.rng = gm->rng,

@@ -9,6 +9,7 @@ static void each_group(struct settings *s, struct set_node *n, void *out);
 static void each_isakmp(struct settings *s, struct set_node *n, void *out);
 static void each_psk(struct settings *s, struct set_node *n, void *out);
 static void each_acl(struct settings *s, struct set_node *n, void *out);
+static void read_wire(struct settings *s, struct set_node *n, void *out);
 static void read_gmd(struct settings *s, struct set_node *n, void *out);
 
 #define OF(field) offsetof(struct gm_conf, field)
@@ -52,6 +53,7 @@ static const struct set_row file_rows[] = {
 	  .required = true, .help = "phase 1 proposals, best first" },
 	{ "psk", SET_EACH, .max = IKE_MAX_PSKS, .each = each_psk,
 	  .help = "pre-shared keys by key server; wanted by isakmp entries that say pre-share" },
+	{ "wire", SET_GROUP, .each = read_wire, .help = "other readings of the RFCs" },
 	{ "acls", SET_EACH, .min = 0, .max = ACL_CONF_MAX, .each = each_acl,
 	  .help = "access lists" },
 	{ "groups", SET_EACH, .min = 1, .max = GM_MAX_GROUPS, .each = each_group, .required = true,
@@ -71,6 +73,11 @@ static void each_isakmp(struct settings *s, struct set_node *n, void *out)
 static void each_trustpoint(struct settings *s, struct set_node *n, void *out)
 {
 	ike_settings_read_trustpoint(s, n, &((struct gm_conf *)out)->ike);
+}
+
+static void read_wire(struct settings *s, struct set_node *n, void *out)
+{
+	ike_settings_read_wire(s, n, &((struct gm_conf *)out)->ike);
 }
 
 static void each_psk(struct settings *s, struct set_node *n, void *out)

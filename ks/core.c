@@ -315,8 +315,6 @@ int ks_init(struct ks *ks, struct rng *rng, const struct ks_options *options, mo
 	ks->unproven.max = (uint32_t)options->n_sas / 2;
 	ks->unproven.max_per_source = (uint32_t)options->per_source;
 	ks->ike.rng = rng;
-	ks->ike.wire = gdoi_wire_opts_default();
-	ks->ike.wire.sid_without_request = true;
 	ks->ike.features = VID_CONCLAVE_BYPASS;
 	log_keys_to(ks, options);
 	ks->buf = malloc(KS_DGRAM_MAX);

@@ -257,12 +257,23 @@ static struct ks_group *judge_offer(struct call *c, const struct ks_pull *p)
 	return g;
 }
 
-static bool take_sids(struct call *c, struct ks_group *g, const struct gdoi_pull3 *m,
-		      struct gdoi_kd *kd)
+// Also an older generation that is still in use may have counter modes.
+static bool offers_counter(struct ks_group *g, const struct ks_offer *o)
 {
-	size_t n = m->has_gap && m->gap.has_sid_request ? m->gap.sid_request : 1;
+	for (size_t i = 0; i < o->n_gen; i++) {
+		if (keys_find_gen(&g->keys, o->gen[i])->policy->counter)
+			return true;
+	}
+	return false;
+}
 
-	if (!g->keys.gen[0].policy->counter)
+static bool take_sids(struct call *c, struct ks_group *g, const struct ks_offer *o,
+		      const struct gdoi_pull3 *m, struct gdoi_kd *kd)
+{
+	bool asked = m->has_gap && m->gap.has_sid_request;
+	size_t n = asked ? m->gap.sid_request : 1;
+
+	if (!offers_counter(g, o) || (!asked && !c->ks->ike.wire.sid_without_request))
 		return true;
 	n = MAX_OF(1, MIN_OF(n, KS_SIDS_MAX));
 	if (!sid_take(&g->sids, n, kd->sid.sid)) {
@@ -402,7 +413,7 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 	}
 	kd = calloc(1, sizeof(*kd));
 	BUG_ON(!kd);
-	if (take_sids(c, g, &pull3, kd) && take_leaf(c, g, &leaf)) {
+	if (take_sids(c, g, &p->offer, &pull3, kd) && take_leaf(c, g, &leaf)) {
 		if (seal_4(c, p, g, leaf, kd, &msg)) {
 			reply(c, p, msg);
 			registered(c, p, g, leaf, kd);

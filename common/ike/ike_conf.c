@@ -215,6 +215,7 @@ void ike_settings_apply(const struct ike_settings *i, struct ike_conf *conf)
 	conf->psk_arg = u.arg;
 	conf->pki = i->pki;
 	conf->wall_clock = wall_clock;
+	conf->wire = ike_settings_wire(i);
 	conf->wire.ecdsa_sign_bare_hash = i->ecdsa_bare;
 	conf->wire.accept_ecdsa_bare_hash = true;
 }
@@ -224,4 +225,5 @@ void ike_settings_describe(FILE *to)
 	ike_settings_describe_trustpoints(to);
 	settings_describe(to, "isakmp = ( { … } )", isakmp_rows, N_ELEMS(isakmp_rows));
 	settings_describe(to, "psk = ( { … } )", psk_rows, N_ELEMS(psk_rows));
+	ike_settings_describe_wire(to);
 }

@@ -21,13 +21,19 @@ struct ike_settings {
 	struct ike_proposal proposal[IKE_MAX_PROPOSALS];
 	uint32_t life_s; // shortest of the proposals
 	struct ike_psk *psk;
-	bool ecdsa_bare;     // sign ECDSA so (auth.h); the peer may do either
+	bool ecdsa_bare; // sign ECDSA so (auth.h); the peer may do either
+	struct gdoi_wire_opts wire;
+	bool has_wire;	     // the file has a `wire` group
 	struct ike_pki *pki; // NULL: no trustpoints (pki_conf.h reads them, before isakmp)
 };
 
 // Each reads one entry of its list (for SET_EACH) and appends it.
 void ike_settings_read_isakmp(struct settings *s, struct set_node *n, struct ike_settings *out);
 void ike_settings_read_psk(struct settings *s, struct set_node *n, struct ike_settings *out);
+// wire_conf.c: the group `wire = { … };`, where peers read the RFCs in another way.
+void ike_settings_read_wire(struct settings *s, struct set_node *n, struct ike_settings *out);
+struct gdoi_wire_opts ike_settings_wire(const struct ike_settings *i); // or the defaults
+void ike_settings_describe_wire(FILE *to);
 // Any proposal with this kind of authentication?
 bool ike_settings_has_psk_proposal(const struct ike_settings *i);
 bool ike_settings_has_sig_proposal(const struct ike_settings *i);

@@ -369,7 +369,7 @@ static void lkh_encode(struct wr *w, const struct gdoi_kd_lkh *lkh)
 	packet_end(w, at);
 }
 
-static void sid_encode(struct wr *w, uint8_t value_len, const struct gdoi_kd_sid *sid)
+static void sid_encode(struct wr *w, uint16_t value_len, const struct gdoi_kd_sid *sid)
 {
 	size_t at = packet_begin(w, GDOI_KD_SID, NULL, 0);
 

@@ -14,13 +14,11 @@ struct gdoi_wire_opts gdoi_wire_opts_default(void)
 		.sat_id_len = 1,
 		.accept_other_id_len = true,
 		.accept_empty_src = true,
-		.send_ack_requested = true,
-		.accept_gmac_key_anywhere = true,
-		.accept_pkcs1_public_key = true,
 		.sid_value_len = 4,
 		.accept_any_zero_spi = true,
 		.accept_rsa_bare_hash = true,
 		.accept_kek_only_push = true,
+		.sid_without_request = true,
 		.accept_ack_other_l = true,
 	};
 }

@@ -16,7 +16,14 @@
 //   - the PUSH that brings a new KEK counts on under the old SPI; the first one under the new SPI
 //     has SEQ 1, and a member starts it at 0;
 //   - sender ids go to senders, in PULL only;
-//   - a rejected policy is answered with a Delete of protocol ISAKMP and the cookies as SPI.
+//   - a rejected policy is answered with a Delete of protocol ISAKMP and the cookies as SPI;
+//   - lifetimes sent are what remains, and a member counts from receipt;
+//   - a public key in SIG_ALGORITHM_KEY is sent as SubjectPublicKeyInfo, a bare PKCS #1
+//     RSAPublicKey is read as well;
+//   - a delay that is absent is 0 for activation, the old SA's own end for deactivation; what is
+//     received is opened at once, whatever the activation delay;
+//   - KEK_ACK_REQUESTED, which a member that knows RFC 6407 only has to refuse, is asked for by
+//     group (rekey.acknowledgement) and left out for members that the group lists (no_ack).
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,36 +70,22 @@ struct gdoi_wire_opts {
 	// payload fit; accept_other_id_len (default on) allows the other reading at all. A
 	// reading fits when every length suits its ID type, the transform is a known one and the
 	// attributes end exactly with the payload.
-	uint8_t sak_id_len, sat_id_len;
+	uint16_t sak_id_len, sat_id_len;
 	bool accept_other_id_len;
 	// "Any source": sent as 0.0.0.0/0 or ::/0 (subnet types). Accept also no data at all or
 	// three zero octets (RFC 6407 5.5.1, RFC 3547). Default on.
 	bool accept_empty_src;
-	// Send KEK_ACK_REQUESTED (RFC 8263). A member that knows RFC 6407 only has to abort on it,
-	// so a key server clears this per group or per member. Applied by ks. Default on.
-	bool send_ack_requested;
-	// Lifetimes sent are what remains (default) or the whole life. A member counts from receipt
-	// in both cases. Applied by ks.
-	bool send_total_life;
 	// RESERVED and RESERVED2 of a received SAK must be zero: RFC 3547 had proof-of-possession
 	// fields in place of RESERVED2. Default: must be zero.
 	bool accept_sak_pop_fields;
 
 	// -- key download --
 
-	// Keys of AES-GMAC (RFC 6407 5.6.1.2 speaks of the hash output length): with ESP in
-	// TEK_ALGORITHM_KEY, with AH in TEK_INTEGRITY_KEY, key and salt. On receipt any of the
-	// three TEK attributes is taken when the expected one is absent (default on).
-	bool accept_gmac_key_anywhere;
-	// Public key in SIG_ALGORITHM_KEY: sent as SubjectPublicKeyInfo; a bare PKCS #1
-	// RSAPublicKey is accepted as well (default on). Applied by ks and gm through
-	// common/crypto.
-	bool accept_pkcs1_public_key;
 	// LKH with AES-192: IV and key are 40 octets, not a block multiple, padding undefined.
 	// Refused by default.
 	bool accept_lkh_aes192;
 	// Octets of SID_VALUE we send (4). 1 to 8, big endian, are accepted.
-	uint8_t sid_value_len;
+	uint16_t sid_value_len;
 
 	// -- GROUPKEY-PUSH --
 
@@ -102,20 +95,18 @@ struct gdoi_wire_opts {
 	// SPIs that mean "all" in a Delete: sent as 4 (TEK) or 16 (KEK) zero octets; any 1-16 zero
 	// octets are accepted by default.
 	bool accept_any_zero_spi;
-	// RSA signatures: with DigestInfo (EMSA-PKCS1-v1_5, RFC 6407 5.3.6.1; default), or the bare
-	// hash as IKEv1 does. accept_rsa_bare (default on) verifies both, comparing the whole
-	// block.
-	bool rsa_sign_bare_hash, accept_rsa_bare_hash;
+	// RSA signatures come with DigestInfo (EMSA-PKCS1-v1_5, RFC 6407 5.3.6.1), or over the bare
+	// hash as IKEv1 does it. Both verify, comparing the whole block (default on). What is sent is
+	// the group's word rekey.rsa_digest_info.
+	bool accept_rsa_bare_hash;
 	// A PUSH that changes only the KEK, without any TEK. Accepted by default.
 	bool accept_kek_only_push;
 
-	// -- delays, sender ids (applied by gm and ks) --
+	// -- sender ids (applied by ks) --
 
-	// Delays in seconds when the attribute is absent: ATD 0; DTD 0 here means until the old
-	// SA's own end. Inbound SAs are installed at once whatever ATD says.
-	uint16_t default_atd_s, default_dtd_s;
 	// Give a sender id also to members that did not ask by SENDER_ID_REQUEST, when the group
-	// has counter-mode SAs. Default off: only to those that ask or that policy names senders.
+	// has counter-mode SAs: RFC 6407 5.6.4.4 wants one with every such key. Default on; off,
+	// who does not ask is taken for a receiver.
 	bool sid_without_request;
 
 	// -- acknowledgement (RFC 8263) --

@@ -105,7 +105,7 @@ bool gdoi_sak_decode(const struct gdoi_wire_opts *o, struct bytes body, struct g
 
 	if (err->why)
 		return false;
-	if (sak_read(o, body, o->sak_id_len, out, &first))
+	if (sak_read(o, body, (uint8_t)o->sak_id_len, out, &first))
 		return true;
 	if (o->accept_other_id_len && sak_read(o, body, (uint8_t)(3 - o->sak_id_len), out, &second))
 		return true;
@@ -124,7 +124,7 @@ void gdoi_sak_encode(const struct gdoi_wire_opts *o, struct wr_chain *c, const s
 	size_t at = wr_pl_begin(c, GDOI_PL_SAK);
 
 	wr_u8(c->w, sak->ip_proto);
-	gdoi_id_pair_encode(c->w, o->sak_id_len, &sak->src, &sak->dst);
+	gdoi_id_pair_encode(c->w, (uint8_t)o->sak_id_len, &sak->src, &sak->dst);
 	wr_put(c->w, sak->spi, GDOI_KEK_SPI_LEN);
 	wr_zero(c->w, 4);
 	attr_unless_zero(c->w, GDOI_KEK_ATTR_MANAGEMENT, sak->management);

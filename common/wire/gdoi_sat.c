@@ -185,7 +185,7 @@ static bool sat_read(struct bytes body, struct gdoi_id_form form, struct gdoi_sa
 bool gdoi_sat_decode(const struct gdoi_wire_opts *o, struct bytes body, struct gdoi_sat *out,
 		     struct rd_err *err)
 {
-	struct gdoi_id_form form = { o->sat_id_len, o->accept_empty_src };
+	struct gdoi_id_form form = { (uint8_t)o->sat_id_len, o->accept_empty_src };
 	struct rd_err first = { NULL }, second = { NULL };
 
 	if (err->why)
@@ -250,7 +250,7 @@ void gdoi_sat_encode(const struct gdoi_wire_opts *o, struct wr_chain *c, const s
 		iec_encode(c->w, sat);
 	} else {
 		wr_u8(c->w, sat->ip_proto);
-		gdoi_id_pair_encode(c->w, o->sat_id_len, &sat->src, &sat->dst);
+		gdoi_id_pair_encode(c->w, (uint8_t)o->sat_id_len, &sat->src, &sat->dst);
 	}
 	if (sat->proto == GDOI_PROTO_ESP || sat->proto == GDOI_PROTO_AH) {
 		wr_u8(c->w, sat->transform);

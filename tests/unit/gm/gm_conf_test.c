@@ -82,6 +82,27 @@ static void a_good_file_is_read_with_its_defaults(void **state)
 	gm_conf_free(c);
 }
 
+static void other_readings_of_the_rfcs_can_be_asked_for(void **state)
+{
+	struct gm_conf *c;
+	char text[4096];
+	struct told t;
+
+	(void)state;
+	snprintf(text, sizeof(text),
+		 "%swire = { sat_id_len = 2; accept_rsa_bare_hash = false; };\n", good);
+	c = load(text, &t);
+	assert_string_equal(t.text, "");
+	assert_int_equal(ike_settings_wire(&c->ike).sat_id_len, 2);
+	assert_int_equal(ike_settings_wire(&c->ike).sak_id_len, 1);
+	assert_false(ike_settings_wire(&c->ike).accept_rsa_bare_hash);
+	assert_true(ike_settings_wire(&c->ike).accept_other_id_len);
+	gm_conf_free(c);
+	snprintf(text, sizeof(text), "%swire = { sat_id_len = 3; };\n", good);
+	assert_null(load(text, &t));
+	assert_non_null(strstr(t.text, "sat_id_len"));
+}
+
 static void the_longest_prefix_has_the_key(void **state)
 {
 	struct told t;
@@ -158,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_file_is_read_with_its_defaults),
+		cmocka_unit_test(other_readings_of_the_rfcs_can_be_asked_for),
 		cmocka_unit_test(the_longest_prefix_has_the_key),
 		cmocka_unit_test(mistakes_are_named_with_file_line_and_word),
 		cmocka_unit_test(a_syntax_error_is_named_with_its_line),

@@ -360,6 +360,38 @@ static void use_cbc(struct ks_conf *c)
 	c->groups[0].policy = world_policy(&line, 1, "esp-aes 256 esp-sha256-hmac", 3600);
 }
 
+static void counter_mode_keys_that_still_drain_come_with_a_sender_id(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+	struct ks_event ev = { .kind = KS_EV_CONFIG, .conf = world_conf(use_cbc) };
+
+	(void)state;
+	world_step(w, &ev);
+	assert_true(world_rekey(w));
+	assert_int_equal(world_group(w)->keys.n_gen, 2);
+	world_register(w, m);
+	assert_int_equal(m->n_tek, 2);
+	assert_int_equal(m->n_sid, 1);
+	world_free(w);
+}
+
+static void who_does_not_ask_gets_no_sender_id_where_the_file_says_so(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *silent = world_member(w, "192.0.2.1");
+	struct test_member *sender = world_member(w, "192.0.2.2");
+
+	(void)state;
+	w->ks.ike.wire.sid_without_request = false;
+	world_register(w, silent);
+	assert_int_equal(silent->n_sid, 0);
+	sender->sid_request = 1;
+	world_register(w, sender);
+	assert_int_equal(sender->n_sid, 1);
+	world_free(w);
+}
+
 static void a_group_without_counter_modes_gives_no_sender_ids(void **state)
 {
 	struct world *w = world_new(use_cbc);
@@ -579,6 +611,8 @@ int main(void)
 		cmocka_unit_test(registering_again_replaces_the_record_and_gives_new_sender_ids),
 		cmocka_unit_test(as_many_sender_ids_as_asked_for_are_given_up_to_a_limit),
 		cmocka_unit_test(a_group_without_counter_modes_gives_no_sender_ids),
+		cmocka_unit_test(counter_mode_keys_that_still_drain_come_with_a_sender_id),
+		cmocka_unit_test(who_does_not_ask_gets_no_sender_id_where_the_file_says_so),
 		cmocka_unit_test(
 			exhausted_sender_ids_renew_the_group_and_tell_members_to_register_again),
 		cmocka_unit_test(our_members_get_the_ordered_policy_and_others_the_flat_one),
