@@ -51,7 +51,8 @@ static bool sat_judge(const struct gdoi_sat *sat, bool bypass, const char **why)
 	row = suite_tek_find(sat);
 	if (!row || dp_suite_of(row) == DP_SUITE_NONE)
 		return no(why, "a transform this member does not have");
-	if (sat->encap != IPSEC_ENCAP_TUNNEL)
+	// RFC 2407 4.5 leaves it to the host what no Encapsulation Mode means: here, the one there is.
+	if (sat->encap != 0 && sat->encap != IPSEC_ENCAP_TUNNEL)
 		return no(why, "an encapsulation other than tunnel mode");
 	if (sat->preserve != 0 && sat->preserve != IPSEC_PRESERVE_BOTH)
 		return no(why, "tunnel mode without preservation of both addresses");

@@ -182,7 +182,8 @@ static bool open_message(struct call *c, struct ike_exch *x, int n, const struct
 
 		if (gdoi_pull_open(&c->ks->ike.wire, n, all, ISAKMP_PL_HASH, 0, m, &err))
 			return true;
-		detail = err.why;
+		refuse(c, KS_DROP_PULL_MALFORMED, ISAKMP_N_PAYLOAD_MALFORMED, err.why);
+		return false;
 	}
 	drop(c, r == IKE_R_BAD_HASH ? KS_DROP_PULL_BAD_HASH : KS_DROP_PULL_MALFORMED,
 	     detail ? detail : ike_reason_name(r));
@@ -211,7 +212,7 @@ static void pull_in_1(struct call *c)
 		return;
 	ks_session_touch(c->sa, c->now);
 	if (!gdoi_pull1_decode(&m, &pull1, &err)) {
-		drop(c, KS_DROP_PULL_MALFORMED, err.why);
+		refuse(c, KS_DROP_PULL_MALFORMED, ISAKMP_N_PAYLOAD_MALFORMED, err.why);
 		return;
 	}
 	if (!isakmp_id_to_group(&pull1.id, &identity)) {
@@ -401,7 +402,7 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 	ks_session_touch(c->sa, c->now);
 	p->done = true; // whatever comes of it, this exchange has had its message 3
 	if (ike_stored_accept(&p->stored, c->datagram) || !gdoi_pull3_decode(&m, &pull3, &err)) {
-		drop(c, KS_DROP_PULL_MALFORMED, err.why);
+		refuse(c, KS_DROP_PULL_MALFORMED, ISAKMP_N_PAYLOAD_MALFORMED, err.why);
 		return;
 	}
 	g = judge_offer(c, p);

@@ -162,6 +162,14 @@ static void transport_mode_is_refused(void **state)
 	assert_non_null(strstr(w.last_text[EV_GM_REJECTED], "tunnel"));
 }
 
+static void no_encapsulation_mode_is_tunnel_mode(void **state)
+{
+	(void)state;
+	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2)->sat.encap = 0;
+	world_register(&w);
+	assert_true(w.g->registered);
+}
+
 static void an_unknown_kek_attribute_aborts_without_a_partial_install(void **state)
 {
 	(void)state;
@@ -359,6 +367,7 @@ int main(void)
 		T(a_wrong_psk_registers_nothing),
 		T(a_transform_we_lack_is_answered_by_a_delete),
 		T(transport_mode_is_refused),
+		T(no_encapsulation_mode_is_tunnel_mode),
 		T(an_unknown_kek_attribute_aborts_without_a_partial_install),
 		T(a_key_of_the_wrong_length_aborts_without_a_partial_install),
 		T(counter_mode_without_a_sender_id_is_refused),

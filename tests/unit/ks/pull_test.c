@@ -352,6 +352,28 @@ static void as_many_sender_ids_as_asked_for_are_given_up_to_a_limit(void **state
 	world_free(w);
 }
 
+static void a_member_is_told_that_its_message_is_malformed(void **state)
+{
+	static const uint8_t key_exchange[] = { ISAKMP_PL_KE, 0, 0, 0, 8, 1, 2, 3, 4 };
+	static const uint8_t unknown_attr[] = { GDOI_PL_GAP, 0, 0, 0, 8, 0x80, 99, 0, 1 };
+	const struct bytes bad[] = { BYTES_OF(key_exchange), BYTES_OF(unknown_attr) };
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMS(bad); i++) {
+		m->notify = 0;
+		m->payloads_3 = bad[i];
+		tm_start(m, w->now);
+		world_settle(w);
+		assert_int_equal(m->notify, ISAKMP_N_PAYLOAD_MALFORMED);
+		assert_int_equal(w->ks.drop[KS_DROP_PULL_MALFORMED], i + 1);
+	}
+	assert_int_equal(world_group(w)->sids.next, 0);
+	assert_null(world_record(w, m));
+	world_free(w);
+}
+
 static void use_cbc(struct ks_conf *c)
 {
 	static const char *const line = "permit 10.0.0.0/8 10.0.0.0/8";
@@ -610,6 +632,7 @@ int main(void)
 		cmocka_unit_test(a_pull_from_another_address_than_its_phase_1_is_dropped),
 		cmocka_unit_test(registering_again_replaces_the_record_and_gives_new_sender_ids),
 		cmocka_unit_test(as_many_sender_ids_as_asked_for_are_given_up_to_a_limit),
+		cmocka_unit_test(a_member_is_told_that_its_message_is_malformed),
 		cmocka_unit_test(a_group_without_counter_modes_gives_no_sender_ids),
 		cmocka_unit_test(counter_mode_keys_that_still_drain_come_with_a_sender_id),
 		cmocka_unit_test(who_does_not_ask_gets_no_sender_id_where_the_file_says_so),
