@@ -13,6 +13,8 @@ lab_json_holds ks1 'show version' .keylog || skip "not a lab build (meson -Dkeyl
 lab_capture_start core gm1 "$LAB_DIR/gdoi.pcap" udp port 848
 for gm in gm1 gm2 gm3; do lab_step "start $gm" lab_start_node $gm; done
 for gm in gm1 gm2 gm3; do lab_step "$gm registers" lab_wait_registered $gm; done
+held() { lab_show gm1 'show crypto gdoi gm' -j | jq -c '[.groups[0].teks[].spi]'; }
+old=$(held)
 check "a rekey is sent" lab_show ks1 'crypto gdoi ks rekey'
 acked() { lab_json_holds ks1 'show crypto gdoi ks members' '.groups[0].members | all(.acks_received == 1)'; }
 check "and acknowledged" lab_until 10 acked
@@ -39,7 +41,8 @@ tshark_finds() { # TEXT EXCHANGE N LINE…
 	ok "$what: $*"
 }
 kek=$(lab_show ks1 'show crypto gdoi ks policy' -j | jq -r '.groups[0].kek.spi | ascii_downcase | ltrimstr("0x")')
-tek=$(lab_show gm1 'show crypto gdoi gm' -j | jq -r '[.groups[0].teks[] | select(.state != "draining") | .spi][0] | ascii_downcase | ltrimstr("0x")')
+tek=$(jq -n -r --argjson old "$old" --argjson now "$(held)" \
+	'($now - $old)[0] | ascii_downcase | ltrimstr("0x")')
 tshark_finds "PULL 1" 32 1 "Payload: Hash (8)" "Payload: Nonce (10)" "ID_KEY_ID: 000004d2"
 tshark_finds "PULL 2" 32 2 "Payload: Nonce (10)" "Domain of interpretation: GDOI (2)" \
 	"SA Attribute Next Payload: 000f" "SRC ID Data: 0a000001" "DST ID Data: c0000201" "SPI: $kek"
