@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/ike/keylog.h"
+#include "ks/adopt.h"
 #include "ks/fanout.h"
 #include "ks/phase1.h"
 #include "ks/pull.h"
@@ -282,6 +283,13 @@ static void command(struct ks_call *c)
 	}
 }
 
+static void adopt(struct ks_call *c)
+{
+	c->out->refused = !ks_adopt(c->ks, c->now, c->ev->saved, c->out);
+	for (size_t i = 0; i < c->ks->n_groups; i++)
+		tell_policy(c->ks, c->ks->group[i], c->out);
+}
+
 // ---- life ----
 
 #if CONCLAVE_KEYLOG
@@ -378,6 +386,9 @@ void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out
 	case KS_EV_EXCLUDE:
 	case KS_EV_READMIT:
 		command(&c);
+		break;
+	case KS_EV_ADOPT:
+		adopt(&c);
 		break;
 	}
 	out->deadline = ks_timers_next(ks, now);

@@ -16,6 +16,7 @@ enum ks_event_kind {
 	KS_EV_CLEAR,   // group by name, NULL: all; at_once
 	KS_EV_EXCLUDE, // group, member
 	KS_EV_READMIT, // group, member
+	KS_EV_ADOPT,   // saved; once, first of all
 };
 
 struct ks_event {
@@ -28,12 +29,14 @@ struct ks_event {
 	const char *group;
 	bool at_once;
 	struct addr member;
+	const struct ks_saved *saved;
 };
 
 struct ks_options {
 	size_t n_sas;	   // phase 1 SAs
 	size_t n_halfopen; // handshakes before message 3
 	size_t per_source; // of these, and of phase 1 SAs that have not stood yet
+	bool mint_new;	   // what was kept may be an old copy: all keys are to be new
 #if CONCLAVE_KEYLOG
 	FILE *keylog; // borrowed; NULL: none
 #endif

@@ -34,6 +34,7 @@ static void send_to(struct ks_group *g, struct member *m, struct ks_out *out)
 	if (!part->dgram[v]) // a member whose form of the policy cannot be said any more
 		return;
 	ks_out_send_view(out, &m->local, &m->remote, BYTES(part->dgram[v], part->len[v]));
+	ks_out_waits(out);
 	if (p->round == 0) {
 		m->rekeys_sent++;
 		member_note_seq(m->sent_seq, part->seq);
@@ -57,6 +58,8 @@ void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
 
 		m->push = due ? MEMBER_PUSH_DUE : MEMBER_PUSH_NONE;
 		p->n_due += due;
+		if (p->n_parts > 1) // which of them is its own, a restart has to know
+			ks_out_touch(out, g->identity, &m->remote.addr);
 	}
 	g->rekeys_sent++;
 	ks_fanout_timer(g, now, out);
@@ -98,6 +101,7 @@ static void delete_member(struct ks_group *g, struct member *m, struct ks_out *o
 	ks_group_logctx(g, &who);
 	ks_out_event(out, EV_KS_GM_DELETED, &who, "gm=%s reason=%s",
 		     addr_str(&m->remote.addr, addr), why);
+	ks_out_touch(out, g->identity, &m->remote.addr);
 	ks_removal_drop(g, m);
 }
 
@@ -148,8 +152,13 @@ static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
 		    (long long)(now.ms - g->push.started.ms));
 	judge(g, out);
 	if (g->push.has_sak) {
-		for (struct member *m = g->members.first; m; m = m->next)
-			m->ack_asked = ks_conf_asks_ack(g->conf, &m->remote.addr);
+		for (struct member *m = g->members.first; m; m = m->next) {
+			bool asked = ks_conf_asks_ack(g->conf, &m->remote.addr);
+
+			if (m->ack_asked != asked)
+				ks_out_touch(out, g->identity, &m->remote.addr);
+			m->ack_asked = asked;
+		}
 	}
 }
 
@@ -300,6 +309,8 @@ static void accept_ack(struct ks_group *g, struct member *m, mono_t now, struct 
 	if (m->push == MEMBER_PUSH_MISSED) // late
 		g->push.n_due++;
 	m->push = MEMBER_PUSH_ACKED;
+	if (!m->acked_ever)
+		ks_out_touch(out, g->identity, &m->remote.addr);
 	m->acked_ever = true;
 	m->missed_in_row = 0;
 	m->acks_received++;

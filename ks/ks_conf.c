@@ -16,6 +16,11 @@ static const struct set_row ksd_rows[] = {
 	  .help = "control socket, for gvsh" },
 	{ "user", SET_STR, KSD(user), .size = 33, .def = "",
 	  .help = "who to become once the port is open; empty: stay" },
+	{ "state", SET_STR, KSD(state), .size = KS_PATH_LEN, .def = "",
+	  .help = "folder of keys and members that outlive a restart, as /var/lib/conclave/ksd; "
+		  "empty: a restart ends all keys" },
+	{ "device_key", SET_STR, KSD(device_key), .size = KS_PATH_LEN, .def = "",
+	  .help = "file of the key that seals the state; empty: device.key in its folder" },
 	{ "accept_doi1", SET_BOOL, KSD(accept_doi1), .def = "false",
 	  .help = "answer phase 1 of DOI 1 (IPsec) too" },
 	{ "workers", SET_U32, KSD(workers), .min = 0, .max = 64, .def = "1",

@@ -34,6 +34,7 @@ struct ks_conf {
 	struct addr address;
 	uint16_t port;
 	char control[KS_PATH_LEN], user[33];
+	char state[KS_PATH_LEN], device_key[KS_PATH_LEN]; // "": nothing is kept; in state
 	bool accept_doi1;
 	uint32_t workers;
 	struct ike_settings ike;

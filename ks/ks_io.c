@@ -10,6 +10,7 @@
 #include "common/crypto/crypto.h"
 #include "common/pki/auth_io.h"
 #include "ks/dh_pool.h"
+#include "ks/keep_io.h"
 #include "ks/rekey.h"
 
 #define RX_BATCH      32
@@ -19,10 +20,11 @@
 
 struct ks_io {
 	struct event_base *base;
-	struct event *on_rx, *on_timer, *on_dh, *on_term, *on_int, *on_hup;
+	struct event *on_rx, *on_timer, *on_dh, *on_kept, *on_term, *on_int, *on_hup;
 	struct ctl_server *ctl;
 	struct dh_pool *pool; // NULL: done in line
 	struct auth_runner *auth;
+	struct ks_keep *keep; // NULL: no state is kept
 	int sock;
 	const char *conf_path;
 	struct endpoint self;
@@ -84,6 +86,25 @@ static void send_some(struct ks_io *io, const struct ks_send *s, size_t n)
 	}
 }
 
+// What releases keys waits until the state behind it is on disk.
+static void send_out(struct ks_io *io, struct ks_out *out)
+{
+	size_t n = 0;
+
+	if (io->keep)
+		ks_keep_step(io->keep, &io->ks, out);
+	for (size_t i = 0; i < out->n_send; i++) {
+		if (!io->keep || !ks_keep_holds(io->keep, &out->send[i])) {
+			struct ks_send s = out->send[i];
+
+			out->send[i] = out->send[n];
+			out->send[n++] = s;
+		}
+	}
+	for (size_t i = 0; i < n; i += TX_BATCH)
+		send_some(io, out->send + i, MIN_OF(n - i, (size_t)TX_BATCH));
+}
+
 static void tell(const struct ks_note *n)
 {
 	if (n->event >= 0)
@@ -133,8 +154,7 @@ static void step(struct ks_io *io, const struct ks_event *ev)
 	ks_step(&io->ks, mono_now(), ev, out);
 	for (size_t i = 0; i < out->n_note; i++)
 		tell(&out->note[i]);
-	for (size_t i = 0; i < out->n_send; i += TX_BATCH)
-		send_some(io, out->send + i, MIN_OF(out->n_send - i, (size_t)TX_BATCH));
+	send_out(io, out);
 	arm(io, out->deadline);
 	n_dh = out->n_dh;
 	auth = out->n_auth ? out->auth[0] : NULL;
@@ -229,6 +249,20 @@ static void on_auth(void *arg, struct ike_auth_job *job)
 	step(arg, &ev);
 }
 
+static void send_one(void *arg, const struct ks_send *s)
+{
+	send_some(arg, s, 1);
+}
+
+static void on_kept(evutil_socket_t fd, short what, void *arg)
+{
+	struct ks_io *io = arg;
+
+	(void)fd;
+	(void)what;
+	ks_keep_news(io->keep, &io->ks, mono_now(), send_one, io);
+}
+
 static void on_stop(evutil_socket_t sig, short what, void *arg)
 {
 	struct ks_io *io = arg;
@@ -243,7 +277,8 @@ static bool same_places(const struct ks_conf *a, const struct ks_conf *b)
 {
 	return addr_eq(&a->address, &b->address) && a->port == b->port &&
 	       a->workers == b->workers && strcmp(a->control, b->control) == 0 &&
-	       strcmp(a->user, b->user) == 0;
+	       strcmp(a->user, b->user) == 0 && strcmp(a->state, b->state) == 0 &&
+	       strcmp(a->device_key, b->device_key) == 0;
 }
 
 static void on_hup(evutil_socket_t sig, short what, void *arg)
@@ -256,8 +291,9 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 	ev.conf = ks_conf_load(io->conf_path, ks_conf_report_log, NULL);
 	if (ev.conf && !same_places(ev.conf, io->ks.conf)) {
 		log_err(CONF, NULL,
-			"%s: ksd: address, port, control, user and workers change with a restart "
-			"only",
+			"%s: ksd: address, port, control, user, state, device_key and workers "
+			"change "
+			"with a restart only",
 			io->conf_path);
 		ks_conf_free(ev.conf);
 		ev.conf = NULL;
@@ -329,6 +365,33 @@ static int open_pool(struct ks_io *io, const struct ks_conf *conf)
 	return err;
 }
 
+// Groups go on where a former run stopped.
+static int take_up(struct ks_io *io, const struct ks_options *options)
+{
+	const struct ks_conf *c = io->ks.conf;
+	const struct ks_store_conf where = { .dir = c->state,
+					     .device_key = c->device_key,
+					     .user = c->user };
+	char why[KS_STORE_WHY];
+	int err;
+
+	if (!c->state[0]) {
+		event_log(EV_KS_STATE_NONE, NULL,
+			  "ksd.state is not set: after a restart all members register again");
+		return 0;
+	}
+	err = ks_keep_open(&where, options->mint_new, &io->ks, mono_now(), &io->out, &io->keep,
+			   why);
+	if (err) {
+		log_err(MAIN, NULL, "state: %s", why);
+		return err;
+	}
+	for (size_t i = 0; i < io->out.n_note; i++)
+		tell(&io->out.note[i]);
+	send_out(io, &io->out);
+	return 0;
+}
+
 static struct event *watch(struct ks_io *io, evutil_socket_t fd, short what, event_callback_fn cb)
 {
 	struct event *e = event_new(io->base, fd, what | EV_PERSIST, cb, io);
@@ -347,6 +410,8 @@ static void watch_all(struct ks_io *io)
 	io->on_hup = watch(io, SIGHUP, EV_SIGNAL, on_hup);
 	if (io->pool)
 		io->on_dh = watch(io, dh_pool_fd(io->pool), EV_READ, on_dh);
+	if (io->keep)
+		io->on_kept = watch(io, ks_keep_fd(io->keep), EV_READ, on_kept);
 }
 
 int ks_io_new(const char *conf_path, struct ks_conf *conf, const struct ks_options *options,
@@ -374,6 +439,8 @@ int ks_io_new(const char *conf_path, struct ks_conf *conf, const struct ks_optio
 		err = ks_init(&io->ks, &io->rng, options, mono_now(), conf);
 		if (err)
 			log_err(MAIN, NULL, "cannot start: %s", strerror(-err));
+		else
+			err = take_up(io, options);
 	}
 	if (err) {
 		ks_io_free(io);
@@ -406,6 +473,7 @@ void ks_io_free(struct ks_io *io)
 	unwatch(io->on_rx);
 	unwatch(io->on_timer);
 	unwatch(io->on_dh);
+	unwatch(io->on_kept);
 	unwatch(io->on_term);
 	unwatch(io->on_int);
 	unwatch(io->on_hup);
@@ -413,6 +481,7 @@ void ks_io_free(struct ks_io *io)
 	auth_runner_free(io->auth);
 	if (io->ctl)
 		ctl_server_free(io->ctl);
+	ks_keep_close(io->keep, &io->ks);
 	if (io->ks.conf)
 		ks_fini(&io->ks);
 	ks_out_fini(&io->out);

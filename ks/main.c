@@ -13,7 +13,7 @@ static const char help_text[] =
 	"    ksd - GDOI key server (RFC 6407, RFC 8263)\n"
 	"\n"
 	"SYNOPSIS\n"
-	"    ksd -f FILE [-n] [-d MODULE] [--keylog FILE]\n"
+	"    ksd -f FILE [-n] [-d MODULE] [--mint-new] [--keylog FILE]\n"
 	"    ksd -f FILE --check\n"
 	"\n"
 	"OPTIONS\n"
@@ -21,6 +21,9 @@ static const char help_text[] =
 	"    -n             log to standard error rather than to syslog\n"
 	"    -d MODULE      debug lines of a module (main, conf, ctl, ike, pull, rekey) or all\n"
 	"    --check        read the configuration, report every problem, leave: 0 right, 1 wrong\n"
+	"    --mint-new     the state was restored from a backup: give every group new keys, and "
+	"tell\n"
+	"                   members to register again (once; not a word for unit files)\n"
 	"    --keylog FILE  lab builds only: append session keys to FILE, one JSON object a line\n"
 	"    --help         this text\n"
 	"    --version      print the version\n"
@@ -41,7 +44,7 @@ static const char help_text[] =
 
 struct args {
 	const char *file, *keylog;
-	bool to_stderr, check;
+	bool to_stderr, check, mint_new;
 };
 
 static void help(void)
@@ -124,6 +127,7 @@ static int serve(const struct args *a)
 	if (!conf)
 		return 1;
 	memcpy(user, conf->user, sizeof(user));
+	options.mint_new = a->mint_new;
 	if (open_keylog(a->keylog, &options)) {
 		ks_conf_free(conf);
 		return 1;
@@ -141,11 +145,11 @@ static int serve(const struct args *a)
 
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = { { "check", no_argument, NULL, 'c' },
-						  { "keylog", required_argument, NULL, 'k' },
-						  { "help", no_argument, NULL, 'h' },
-						  { "version", no_argument, NULL, 'V' },
-						  { NULL, 0, NULL, 0 } };
+	static const struct option longopts[] = {
+		{ "check", no_argument, NULL, 'c' },	    { "mint-new", no_argument, NULL, 'm' },
+		{ "keylog", required_argument, NULL, 'k' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	    { NULL, 0, NULL, 0 }
+	};
 	struct args a = { 0 };
 	int opt;
 
@@ -164,6 +168,9 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			a.check = true;
+			break;
+		case 'm':
+			a.mint_new = true;
 			break;
 		case 'k':
 			a.keylog = optarg;

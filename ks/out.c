@@ -23,7 +23,7 @@ void ks_out_reset(struct ks_out *o)
 {
 	for (size_t i = 0; i < o->n_send; i++)
 		free(o->send[i].owned);
-	o->n_send = o->n_dh = o->n_auth = o->n_note = 0;
+	o->n_send = o->n_dh = o->n_auth = o->n_note = o->n_touch = 0;
 	o->deadline = MONO_NEVER;
 	o->refused = false;
 	o->answer[0] = '\0';
@@ -36,6 +36,7 @@ void ks_out_fini(struct ks_out *o)
 	free(o->dh);
 	free(o->auth);
 	free(o->note);
+	free(o->touch);
 	ks_out_init(o);
 }
 
@@ -43,7 +44,7 @@ void ks_out_send_view(struct ks_out *o, const struct endpoint *from, const struc
 		      struct bytes datagram)
 {
 	o->send = grow(o->send, o->n_send, &o->cap_send, sizeof(*o->send));
-	o->send[o->n_send++] = (struct ks_send){ *from, *to, datagram, NULL };
+	o->send[o->n_send++] = (struct ks_send){ *from, *to, datagram, NULL, false };
 }
 
 void ks_out_send_copy(struct ks_out *o, const struct endpoint *from, const struct endpoint *to,
@@ -61,6 +62,17 @@ void ks_out_auth(struct ks_out *o, struct ike_auth_job *job)
 {
 	o->auth = grow(o->auth, o->n_auth, &o->cap_auth, sizeof(*o->auth));
 	o->auth[o->n_auth++] = job;
+}
+
+void ks_out_waits(struct ks_out *o)
+{
+	o->send[o->n_send - 1].waits = true;
+}
+
+void ks_out_touch(struct ks_out *o, uint32_t group, const struct addr *member)
+{
+	o->touch = grow(o->touch, o->n_touch, &o->cap_touch, sizeof(*o->touch));
+	o->touch[o->n_touch++] = (struct ks_touch){ group, *member };
 }
 
 void ks_out_dh(struct ks_out *o, struct dh_job *job, const uint8_t cky_i[8], const uint8_t cky_r[8])

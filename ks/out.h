@@ -14,6 +14,13 @@ struct ks_send {
 	struct endpoint from, to;
 	struct bytes datagram;
 	void *owned; // the datagram, when it is ours to free
+	bool waits;  // it releases keys: not before what the group is now is on disk
+};
+
+// A member's record was made, changed in a way that a restart must remember, or deleted.
+struct ks_touch {
+	uint32_t group;
+	struct addr member;
 };
 
 // To be run anywhere and handed back with KS_EV_DH_DONE and the same cookies.
@@ -39,6 +46,8 @@ struct ks_out {
 	struct ike_auth_job **auth; // to be run, and handed back with KS_EV_AUTH_DONE
 	size_t n_note, cap_note;
 	struct ks_note *note;
+	size_t n_touch, cap_touch;
+	struct ks_touch *touch;
 	mono_t deadline;  // when the next KS_EV_TIMER is due
 	bool refused;	  // an operator's command: answer says why
 	char answer[256]; // KS_EV_REKEY: for the operator
@@ -52,6 +61,8 @@ void ks_out_send_copy(struct ks_out *o, const struct endpoint *from, const struc
 		      struct bytes datagram);
 void ks_out_send_view(struct ks_out *o, const struct endpoint *from, const struct endpoint *to,
 		      struct bytes datagram);
+void ks_out_waits(struct ks_out *o); // the datagram handed in last
+void ks_out_touch(struct ks_out *o, uint32_t group, const struct addr *member);
 void ks_out_dh(struct ks_out *o, struct dh_job *job, const uint8_t cky_i[8],
 	       const uint8_t cky_r[8]);
 void ks_out_auth(struct ks_out *o, struct ike_auth_job *job);

@@ -373,6 +373,7 @@ static void registered(struct call *c, struct ks_pull *p, struct ks_group *g, ui
 		snprintf(sids, sizeof(sids), " sid=%u+%zu", kd->sid.sid[0], kd->sid.n);
 	g->registrations++;
 	c->ks->n_pulls++;
+	ks_out_touch(c->out, g->identity, &m->remote.addr);
 	ks_out_event(c->out, EV_KS_GM_REGISTERED, &who, "gm=%s identity=%s seq=%u policy=%s%s",
 		     addr_str(&m->remote.addr, addr), m->identity, p->offer.seq,
 		     m->ordered ? "ordered" : "flat", sids);
@@ -417,6 +418,7 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 	if (take_sids(c, g, &p->offer, &pull3, kd) && take_leaf(c, g, &leaf)) {
 		if (seal_4(c, p, g, leaf, kd, &msg)) {
 			reply(c, p, msg);
+			ks_out_waits(c->out);
 			registered(c, p, g, leaf, kd);
 		} else {
 			give_back_leaf(c, g, leaf);
@@ -437,8 +439,10 @@ static void pull_dispatch(struct call *c)
 		pull_in_1(c);
 	} else if (ike_stored_repeat(&p->stored, c->datagram, &again)) {
 		drop(c, KS_DROP_PULL_REPEATED, NULL);
-		if (again.len > 0)
+		if (again.len > 0) {
 			ks_out_send_copy(c->out, &c->to, &c->from, again);
+			ks_out_waits(c->out);
+		}
 	} else if (p->done) {
 		drop(c, KS_DROP_PULL_REPLAY, NULL);
 	} else {

@@ -107,6 +107,7 @@ bool ks_removal_exclude(struct ks *ks, struct ks_group *g, mono_t now, const str
 	}
 	bury(&g->removal, who);
 	tell_excluded(g, who, m != NULL, out);
+	ks_out_touch(out, g->identity, who);
 	if (m)
 		ks_removal_drop(g, m);
 	if (!(ks_has_tree(g) ? shut_out(ks, g, now, out) : retire(ks, g, now, out)))

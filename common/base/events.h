@@ -29,6 +29,16 @@
 	  "members have not acknowledged a rekey after all retransmissions")                       \
 	X(KS_NO_SIG_KEY, "GDOI", 3, "KS_NO_RSA_KEYS", "no key to sign rekeys with")                \
 	X(KS_SID_EXHAUSTED, "GDOI", 4, "KS_SID_EXHAUSTED", "sender ids ran out; group renewed")    \
+	X(KS_RESTORED, "GDOI", 5, "KS_RESTORED", "group goes on as it was before the restart")     \
+	X(KS_NOT_RESTORED, "GDOI", 4, "KS_NOT_RESTORED", "what was kept of a group is of no use")  \
+	X(KS_MINTED, "GDOI", 4, "KS_MINTED", "operator restored a backup: all keys are new")       \
+	X(KS_STATE_FAILED, "GDOI", 2, "KS_STATE_FAILED",                                           \
+	  "state cannot be written: no keys are released until it can")                            \
+	X(KS_STATE_OK, "GDOI", 5, "KS_STATE_OK", "state is written again")                         \
+	X(KS_STATE_NONE, "GDOI", 4, "KS_STATE_NONE", "no state is kept: a restart ends all keys")  \
+	X(KS_STATE_OLD, "GDOI", 3, "KS_STATE_OLD",                                                 \
+	  "no member follows the first rekey since the start: state may be an old copy")           \
+	X(KS_CLOCK_BACK, "GDOI", 4, "KS_CLOCK_BACK", "the clock went back while ksd was down")     \
 	X(POLICY_CHANGE, "GDOI", 5, "POLICY_CHANGE", "policy differs; run crypto gdoi ks rekey")   \
 	X(UNAUTHORIZED_IPADDR, "GDOI", 4, "UNAUTHORIZED_IPADDR", "address may not join the group") \
 	X(UNAUTHORIZED_IDENTITY, "GDOI", 4, "UNAUTHORIZED_IDENTITY", "identity may not join")      \

@@ -175,6 +175,11 @@ static void from_member(void *arg, struct test_member *m, struct bytes datagram)
 	enqueue(arg, &m->self, &m->server, datagram);
 }
 
+void world_send(struct world *w, const struct ks_send *s)
+{
+	enqueue(w, &s->from, &s->to, s->datagram);
+}
+
 void world_step(struct world *w, const struct ks_event *ev)
 {
 	struct ks_dh dh[16];
@@ -189,8 +194,12 @@ void world_step(struct world *w, const struct ks_event *ev)
 		w->events[n->event]++;
 		snprintf(w->last_event[n->event], sizeof(w->last_event[0]), "%s", n->text);
 	}
-	for (size_t i = 0; i < w->out.n_send; i++)
-		enqueue(w, &w->out.send[i].from, &w->out.send[i].to, w->out.send[i].datagram);
+	if (w->stepped)
+		w->stepped(w);
+	for (size_t i = 0; i < w->out.n_send; i++) {
+		if (!w->holds || !w->holds(w, &w->out.send[i]))
+			world_send(w, &w->out.send[i]);
+	}
 	n_dh = w->out.n_dh;
 	assert_true(n_dh <= N_ELEMS(dh));
 	for (size_t i = 0; i < n_dh; i++)

@@ -37,6 +37,10 @@ struct world {
 	// False: lost. May change the octets.
 	bool (*tap)(struct world *w, struct world_dgram *d);
 	void *tap_arg;
+	// After each step of the key server; true from holds: the datagram is not sent now.
+	void (*stepped)(struct world *w);
+	bool (*holds)(struct world *w, const struct ks_send *s);
+	void *keep_arg;
 	unsigned n_to_members, n_to_server;
 	char answer[256];	   // of the last rekey command
 	unsigned events[EV_COUNT]; // how often each was told
@@ -59,6 +63,7 @@ struct policy *world_policy(const char *const *lines, size_t n, const char *tran
 struct ks_group *world_group(struct world *w); // the first
 struct test_member *world_member(struct world *w, const char *address);
 void world_register(struct world *w, struct test_member *m); // and assert that it worked
+void world_send(struct world *w, const struct ks_send *s);   // puts it on its way
 // Deliver everything that is on its way.
 void world_settle(struct world *w);
 // Let time pass, firing timers of both sides.
