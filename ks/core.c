@@ -58,6 +58,7 @@ static enum event_id drop_event(enum ks_drop why)
 	case KS_DROP_PULL_UNKNOWN_GROUP:
 		return EV_UNKNOWN_GROUP;
 	case KS_DROP_PULL_UNAUTHORIZED:
+	case KS_DROP_PULL_EXCLUDED:
 		return EV_UNAUTHORIZED_IPADDR;
 	case KS_DROP_PULL_IDENTITY:
 		return EV_UNAUTHORIZED_IDENTITY;

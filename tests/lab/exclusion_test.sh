@@ -56,6 +56,7 @@ check "h3 does not reach h1 any more" unreachable
 lab_show gm3 'clear crypto gdoi' >/dev/null
 check "gm3 is refused when it registers" lab_wait_show ks1 'show crypto gdoi ks counters' \
 	'.refused["pull-excluded-member"] >= 1' 20
+check "by name, in the log" lab_log_has ks1 ksd '%GDOI-4-UNAUTHORIZED_IPADDR.*pull-excluded-member'
 check "and says so" lab_wait_log gm3 gmd '%GDOI-4-GM_REGS_FAIL' 10
 check "the former keys are all it has" [ "$(spis gm3)" = "$old" ]
 
