@@ -101,11 +101,15 @@ gmd_start() {
 	gmd_pid=$!
 }
 
+# They end when told to, and with nothing to complain about (a sanitizer build would).
 daemons_stop() {
 	local pid
 	for pid in $gmd_pid $ksd_pid; do
 		kill "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
+		wait "$pid" && continue
+		echo "FAIL a daemon ended with status $?"
+		tail -n 30 "$dir/ksd.log" "$dir/gmd.log"
+		failed=$((failed + 1))
 	done
 	ksd_pid='' gmd_pid=''
 }
