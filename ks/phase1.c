@@ -144,6 +144,24 @@ void ks_main_mode_in(struct ks_call *c, const struct isakmp_hdr *hdr)
 
 // ---- informational ----
 
+// Is the key server still there? (RFC 3706)
+static void answer_dpd(struct ks_call *c, struct ike_sa *sa, const struct ike_info *info)
+{
+	struct ks_session *s = sa->owner;
+	uint8_t data[4], buf[IKE_INFO_BUF];
+	struct bytes msg;
+	bool stale;
+
+	for (size_t i = 0; i < info->n_notify; i++) {
+		if (ike_dpd_notify(&s->dpd, c->now, &info->notify[i], data, &stale) &&
+		    ike_info_notify(sa, ISAKMP_N_R_U_THERE_ACK, BYTES_OF(data), buf, sizeof(buf),
+				    &msg) == 0)
+			ks_out_send_copy(c->out, &s->local, &sa->peer, msg);
+		if (stale)
+			ks_drop_ike(c->ks, c->now, IKE_R_REPLAY, &c->ev->from, "R-U-THERE", c->out);
+	}
+}
+
 void ks_info_in(struct ks_call *c, const struct isakmp_hdr *hdr)
 {
 	const struct ks_event *ev = c->ev;
@@ -163,10 +181,14 @@ void ks_info_in(struct ks_call *c, const struct isakmp_hdr *hdr)
 	r = ike_info_open(sa, hdr, ev->datagram, c->ks->plain, &info, &detail);
 	if (r != IKE_R_OK)
 		ks_drop_ike(c->ks, c->now, r, &ev->from, detail, c->out);
-	else if (info.deletes_sa)
+	if (r != IKE_R_OK)
+		return;
+	if (info.deletes_sa) {
 		ks_sa_drop(c->ks, sa);
-	else
-		ks_session_touch(sa, c->now);
+		return;
+	}
+	ks_session_touch(sa, c->now);
+	answer_dpd(c, sa, &info);
 }
 
 void ks_dh_done(struct ks_call *c)

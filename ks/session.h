@@ -4,6 +4,7 @@
 // From:   core.c opens and closes; pull.c works in it; timers.c asks for idle ones.
 // Spec:   RFC 6407 3 (several PULLs may use one phase 1 SA), 7.2.5.
 #pragma once
+#include "common/ike/dpd.h"
 #include "ks/ks.h"
 
 #define KS_PULLS_PER_SA 4
@@ -33,6 +34,7 @@ struct ks_session {
 	struct endpoint local;
 	bool proven; // its phase 1 stood once
 	mono_t idle_at;
+	struct ike_dpd dpd; // answers only: idle SAs are forgotten anyway
 	struct ks_pull *pull[KS_PULLS_PER_SA];
 };
 

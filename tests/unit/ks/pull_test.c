@@ -566,6 +566,35 @@ static void a_delete_of_phase_1_is_obeyed_at_once(void **state)
 	world_free(w);
 }
 
+static void a_member_that_asks_whether_we_are_there_is_answered_once_per_number(void **state)
+{
+	static const uint8_t nine[] = { 0, 0, 0, 9 }, eight[] = { 0, 0, 0, 8 };
+	struct world *w = world_new(NULL);
+	struct test_member *m = world_member(w, "192.0.2.1");
+	uint8_t buf[IKE_INFO_BUF];
+	struct bytes msg;
+
+	(void)state;
+	world_register(w, m);
+	assert_true(m->sa.peer_dpd);
+	assert_int_equal(
+		ike_info_notify(&m->sa, ISAKMP_N_R_U_THERE, BYTES_OF(nine), buf, sizeof(buf), &msg),
+		0);
+	world_inject(w, &m->self, msg);
+	world_settle(w);
+	assert_int_equal(m->notify, ISAKMP_N_R_U_THERE_ACK);
+	m->notify = 0;
+	world_inject(w, &m->self, msg); // the same datagram
+	assert_int_equal(ike_info_notify(&m->sa, ISAKMP_N_R_U_THERE, BYTES_OF(eight), buf,
+					 sizeof(buf), &msg),
+			 0);
+	world_inject(w, &m->self, msg); // an older number
+	world_settle(w);
+	assert_int_equal(m->notify, 0);
+	assert_int_equal(w->ks.ike_refused[IKE_R_REPLAY], 2);
+	world_free(w);
+}
+
 static bool lose_replies(struct world *w, struct world_dgram *d)
 {
 	return endpoint_eq(&d->to, &w->server);
@@ -643,6 +672,8 @@ int main(void)
 		cmocka_unit_test(members_listed_under_no_ack_never_see_attribute_9),
 		cmocka_unit_test(an_idle_phase_1_is_forgotten_after_a_minute),
 		cmocka_unit_test(a_delete_of_phase_1_is_obeyed_at_once),
+		cmocka_unit_test(
+			a_member_that_asks_whether_we_are_there_is_answered_once_per_number),
 		cmocka_unit_test(exchanges_under_one_phase_1_are_bounded),
 		cmocka_unit_test(peers_that_do_not_prove_their_key_are_bounded_per_source),
 	};
