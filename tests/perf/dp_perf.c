@@ -18,7 +18,7 @@
 
 #define N_PACKETS 240 // a multiple of the mix
 #define SPI	  0x1001
-#define ROUNDS	  12
+#define ROUNDS	  3
 #define ROUND_NS  40000000.0
 
 static const uint8_t key[20] = { 0,  1,	 2,  3,	 4,  5,	 6,  7,	 8,  9,
