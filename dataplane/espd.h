@@ -14,10 +14,11 @@
 #include <stdint.h>
 
 #include "dataplane/fwd.h"
+#include "dataplane/rtnl.h"
 #include "dataplane/stats.h"
 #include "dataplane/txn.h"
 
-#define ESPD_MAX_PORTS	 8
+#define ESPD_MAX_PORTS	 RTNL_MAX_PORTS
 #define ESPD_MAX_WORKERS STATS_MAX_WORKERS
 
 struct port_conf {

@@ -13,16 +13,9 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "dataplane/hop.h"
 
 #define FWD_MAX_HOPS 4096
-
-enum hop_kind { HOP_NONE, HOP_LOCAL, HOP_UNUSABLE, HOP_PORT };
-
-struct hop {
-	uint32_t gw;  // host order; 0: the destination itself
-	uint8_t kind; // enum hop_kind
-	uint8_t port;
-};
 
 struct neigh {
 	uint32_t ip; // host order; 0: free slot

@@ -8,6 +8,7 @@
 
 #include "common/base/log.h"
 #include "dataplane/ip4.h"
+#include "dataplane/rtnl.h"
 
 #define BUF_SIZE       (128 * 1024)
 #define RCVBUF	       (4 * 1024 * 1024)
@@ -15,27 +16,18 @@
 #define DUMP_MS	       5000  // a dump that takes longer is begun again
 #define REFRESH_MS     15000 // neighbours in use are confirmed this often
 
-// One kernel route. Sorted by prefix, then by who wins: local table first, then metric.
-struct route {
-	uint32_t dst;
-	uint8_t len;
-	uint8_t seen; // dump in which it was last seen
-	uint64_t rank;
-	struct hop hop;
-};
-
 struct entry {
 	struct neigh n;
 	bool stale;
-	uint8_t seen;
+	uint8_t seen; // dump in which it was last seen
 };
 
 struct kernel_io {
 	struct espd *d;
 	int fd;
 	uint32_t seq, dump_seq;
-	struct route *routes;
-	size_t n_routes, cap_routes;
+	struct rtnl_ports ports;
+	struct routes routes;
 	struct entry *neigh;
 	size_t n_neigh, cap_neigh;
 	bool neigh_dirty;
@@ -87,180 +79,33 @@ static void redump_soon(struct kernel_io *k, mono_t now)
 	k->redump = mono_min(k->redump, mono_add_ms(now, REDUMP_WAIT_MS));
 }
 
-static const struct port *port_of(const struct espd *d, int ifindex)
-{
-	for (unsigned i = 0; i < d->n_ports; i++)
-		if (d->ports[i].tap_ifindex == ifindex)
-			return &d->ports[i];
-	return NULL;
-}
-
-static uint32_t attr_v4(const struct rtattr *a)
-{
-	return RTA_PAYLOAD(a) == 4 ? be32_get(RTA_DATA(a)) : 0;
-}
-
-static uint32_t attr_u32(const struct rtattr *a)
-{
-	uint32_t v = 0;
-
-	if (RTA_PAYLOAD(a) >= sizeof(v))
-		memcpy(&v, RTA_DATA(a), sizeof(v));
-	return v;
-}
-
 // ---- routes
-
-static int route_cmp(const struct route *a, const struct route *b)
-{
-	if (a->dst != b->dst)
-		return a->dst < b->dst ? -1 : 1;
-	if (a->len != b->len)
-		return a->len < b->len ? -1 : 1;
-	return a->rank < b->rank ? -1 : a->rank > b->rank;
-}
-
-// First index whose route is not before r.
-static size_t route_at(const struct kernel_io *k, const struct route *r)
-{
-	size_t lo = 0, hi = k->n_routes;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (route_cmp(&k->routes[mid], r) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
 
 // The best route of a prefix into the forwarding table, or none.
 static void route_apply(struct kernel_io *k, uint32_t dst, uint8_t len)
 {
-	const struct route first = { .dst = dst, .len = len };
-	size_t i = route_at(k, &first);
+	const struct route *best = routes_best(&k->routes, dst, len);
 	uint64_t held;
 
-	if (i == k->n_routes || k->routes[i].dst != dst || k->routes[i].len != len)
+	if (!best)
 		fwd_route_del(&k->d->fwd, dst, len);
-	else if (fwd_route_set(&k->d->fwd, dst, len, &k->routes[i].hop) < 0 &&
+	else if (fwd_route_set(&k->d->fwd, dst, len, &best->hop) < 0 &&
 		 log_limit_pass(&k->full, mono_now(), &held))
 		log_warn(DP, NULL, "route table is full: raise espd.routes");
 }
 
-static void route_put(struct kernel_io *k, const struct route *r)
-{
-	size_t i = route_at(k, r);
-
-	if (i < k->n_routes && route_cmp(&k->routes[i], r) == 0) {
-		k->routes[i] = *r;
-	} else {
-		if (k->n_routes == k->cap_routes) {
-			size_t cap = k->cap_routes ? k->cap_routes * 2 : 256;
-			struct route *p = realloc(k->routes, cap * sizeof(*p));
-
-			if (!p)
-				return;
-			k->routes = p;
-			k->cap_routes = cap;
-		}
-		memmove(&k->routes[i + 1], &k->routes[i], (k->n_routes - i) * sizeof(*r));
-		k->routes[i] = *r;
-		k->n_routes++;
-	}
-	route_apply(k, r->dst, r->len);
-}
-
-static void route_remove(struct kernel_io *k, size_t i)
-{
-	struct route r = k->routes[i];
-
-	memmove(&k->routes[i], &k->routes[i + 1], (k->n_routes - i - 1) * sizeof(r));
-	k->n_routes--;
-	route_apply(k, r.dst, r.len);
-}
-
-// A route of several next hops goes by its first usable one.
-static void multipath(const struct kernel_io *k, const struct rtattr *a, struct hop *hop)
-{
-	const struct rtnexthop *nh = RTA_DATA(a);
-	int left = (int)RTA_PAYLOAD(a);
-
-	for (; RTNH_OK(nh, left) && hop->kind != HOP_PORT; nh = RTNH_NEXT(nh)) {
-		const struct port *p = port_of(k->d, nh->rtnh_ifindex);
-		int n = (int)nh->rtnh_len - (int)RTNH_LENGTH(0);
-
-		left -= (int)RTNH_ALIGN(nh->rtnh_len);
-		if (!p || (nh->rtnh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)))
-			continue;
-		*hop = (struct hop){ .kind = HOP_PORT, .port = p->index };
-		for (const struct rtattr *g = RTNH_DATA(nh); RTA_OK(g, n); g = RTA_NEXT(g, n))
-			if (g->rta_type == RTA_GATEWAY)
-				hop->gw = attr_v4(g);
-	}
-}
-
-static bool route_decode(const struct kernel_io *k, const struct nlmsghdr *h, struct route *r)
-{
-	const struct rtmsg *m = NLMSG_DATA(h);
-	int left = (int)RTM_PAYLOAD(h), oif = 0;
-	uint32_t table = m->rtm_table, metric = 0;
-	const struct port *p;
-	bool via6 = false;
-
-	if (m->rtm_family != AF_INET || (m->rtm_flags & RTM_F_CLONED))
-		return false;
-	*r = (struct route){ .len = m->rtm_dst_len, .seen = k->pass };
-	r->hop.kind = HOP_UNUSABLE;
-	for (const struct rtattr *a = RTM_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type == RTA_DST)
-			r->dst = attr_v4(a);
-		else if (a->rta_type == RTA_OIF)
-			oif = (int)attr_u32(a);
-		else if (a->rta_type == RTA_GATEWAY)
-			r->hop.gw = attr_v4(a);
-		else if (a->rta_type == RTA_TABLE)
-			table = attr_u32(a);
-		else if (a->rta_type == RTA_PRIORITY)
-			metric = attr_u32(a);
-		else if (a->rta_type == RTA_MULTIPATH && m->rtm_type == RTN_UNICAST)
-			multipath(k, a, &r->hop);
-		else if (a->rta_type == RTA_VIA)
-			via6 = true;
-	}
-	if (table != RT_TABLE_MAIN && table != RT_TABLE_LOCAL && table != RT_TABLE_DEFAULT)
-		return false;
-	r->rank = (uint64_t)(table == RT_TABLE_LOCAL  ? 0
-			     : table == RT_TABLE_MAIN ? 1
-						      : 2)
-			  << 40 |
-		  (uint64_t)metric << 8 | m->rtm_tos;
-	p = port_of(k->d, oif);
-	if (m->rtm_type == RTN_LOCAL || m->rtm_type == RTN_BROADCAST)
-		r->hop = (struct hop){ .kind = HOP_LOCAL };
-	else if (m->rtm_type == RTN_UNICAST && p && !via6)
-		r->hop = (struct hop){ .kind = HOP_PORT, .port = p->index, .gw = r->hop.gw };
-	else if (r->hop.kind != HOP_PORT)
-		r->hop = (struct hop){ .kind = HOP_UNUSABLE };
-	return m->rtm_type != RTN_MULTICAST;
-}
-
-static void on_route(struct kernel_io *k, const struct nlmsghdr *h)
+static void on_route(struct kernel_io *k, const struct nlmsghdr *h, mono_t now)
 {
 	struct route r;
-	size_t i;
 
-	if (!route_decode(k, h, &r))
+	if (!rtnl_route(h, &k->ports, &r))
 		return;
-	if (h->nlmsg_type == RTM_NEWROUTE) {
-		route_put(k, &r);
-		return;
-	}
-	i = route_at(k, &r);
-	if (i < k->n_routes && route_cmp(&k->routes[i], &r) == 0)
-		route_remove(k, i);
+	r.seen = k->pass;
+	if (h->nlmsg_type == RTM_DELROUTE)
+		routes_remove(&k->routes, &r);
+	else if (routes_put(&k->routes, &r) < 0)
+		redump_soon(k, now);
+	route_apply(k, r.dst, r.len);
 }
 
 // ---- neighbours
@@ -304,31 +149,18 @@ static void neigh_put(struct kernel_io *k, const struct entry *in)
 
 static void on_neigh(struct kernel_io *k, const struct nlmsghdr *h)
 {
-	const uint16_t good = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
-	const struct ndmsg *m = NLMSG_DATA(h);
-	const struct port *p = port_of(k->d, m->ndm_ifindex);
-	int left = (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(*m)));
+	struct rtnl_neigh n;
 	struct entry e = { .seen = k->pass }, *old;
-	bool has_mac = false;
 
-	if (m->ndm_family != AF_INET || !p)
+	if (!rtnl_neigh(h, &k->ports, &n))
 		return;
-	e.n.port = p->index;
-	e.stale = (m->ndm_state & NUD_STALE) != 0;
-	for (const struct rtattr *a = (const void *)(m + 1); RTA_OK(a, left);
-	     a = RTA_NEXT(a, left)) {
-		if (a->rta_type == NDA_DST)
-			e.n.ip = attr_v4(a);
-		if (a->rta_type == NDA_LLADDR && RTA_PAYLOAD(a) == sizeof(e.n.mac)) {
-			memcpy(&e.n.mac, RTA_DATA(a), sizeof(e.n.mac));
-			has_mac = true;
-		}
-	}
-	if (e.n.ip == 0)
-		return;
-	if (h->nlmsg_type == RTM_NEWNEIGH && (m->ndm_state & good) && has_mac)
+	e.n.ip = n.ip;
+	e.n.port = n.port;
+	e.stale = n.stale;
+	memcpy(&e.n.mac, n.mac, sizeof(e.n.mac));
+	if (n.usable)
 		neigh_put(k, &e);
-	else if ((old = neigh_entry(k, e.n.port, e.n.ip)))
+	else if ((old = neigh_entry(k, n.port, n.ip)))
 		neigh_remove(k, old);
 }
 
@@ -388,34 +220,32 @@ static void neigh_refresh(struct kernel_io *k)
 
 static void on_addr(struct kernel_io *k, const struct nlmsghdr *h)
 {
-	const struct ifaddrmsg *m = NLMSG_DATA(h);
-	const struct port *p = port_of(k->d, (int)m->ifa_index);
-	int left = (int)IFA_PAYLOAD(h);
+	struct rtnl_addr a;
+	uint32_t *own;
 
-	if (m->ifa_family != AF_INET || !p || (m->ifa_flags & IFA_F_SECONDARY))
+	if (!rtnl_addr(h, &k->ports, &a))
 		return;
-	for (const struct rtattr *a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		uint32_t *addr = &k->d->ports[p->index].addr;
-
-		if (a->rta_type != IFA_LOCAL)
-			continue;
-		if (h->nlmsg_type == RTM_NEWADDR)
-			__atomic_store_n(addr, attr_v4(a), __ATOMIC_RELAXED);
-		else if (*addr == attr_v4(a))
-			__atomic_store_n(addr, 0, __ATOMIC_RELAXED);
-	}
+	own = &k->d->ports[a.port].addr;
+	if (h->nlmsg_type == RTM_NEWADDR)
+		__atomic_store_n(own, a.ip, __ATOMIC_RELAXED);
+	else if (*own == a.ip)
+		__atomic_store_n(own, 0, __ATOMIC_RELAXED);
 }
 
+// What a dump did not name is gone.
 static void sweep(struct kernel_io *k, int type)
 {
-	if (type == RTM_GETROUTE)
-		for (size_t i = k->n_routes; i-- > 0;)
-			if (k->routes[i].seen != k->pass)
-				route_remove(k, i);
-	if (type == RTM_GETNEIGH)
-		for (size_t i = k->n_neigh; i-- > 0;)
-			if (k->neigh[i].seen != k->pass)
-				neigh_remove(k, &k->neigh[i]);
+	for (size_t i = k->routes.n; type == RTM_GETROUTE && i-- > 0;) {
+		struct route r = k->routes.r[i];
+
+		if (r.seen == k->pass)
+			continue;
+		routes_remove(&k->routes, &r);
+		route_apply(k, r.dst, r.len);
+	}
+	for (size_t i = k->n_neigh; type == RTM_GETNEIGH && i-- > 0;)
+		if (k->neigh[i].seen != k->pass)
+			neigh_remove(k, &k->neigh[i]);
 }
 
 static void on_done(struct kernel_io *k, const struct nlmsghdr *h, mono_t now)
@@ -440,7 +270,7 @@ static void on_message(struct kernel_io *k, const struct nlmsghdr *h, mono_t now
 	switch (h->nlmsg_type) {
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		on_route(k, h);
+		on_route(k, h, now);
 		break;
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
@@ -533,6 +363,9 @@ int kernel_io_new(struct espd *d, struct kernel_io **out)
 	k->d = d;
 	k->redump = MONO_NEVER;
 	k->refresh = mono_add_ms(now, REFRESH_MS);
+	k->ports.n = d->n_ports;
+	for (unsigned i = 0; i < d->n_ports; i++)
+		k->ports.ifindex[i] = d->ports[i].tap_ifindex;
 	err = socket_open(k);
 	if (err) {
 		kernel_io_free(k);
@@ -553,7 +386,7 @@ void kernel_io_free(struct kernel_io *k)
 {
 	if (k->fd >= 0)
 		close(k->fd);
-	free(k->routes);
+	routes_fini(&k->routes);
 	free(k->neigh);
 	free(k);
 }
