@@ -57,6 +57,7 @@ static void resume_push(struct ks_group *g, mono_t now)
 		return;
 	p->round = 1;
 	p->sending = true;
+	p->group_due = p->group.addr.family;
 	p->cursor = g->members.first;
 	p->next = now;
 }

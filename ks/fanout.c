@@ -13,10 +13,33 @@ uint32_t ks_fanout_spread_s(size_t n_members)
 	return (uint32_t)((ticks * KS_FANOUT_TICK_MS + 999) / 1000);
 }
 
+// Members that listen to the group address hear it there, all in one form: the flat one, where the
+// policy has it, which every member understands.
+static unsigned group_variant(const struct ks_group *g)
+{
+	const struct ks_push *p = &g->push;
+	unsigned v = 0;
+
+	if (p->has_sak && g->keys.kek.params.group.addr.family)
+		v |= KS_V_GROUP;
+	if (p->has_sak && g->conf->ack)
+		v |= KS_V_ACK;
+	return p->part[0].dgram[v] ? v : v | KS_V_ORDERED;
+}
+
+static bool by_group(const struct ks_push *p, const struct member *m)
+{
+	return p->group.addr.family && m->by_group;
+}
+
 static unsigned variant_of(const struct ks_group *g, const struct member *m)
 {
 	const struct ks_push *p = &g->push;
 	unsigned v = 0;
+
+	if (by_group(p, m) ||
+	    (p->has_sak && ks_conf_by_group(g->conf, &g->keys.kek.params, &m->remote.addr)))
+		return group_variant(g);
 
 	if (!p->clears && m->ordered)
 		v |= KS_V_ORDERED;
@@ -45,13 +68,44 @@ static void send_to(struct ks_group *g, struct member *m, struct ks_out *out)
 	}
 }
 
+static void begin_round(struct ks_group *g)
+{
+	struct ks_push *p = &g->push;
+
+	p->sending = true;
+	p->group_due = p->group.addr.family;
+	p->cursor = g->members.first;
+}
+
+// One datagram for all that listen to the group address, the same octets in every round.
+// Acknowledgements spare nobody the repetitions: any member can forge them.
+static void send_to_group(struct ks_group *g, struct ks_out *out)
+{
+	struct ks_push *p = &g->push;
+	unsigned v = group_variant(g);
+
+	p->group_due = false;
+	for (size_t i = 0; i < p->n_parts; i++) {
+		const struct ks_part *part = &p->part[i];
+
+		if (!part->dgram[v])
+			continue;
+		ks_out_send_view(out, &p->from, &p->group, BYTES(part->dgram[v], part->len[v]));
+		ks_out_waits(out);
+		out->send[out->n_send - 1].ttl = p->ttl;
+		if (p->round > 0) {
+			p->n_retransmits++;
+			g->retransmits++;
+		}
+	}
+}
+
 void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	struct ks_push *p = &g->push;
 
-	p->live = p->have = p->sending = true;
+	p->live = p->have = true;
 	p->started = p->next = now;
-	p->cursor = g->members.first;
 	p->n_due = 0;
 	for (struct member *m = g->members.first; m; m = m->next) {
 		bool due = !p->tree || m->leaf != 0;
@@ -60,8 +114,13 @@ void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
 		p->n_due += due;
 		if (p->n_parts > 1) // which of them is its own, a restart has to know
 			ks_out_touch(out, g->identity, &m->remote.addr);
+		if (due && by_group(p, m)) {
+			m->rekeys_sent++;
+			member_note_seq(m->sent_seq, p->part[m->part].seq);
+		}
 	}
 	g->rekeys_sent++;
+	begin_round(g);
 	ks_fanout_timer(g, now, out);
 }
 
@@ -137,6 +196,26 @@ static void judge(struct ks_group *g, struct ks_out *out)
 		     ks_rekey_tag(&g->push, tag), missing, all, first);
 }
 
+// What the KEK that came with this rekey has told the member.
+static void note_new_kek(const struct ks_group *g, struct member *m, struct ks_out *out)
+{
+	const struct kek_params *kek = &g->keys.kek.params;
+	bool was = by_group(&g->push, m); // heard what all heard
+	bool is = was ? kek->group.addr.family : ks_conf_by_group(g->conf, kek, &m->remote.addr);
+	bool asked = was || is ? g->conf->ack : ks_conf_asks_ack(g->conf, &m->remote.addr);
+
+	if (m->ack_asked != asked || m->by_group != is)
+		ks_out_touch(out, g->identity, &m->remote.addr);
+	m->ack_asked = asked;
+	m->by_group = is;
+}
+
+// All that were sent it have it. What went to the group goes its full number of rounds.
+static bool all_have_it(const struct ks_push *p)
+{
+	return !p->group.addr.family && p->n_acks == p->n_due;
+}
+
 static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	char tag[KS_TAG_LEN];
@@ -152,13 +231,8 @@ static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
 		    (long long)(now.ms - g->push.started.ms));
 	judge(g, out);
 	if (g->push.has_sak) {
-		for (struct member *m = g->members.first; m; m = m->next) {
-			bool asked = ks_conf_asks_ack(g->conf, &m->remote.addr);
-
-			if (m->ack_asked != asked)
-				ks_out_touch(out, g->identity, &m->remote.addr);
-			m->ack_asked = asked;
-		}
+		for (struct member *m = g->members.first; m; m = m->next)
+			note_new_kek(g, m, out);
 	}
 }
 
@@ -174,8 +248,10 @@ static void send_batch(struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	struct ks_push *p = &g->push;
 
+	if (p->group_due)
+		send_to_group(g, out);
 	for (size_t n = 0; p->cursor && n < KS_FANOUT_BATCH; p->cursor = p->cursor->next) {
-		if (p->cursor->push == MEMBER_PUSH_DUE) {
+		if (p->cursor->push == MEMBER_PUSH_DUE && !by_group(p, p->cursor)) {
 			send_to(g, p->cursor, out);
 			n++;
 		}
@@ -195,14 +271,13 @@ void ks_fanout_timer(struct ks_group *g, mono_t now, struct ks_out *out)
 	}
 	if (!p->live || !mono_due(p->next, now))
 		return;
-	if (p->n_acks == p->n_due || (!p->sending && p->round >= g->conf->retransmit_number)) {
+	if (all_have_it(p) || (!p->sending && p->round >= g->conf->retransmit_number)) {
 		finish(g, now, out);
 		return;
 	}
 	if (!p->sending) {
 		p->round++;
-		p->sending = true;
-		p->cursor = g->members.first;
+		begin_round(g);
 	}
 	send_batch(g, now, out);
 }
@@ -316,7 +391,7 @@ static void accept_ack(struct ks_group *g, struct member *m, mono_t now, struct 
 	m->acks_received++;
 	member_note_seq(m->acked_seq, g->push.part[m->part].seq);
 	g->push.n_acks++;
-	if (g->push.live && !g->push.sending && g->push.n_acks == g->push.n_due)
+	if (g->push.live && !g->push.sending && all_have_it(&g->push))
 		finish(g, now, out);
 }
 

@@ -12,6 +12,7 @@
 // Always: keys and SPIs come from the generator handed in; every TEK has its own key.
 // Never:  knows ISAKMP: the same keys are to serve G-IKEv2.
 #pragma once
+#include "common/base/addr.h"
 #include "common/base/mono.h"
 #include "common/base/rng.h"
 #include "common/crypto/cipher.h"
@@ -60,8 +61,10 @@ struct kek_params {
 	uint16_t sign_bits;
 	enum hash_alg sign_hash;
 	enum rsa_form sign_form;
-	uint16_t lkh_degree; // of the key tree; 0: one key for all, no tree
-	bool ack_lkh;	     // acknowledgements are keyed by the member's leaf (RFC 8263 2.2)
+	uint16_t lkh_degree;   // of the key tree; 0: one key for all, no tree
+	struct endpoint group; // that rekeys are sent to; family 0: to each member
+	uint8_t ttl;	       // of what goes there
+	bool ack_lkh;	       // acknowledgements are keyed by the member's leaf (RFC 8263 2.2)
 };
 
 struct kek {

@@ -65,9 +65,10 @@ enum ks_drop {
 		KS_DROP_COUNT
 };
 
-// A message goes out in up to four variants of the same SEQ; a member gets one of them. The ack
+// A message goes out in up to five variants of the same SEQ; a member gets one of them. The ack
 // bit counts only when there is a SAK to carry the request.
-enum ks_variant { KS_V_ORDERED = 1, KS_V_ACK = 2, KS_V_COUNT = 4 };
+// One that names a group address in its SAK is made once, in the form that all can take.
+enum ks_variant { KS_V_ORDERED = 1, KS_V_ACK = 2, KS_V_GROUP = 4, KS_V_COUNT = 8 };
 
 // One message of a rekey. A new KEK from the key tree may need several, each complete and with its
 // own SEQ (RFC 6407 4); a member needs the one that has its array.
@@ -85,14 +86,17 @@ struct ks_push {
 	bool tree;    // its new KEK comes through the key tree
 	bool ack_lkh; // acknowledged with the member's leaf, not with ack_key
 	uint8_t spi[KEYS_KEK_SPI_LEN]; // of the KEK it was sealed under
-	uint32_t seq;		       // of its last part
-	struct secret ack_key[2];      // RFC 8263: L as block size and as output size
+	struct endpoint from, group;   // group: where that KEK told members to listen; or none
+	uint8_t ttl;
+	uint32_t seq;		  // of its last part
+	struct secret ack_key[2]; // RFC 8263: L as block size and as output size
 	size_t n_parts;
 	struct ks_part *part;
 	mono_t started, ended;
 	mono_t next;	       // next batch, next round, or judgement
 	struct member *cursor; // next to be sent to in this round
 	bool sending;	       // a round is in progress
+	bool group_due;	       // in which the group address has not had its copy
 	uint32_t round;	       // 0: first sending
 	uint32_t n_due, n_acks, n_retransmits;
 };

@@ -172,6 +172,7 @@ void ks_conf_free(struct ks_conf *c)
 		return;
 	for (size_t i = 0; i < c->n_groups; i++) {
 		free(c->groups[i].no_ack);
+		free(c->groups[i].unicast);
 		free(c->groups[i].authorized);
 		free(c->groups[i].names);
 		policy_put(c->groups[i].policy);

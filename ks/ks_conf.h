@@ -22,11 +22,12 @@ struct ks_group_conf {
 	bool ack;	// RFC 8263 acknowledgements are asked for
 	uint32_t atd_s; // 0: computed
 	uint8_t sid_bits;
-	size_t n_no_ack, n_authorized;
+	size_t n_no_ack, n_authorized, n_unicast;
 	struct addr *no_ack;	   // members never asked for one
 	struct prefix *authorized; // neither these nor names: any authenticated peer
 	size_t n_names;
 	struct id_pattern *names; // of peers with a certificate
+	struct prefix *unicast;	  // members whom multicast does not reach
 	struct policy *policy;
 };
 
@@ -48,4 +49,7 @@ struct ks_conf *ks_conf_load(const char *path, settings_report *report, void *ar
 void ks_conf_free(struct ks_conf *c); // wipes what is secret; NULL is fine
 void ks_conf_describe(FILE *to);      // the reference part of --help
 
+// Does this member hear what is sent to the group address of a KEK, if it has one?
+bool ks_conf_by_group(const struct ks_group_conf *g, const struct kek_params *kek,
+		      const struct addr *member);
 bool ks_conf_asks_ack(const struct ks_group_conf *g, const struct addr *member);

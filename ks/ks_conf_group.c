@@ -30,9 +30,12 @@ struct rekey_in {
 	char key[SIGNER_LABEL_MAX];
 	uint32_t key_bits, life_s, lkh_degree, retransmit_s, retransmit_number, atd_s;
 	bool digest_info;
+	struct addr address;
+	uint16_t port;
+	uint32_t ttl;
 };
 
-static const struct set_choice transports[] = { { "unicast", 0 }, { NULL, 0 } };
+static const struct set_choice transports[] = { { "unicast", 0 }, { "multicast", 1 }, { NULL, 0 } };
 static const struct set_choice kek_ciphers[] = { { "aes", 0 }, { NULL, 0 } };
 static const struct set_choice sig_hashes[] = {
 	{ "sha256", HASH_ALG_SHA256 },
@@ -68,10 +71,35 @@ static void read_no_ack(struct settings *s, struct set_node *n, void *out)
 	g->no_ack[g->n_no_ack++] = a;
 }
 
+static void read_unicast(struct settings *s, struct set_node *n, void *out)
+{
+	struct ks_group_conf *g = ks_load_of(out)->group;
+	const char *text = settings_text(s, n);
+	struct prefix p;
+
+	if (!text)
+		return;
+	if (prefix_parse(text, &p)) {
+		settings_complain(s, n, "unicast_members",
+				  "\"%s\" is not a prefix like \"192.0.2.0/24\"", text);
+		return;
+	}
+	g->unicast = reallocarray(g->unicast, g->n_unicast + 1, sizeof(p));
+	BUG_ON(!g->unicast);
+	g->unicast[g->n_unicast++] = p;
+}
+
 #define RK(field) offsetof(struct rekey_in, field)
 static const struct set_row rekey_rows[] = {
 	{ "transport", SET_CHOICE, RK(transport), .choices = transports, .def = "unicast",
 	  .help = "how rekeys travel" },
+	{ "address", SET_ADDR, RK(address), .help = "multicast: the group address they go to" },
+	{ "port", SET_U16, RK(port), .min = 1, .max = 65535, .def = "848",
+	  .help = "multicast: and the port" },
+	{ "ttl", SET_U32, RK(ttl), .min = 1, .max = 255, .def = "16",
+	  .help = "multicast: routers they may pass" },
+	{ "unicast_members", SET_EACH, .each = read_unicast, .max = 4096,
+	  .help = "multicast: prefixes whose members get them by unicast" },
 	{ "encryption", SET_CHOICE, RK(cipher), .choices = kek_ciphers, .def = "aes",
 	  .help = "cipher of the KEK" },
 	{ "key_bits", SET_U32, RK(key_bits), .min = 128, .max = 256, .def = "128",
@@ -132,6 +160,55 @@ static void judge_signing(struct ks_load *l, struct set_node *n, const struct re
 	}
 }
 
+// 224.0.0.0/24 is not forwarded by any router.
+static bool is_forwarded_group(const struct addr *a)
+{
+	return a->family == 4 && addr_is_multicast(a) && addr_to_v4(a) >> 8 != 0xe00000;
+}
+
+static bool is_unicast_member(const struct ks_group_conf *g, const struct addr *a)
+{
+	for (size_t i = 0; i < g->n_unicast; i++) {
+		if (prefix_contains(&g->unicast[i], a))
+			return true;
+	}
+	return false;
+}
+
+bool ks_conf_by_group(const struct ks_group_conf *g, const struct kek_params *kek,
+		      const struct addr *member)
+{
+	return kek->group.addr.family && !is_unicast_member(g, member);
+}
+
+static void judge_multicast(struct ks_load *l, struct set_node *n, const struct rekey_in *in)
+{
+	struct ks_group_conf *g = l->group;
+	char text[ADDR_STRLEN];
+
+	if (!in->transport) {
+		if (in->address.family || g->n_unicast)
+			settings_complain(l->s, n,
+					  in->address.family ? "address" : "unicast_members",
+					  "is of use with transport = \"multicast\" only");
+		return;
+	}
+	if (!is_forwarded_group(&in->address) || l->conf->address.family != 4)
+		settings_complain(l->s, n, "address",
+				  "transport = \"multicast\" needs an IPv4 group address that "
+				  "routers forward, like \"239.192.1.1\", and a key server on "
+				  "IPv4");
+	for (size_t i = 0; i < g->n_no_ack; i++) {
+		if (!is_unicast_member(g, &g->no_ack[i]))
+			settings_complain(l->s, n, "no_ack",
+					  "%s: a message to the group asks all or none; a member "
+					  "that must not be asked belongs in unicast_members too",
+					  addr_str(&g->no_ack[i], text));
+	}
+	g->kek.group = (struct endpoint){ in->address, in->port };
+	g->kek.ttl = (uint8_t)in->ttl;
+}
+
 static void read_rekey(struct settings *s, struct set_node *n, void *out)
 {
 	struct ks_load *l = ks_load_of(out);
@@ -151,6 +228,7 @@ static void read_rekey(struct settings *s, struct set_node *n, void *out)
 		     "lifetime: %u s is below the %d s that other key servers take", in.life_s,
 		     REKEY_LIFE_IOS_MIN);
 	judge_signing(l, n, &in);
+	judge_multicast(l, n, &in);
 	g->kek.lkh_degree = in.management ? (uint16_t)in.lkh_degree : 0;
 	g->kek.ack_lkh = in.ack == ACK_LKH;
 	if (in.ack == ACK_LKH && !in.management)

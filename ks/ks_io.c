@@ -59,12 +59,31 @@ static void tx_failed(struct ks_io *io, size_t n, int err)
 			 (unsigned long long)held);
 }
 
+union ttl_room {
+	struct cmsghdr align;
+	uint8_t b[CMSG_SPACE(sizeof(int))];
+};
+
+static void set_ttl(struct msghdr *m, union ttl_room *room, int ttl)
+{
+	struct cmsghdr *c;
+
+	m->msg_control = room;
+	m->msg_controllen = sizeof(*room);
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = IPPROTO_IP;
+	c->cmsg_type = IP_TTL;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &ttl, sizeof(ttl));
+}
+
 // A datagram that cannot be sent is lost, as any other on its way; resending makes up for both.
 static void send_some(struct ks_io *io, const struct ks_send *s, size_t n)
 {
 	struct sockaddr_storage to[TX_BATCH];
 	struct mmsghdr m[TX_BATCH];
 	struct iovec v[TX_BATCH];
+	union ttl_room ttl[TX_BATCH];
 	size_t done = 0;
 
 	memset(m, 0, sizeof(m));
@@ -74,6 +93,8 @@ static void send_some(struct ks_io *io, const struct ks_send *s, size_t n)
 		m[i].msg_hdr.msg_iovlen = 1;
 		m[i].msg_hdr.msg_name = &to[i];
 		m[i].msg_hdr.msg_namelen = (socklen_t)endpoint_to_sockaddr(&s[i].to, &to[i]);
+		if (s[i].ttl)
+			set_ttl(&m[i].msg_hdr, &ttl[i], s[i].ttl);
 	}
 	while (done < n) {
 		int sent = sendmmsg(io->sock, m + done, (unsigned)(n - done), 0);
@@ -322,6 +343,11 @@ static int open_socket(const struct endpoint *self)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (sa.ss_family == AF_INET) { // rekeys by multicast leave where our address is
+		struct in_addr own = ((struct sockaddr_in *)&sa)->sin_addr;
+
+		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &own, sizeof(own));
+	}
 	if (sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&sa, len) == 0)

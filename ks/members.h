@@ -33,6 +33,7 @@ struct member {
 	bool conclave; // showed our vendor id
 	uint8_t major, minor;
 	bool ordered;	       // takes the ordered form of the policy
+	bool by_group;	       // its KEK named a group address: rekeys come to it there
 	bool ack_asked;	       // its KEK came with KEK_ACK_REQUESTED
 	bool acked_ever;       // never judged gone before that (RFC 8263 6)
 	uint16_t leaf;	       // in the key tree; 0: none

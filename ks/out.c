@@ -44,7 +44,7 @@ void ks_out_send_view(struct ks_out *o, const struct endpoint *from, const struc
 		      struct bytes datagram)
 {
 	o->send = grow(o->send, o->n_send, &o->cap_send, sizeof(*o->send));
-	o->send[o->n_send++] = (struct ks_send){ *from, *to, datagram, NULL, false };
+	o->send[o->n_send++] = (struct ks_send){ *from, *to, datagram, NULL, false, 0 };
 }
 
 void ks_out_send_copy(struct ks_out *o, const struct endpoint *from, const struct endpoint *to,

@@ -15,6 +15,7 @@ struct ks_send {
 	struct bytes datagram;
 	void *owned; // the datagram, when it is ours to free
 	bool waits;  // it releases keys: not before what the group is now is on disk
+	uint8_t ttl; // 0: as usual
 };
 
 // A member's record was made, changed in a way that a restart must remember, or deleted.

@@ -127,6 +127,8 @@ static void offer_gens(struct ks_group *g, mono_t now, struct ks_offer *o, struc
 
 static struct gdoi_sa *offer_make(struct call *c, struct ks_group *g, struct ks_offer *o)
 {
+	const struct kek_params *kek = &g->keys.kek.params;
+	bool by_group = ks_conf_by_group(g->conf, kek, &c->from.addr);
 	struct gdoi_sa *sa = malloc(sizeof(*sa));
 	uint32_t atd_s = mono_left_s(g->keys.gen[0].active, c->now);
 
@@ -135,10 +137,12 @@ static struct gdoi_sa *offer_make(struct call *c, struct ks_group *g, struct ks_
 	*o = (struct ks_offer){ .made = c->now,
 				.seq = g->keys.kek.seq,
 				.ordered = takes_ordered(c->sa),
-				.ack = ks_conf_asks_ack(g->conf, &c->from.addr) };
+				.ack = ks_conf_asks_ack(g->conf, &c->from.addr),
+				.by_group = by_group };
 	memcpy(o->kek_spi, g->keys.kek.spi, sizeof(o->kek_spi));
 	sa->has_sak = true;
-	ks_build_sak(&g->keys.kek, &c->to, &c->from, o->ack, c->now, &sa->sak);
+	ks_build_sak(&g->keys.kek, &c->to, by_group ? &kek->group : &c->from, o->ack, c->now,
+		     &sa->sak);
 	sa->gap = (struct gdoi_gap){ .has_atd = atd_s > 0, .atd_s = (uint16_t)atd_s };
 	sa->has_gap = sa->gap.has_atd;
 	offer_gens(g, c->now, o, sa);
@@ -357,6 +361,7 @@ static struct member *record(struct call *c, struct ks_pull *p, struct ks_group 
 	m->minor = c->sa->peer_minor;
 	m->ordered = p->offer.ordered;
 	m->ack_asked = p->offer.ack;
+	m->by_group = p->offer.by_group;
 	m->leaf = leaf;
 	return m;
 }

@@ -27,11 +27,15 @@ void ks_push_fini(struct ks_push *p)
 	explicit_bzero(p, sizeof(*p));
 }
 
-static bool push_init(const struct ks_group *g, struct ks_push *p)
+static bool push_init(const struct ks *ks, const struct ks_group *g, struct ks_push *p)
 {
 	const struct kek *k = &g->keys.kek;
 
-	*p = (struct ks_push){ .seq = k->seq, .ack_lkh = k->params.ack_lkh };
+	*p = (struct ks_push){ .seq = k->seq,
+			       .ack_lkh = k->params.ack_lkh,
+			       .from = { ks->conf->address, ks->conf->port },
+			       .group = k->params.group,
+			       .ttl = k->params.ttl };
 	memcpy(p->spi, k->spi, sizeof(p->spi));
 	return ks_ack_keys(BYTES(k->key.b, k->key.len), k->spi, p->ack_key) == 0;
 }
@@ -99,7 +103,8 @@ static bool build_kek(const struct ks_roll *r, unsigned variant, size_t *next, s
 	const struct endpoint wherever = { { .family = src.addr.family }, GDOI_PORT };
 
 	m->sa.has_sak = true;
-	ks_build_sak(&r->new_kek, &src, &wherever, variant & KS_V_ACK, r->now, &m->sa.sak);
+	ks_build_sak(&r->new_kek, &src, variant & KS_V_GROUP ? &r->new_kek.params.group : &wherever,
+		     variant & KS_V_ACK, r->now, &m->sa.sak);
 	if (!ks_has_tree(r->g)) {
 		ks_build_kek(&r->new_kek, joined, &m->kd);
 		return true;
@@ -143,18 +148,28 @@ static bool build_variant(const struct ks_roll *r, struct ks_part *part, unsigne
 	return ok;
 }
 
-// Every variant that a member of this group may need.
-static bool build_part(const struct ks_roll *r, struct ks_part *part, size_t *next)
+// May a member need this variant? Every form of the policy there is, with and without the request
+// for acknowledgements; to the group only one.
+static bool is_needed(const struct ks_roll *r, unsigned v)
 {
 	bool flat = r->g->conf->policy->no_flat_at == 0;
+
+	if ((v & (KS_V_ACK | KS_V_GROUP)) && !r->kek)
+		return false;
+	if (v & KS_V_GROUP)
+		return r->new_kek.params.group.addr.family && !(v & KS_V_ORDERED) == flat &&
+		       !(v & KS_V_ACK) == !r->g->conf->ack;
+	return (v & KS_V_ORDERED) || flat;
+}
+
+static bool build_part(const struct ks_roll *r, struct ks_part *part, size_t *next)
+{
 	size_t from = *next;
 
 	for (unsigned v = 0; v < KS_V_COUNT; v++) {
 		size_t here = from;
 
-		if ((v & KS_V_ACK) && !r->kek)
-			continue;
-		if (!(v & KS_V_ORDERED) && !flat)
+		if (!is_needed(r, v))
 			continue;
 		if (!build_variant(r, part, v, &here))
 			return false;
@@ -188,7 +203,7 @@ static void assign_first(struct ks_group *g)
 bool ks_push_build(const struct ks_roll *r, struct ks_push *p)
 {
 	size_t *ends = calloc(PARTS_MAX, sizeof(*ends)), next = 0;
-	bool ok = push_init(r->g, p), more = ok;
+	bool ok = push_init(r->ks, r->g, p), more = ok;
 
 	BUG_ON(!ends);
 	p->has_sak = r->kek;
@@ -212,7 +227,7 @@ bool ks_push_build_delete(struct ks *ks, struct ks_group *g, bool teks, struct k
 {
 	struct gdoi_push *m = calloc(1, sizeof(*m));
 	uint8_t spi[GDOI_TEK_SPI_LEN];
-	bool ok = push_init(g, p);
+	bool ok = push_init(ks, g, p);
 
 	BUG_ON(!m);
 	p->clears = true;

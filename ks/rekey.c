@@ -202,7 +202,8 @@ static bool kek_is_stale(const struct ks_group *g, const struct keystore *store)
 
 	if (have->suite != want->suite || have->life_s != want->life_s ||
 	    have->sign_hash != want->sign_hash || have->sign_form != want->sign_form ||
-	    have->ack_lkh != want->ack_lkh || !tree_fits(g) ||
+	    have->ack_lkh != want->ack_lkh || have->ttl != want->ttl ||
+	    !endpoint_eq(&have->group, &want->group) || !tree_fits(g) ||
 	    signer_public(&store->signer, want->sign_label, pub, sizeof(pub), &len))
 		return true;
 	return !bytes_eq(BYTES(pub, len), BYTES(k->pub, k->pub_len));
@@ -226,17 +227,28 @@ static void failed(struct ks_group *g, mono_t now, struct ks_out *out)
 		     g->keys.kek.params.sign_label, RETRY_S);
 }
 
+static enum event_id sent_event(const struct ks_push *p)
+{
+	return p->group.addr.family ? EV_KS_SEND_MCAST_REKEY : EV_KS_SEND_UNICAST_REKEY;
+}
+
+// Where the copies go.
+static const char *sent_to(const struct ks_push *p, char buf[ENDPOINT_STRLEN])
+{
+	return p->group.addr.family ? endpoint_str(&p->group, buf) : "members";
+}
+
 static void announce(const struct ks_group *g, const struct ks_roll *r, struct ks_out *out)
 {
-	char tag[KS_TAG_LEN];
+	char tag[KS_TAG_LEN], to[ENDPOINT_STRLEN];
 	struct logctx who;
 
 	ks_group_logctx(g, &who);
-	ks_out_event(out, EV_KS_SEND_UNICAST_REKEY, &who,
-		     "%s members=%zu teks=%zu kek=%s atd=%u dtd=%u", ks_rekey_tag(&g->push, tag),
-		     g->members.n, r->tek ? g->keys.gen[0].policy->n_slot : 0,
-		     r->kek ? "new" : "same", r->tek ? r->delays.atd_s : 0,
-		     r->tek ? r->delays.dtd_s : 0);
+	ks_out_event(out, sent_event(&g->push), &who,
+		     "%s members=%zu to=%s teks=%zu kek=%s atd=%u dtd=%u",
+		     ks_rekey_tag(&g->push, tag), g->members.n, sent_to(&g->push, to),
+		     r->tek ? g->keys.gen[0].policy->n_slot : 0, r->kek ? "new" : "same",
+		     r->tek ? r->delays.atd_s : 0, r->tek ? r->delays.dtd_s : 0);
 }
 
 // The KEK that sealed this rekey is replaced by the one it carries; offers made under it can still
@@ -333,12 +345,13 @@ bool ks_rekey_shut_out(struct ks *ks, struct ks_group *g, mono_t now, struct ks_
 
 static void tell_clear(const struct ks_group *g, uint32_t grace_s, struct ks_out *out)
 {
-	char tag[KS_TAG_LEN];
+	char tag[KS_TAG_LEN], to[ENDPOINT_STRLEN];
 	struct logctx who;
 
 	ks_group_logctx(g, &who);
-	ks_out_event(out, EV_KS_SEND_UNICAST_REKEY, &who, "%s members=%zu register-again grace=%u",
-		     ks_rekey_tag(&g->push, tag), g->members.n, grace_s);
+	ks_out_event(out, sent_event(&g->push), &who,
+		     "%s members=%zu to=%s register-again grace=%u", ks_rekey_tag(&g->push, tag),
+		     g->members.n, sent_to(&g->push, to), grace_s);
 }
 
 bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)

@@ -128,6 +128,25 @@ static void get_endpoint(struct rd *r, struct endpoint *e)
 	e->port = rd_u16(r);
 }
 
+// A group address and its TTL; without one, family 0.
+static void put_group(struct wr *w, const struct endpoint *e, uint8_t ttl)
+{
+	put_bool(w, e->addr.family);
+	if (e->addr.family)
+		put_endpoint(w, e);
+	wr_u8(w, ttl);
+}
+
+static void get_group(struct rd *r, struct endpoint *e, uint8_t *ttl)
+{
+	if (get_bool(r)) {
+		get_endpoint(r, e);
+		if (!addr_is_multicast(&e->addr))
+			rd_fail(r, "no group address");
+	}
+	*ttl = rd_u8(r);
+}
+
 size_t ks_member_key(const struct addr *a, uint8_t out[KS_MEMBER_KEY_MAX])
 {
 	out[0] = a->family;
@@ -267,6 +286,7 @@ static void put_kek(struct wr *w, const struct kek *k, int64_t base_ms)
 	wr_u8(w, (uint8_t)p->sign_form);
 	wr_u16(w, p->lkh_degree);
 	put_bool(w, p->ack_lkh);
+	put_group(w, &p->group, p->ttl);
 	wr_count16(w, k->pub_len);
 	wr_put(w, k->pub, k->pub_len);
 	wr_put(w, k->iv, sizeof(k->iv));
@@ -299,6 +319,7 @@ static void get_kek(struct rd *r, struct kek *k, int64_t base_ms)
 	p->sign_form = (enum rsa_form)rd_u8(r);
 	p->lkh_degree = rd_u16(r);
 	p->ack_lkh = get_bool(r);
+	get_group(r, &p->group, &p->ttl);
 	if (p->lkh_degree == 1 || p->lkh_degree > LKH_DEGREE_MAX)
 		rd_fail(r, "degree of the key tree out of range");
 	if (hash_len(p->sign_hash) == 0 ||
@@ -466,6 +487,8 @@ static void put_push(struct wr *w, const struct ks_group *g, int64_t base_ms)
 	put_bool(w, p->clears);
 	put_bool(w, p->tree);
 	put_bool(w, p->ack_lkh);
+	put_endpoint(w, &p->from);
+	put_group(w, &p->group, p->ttl);
 	wr_put(w, p->spi, sizeof(p->spi));
 	wr_u32(w, p->seq);
 	put_secret(w, &p->ack_key[0]);
@@ -528,6 +551,8 @@ static void get_push(struct rd *r, struct ks_group *g, int64_t base_ms)
 	p->clears = get_bool(r);
 	p->tree = get_bool(r);
 	p->ack_lkh = get_bool(r);
+	get_endpoint(r, &p->from);
+	get_group(r, &p->group, &p->ttl);
 	rd_copy(r, p->spi, sizeof(p->spi));
 	p->seq = rd_u32(r);
 	get_ack_key(r, &p->ack_key[0]);
@@ -676,6 +701,7 @@ static void put_member(struct wr *w, const struct member *m, int64_t base_ms)
 	wr_u8(w, m->minor);
 	put_bool(w, m->ordered);
 	put_bool(w, m->ack_asked);
+	put_bool(w, m->by_group);
 	put_bool(w, m->acked_ever);
 	wr_u16(w, m->leaf);
 	wr_u8(w, (uint8_t)m->push);
@@ -703,6 +729,7 @@ static void read_member(struct rd *r, struct member *m, int64_t base_ms)
 	m->minor = rd_u8(r);
 	m->ordered = get_bool(r);
 	m->ack_asked = get_bool(r);
+	m->by_group = get_bool(r);
 	m->acked_ever = get_bool(r);
 	m->leaf = rd_u16(r);
 	m->push = (enum member_push)rd_u8(r);

@@ -17,7 +17,7 @@ struct ks_offer {
 	uint32_t seq;
 	size_t n_gen;
 	uint32_t gen[KEYS_MAX_GENS]; // serials
-	bool ordered, ack;
+	bool ordered, ack, by_group;
 };
 
 struct ks_pull {

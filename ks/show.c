@@ -120,14 +120,22 @@ static size_t n_teks(const struct ks_group *g)
 	return n;
 }
 
+static const char *transport_word(const struct ks_group *g)
+{
+	return g->keys.kek.params.group.addr.family ? "Multicast" : "Unicast";
+}
+
 static void kek_text(const struct ks_group *g, mono_t now, struct ctl_text *t)
 {
 	const struct kek *k = &g->keys.kek;
-	char spi[2 * KEYS_KEK_SPI_LEN + 1];
+	char spi[2 * KEYS_KEK_SPI_LEN + 1], to[ENDPOINT_STRLEN];
 	size_t sig_len = 0;
 
 	signer_alg(&k->store->signer, k->params.sign_label, &sig_len);
-	ctl_text_add(t, "  KEK POLICY (transport type : Unicast)\n");
+	ctl_text_add(t, "  KEK POLICY (transport type : %s)\n", transport_word(g));
+	if (k->params.group.addr.family)
+		ctl_text_add(t, "    group address      : %s ttl %u\n",
+			     endpoint_str(&k->params.group, to), k->params.ttl);
 	ctl_text_add(t, "    spi : 0x%s\n", ks_show_hex(k->spi, sizeof(k->spi), spi));
 	ctl_text_add(t, "    management alg     : %-13s encrypt alg           : AES\n",
 		     ks_has_tree(g) ? "LKH" : "disabled");
@@ -218,7 +226,7 @@ void ks_show_rekey(const struct ks *ks, mono_t now, const char *word, struct ctl
 		const struct ks_group *g = ks->group[i];
 		const struct ks_push *p = &g->push;
 
-		ctl_text_add(t, "Group %s (Unicast)\n", g->name);
+		ctl_text_add(t, "Group %s (%s)\n", g->name, transport_word(g));
 		ctl_text_add(t, "    Rekey Acknowledgement Cfg   : %s\n", ack_word(g));
 		ctl_text_add(t, "    Rekey in progress           : %s\n", p->live ? "Yes" : "No");
 		ctl_text_add(t, "    Number of Rekeys sent       : %u\n", g->rekeys_sent);

@@ -138,18 +138,19 @@ json_t *ks_show_rekey_json(const struct ks *ks, mono_t now, const char *word)
 
 		json_array_append_new(
 			groups,
-			json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-				  "name", g->name, "in_progress", p->live, "seq",
-				  (json_int_t)g->keys.kek.seq, "rekeys_sent",
-				  (json_int_t)g->rekeys_sent, "retransmits",
-				  (json_int_t)g->retransmits, "acks", (json_int_t)p->n_acks,
-				  "acks_due", (json_int_t)p->n_due, "last_rekey_ms",
-				  (json_int_t)ks_show_last_rekey_ms(p, now), "kek_rekey_in_s",
-				  (json_int_t)mono_left_s(ks_rekey_kek_due(g), now),
-				  "tek_rekey_in_s",
-				  (json_int_t)mono_left_s(ks_rekey_tek_due(g), now), "retransmit_s",
-				  (json_int_t)g->conf->retransmit_s, "retransmit_number",
-				  (json_int_t)g->conf->retransmit_number));
+			json_pack(
+				"{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+				"name", g->name, "transport",
+				g->keys.kek.params.group.addr.family ? "multicast" : "unicast",
+				"in_progress", p->live, "seq", (json_int_t)g->keys.kek.seq,
+				"rekeys_sent", (json_int_t)g->rekeys_sent, "retransmits",
+				(json_int_t)g->retransmits, "acks", (json_int_t)p->n_acks,
+				"acks_due", (json_int_t)p->n_due, "last_rekey_ms",
+				(json_int_t)ks_show_last_rekey_ms(p, now), "kek_rekey_in_s",
+				(json_int_t)mono_left_s(ks_rekey_kek_due(g), now), "tek_rekey_in_s",
+				(json_int_t)mono_left_s(ks_rekey_tek_due(g), now), "retransmit_s",
+				(json_int_t)g->conf->retransmit_s, "retransmit_number",
+				(json_int_t)g->conf->retransmit_number));
 	}
 	return json_pack("{s:o}", "groups", groups);
 }

@@ -8,7 +8,7 @@ LAB_KEK_LIFE=${LAB_KEK_LIFE:-86400}
 LAB_RETRANSMIT=${LAB_RETRANSMIT:-2}   # seconds between copies of a rekey
 LAB_ATD=${LAB_ATD:-0}                 # seconds until members send under new keys; 0: computed
 LAB_MANAGEMENT=${LAB_MANAGEMENT:-none} # lkh: the KEK is the root of a key tree
-LAB_ACK=${LAB_ACK:-interoperable}
+LAB_ACK=${LAB_ACK:-interoperable}     # acknowledgement of rekeys
 LAB_MEMORY_MB=${LAB_MEMORY_MB:-128}   # of each espd
 LAB_IKE=${LAB_IKE:-aes 128 sha256 19} # encryption, key bits, hash, group of phase 1
 
@@ -66,10 +66,23 @@ conf_acl() { # GROUP
 	END
 }
 
+conf_transport() { # GROUP
+	local gm sep='' unicast=''
+	[ -n "${group_mcast[$1]:-}" ] || {
+		echo 'transport = "unicast";'
+		return
+	}
+	for gm in ${group_unicast[$1]}; do
+		unicast+="$sep\"$(topo_addr "$gm" wan)\""
+		sep=', '
+	done
+	echo "transport = \"multicast\"; address = \"${group_mcast[$1]}\"; ttl = 16;${unicast:+ unicast_members = [ $unicast ];}"
+}
+
 conf_group() { # GROUP, as its key server has it
 	cat <<-END
 		{ name = "$1"; identity = ${group_identity[$1]};
-			rekey: { transport = "unicast"; encryption = "aes"; key_bits = 256; sig_hash = "sha256";
+			rekey: { $(conf_transport "$1") encryption = "aes"; key_bits = 256; sig_hash = "sha256";
 				signing_key = "REKEY"; lifetime = $LAB_KEK_LIFE; retransmit_s = $LAB_RETRANSMIT;
 				retransmit_number = 2; acknowledgement = "$LAB_ACK"; management = "$LAB_MANAGEMENT";
 				atd_s = $LAB_ATD; };
@@ -165,6 +178,7 @@ conf_write_all() {
 	local n
 	conf_make_keys || return 1
 	for n in $(topo_nodes ks); do (umask 077 && conf_ksd "$n" >"$LAB_DIR/$n/ksd.conf") || return 1; done
+	for n in "${!node_mroutes[@]}"; do printf '%s' "${node_mroutes[$n]}" >"$LAB_DIR/$n/smcroute.conf"; done
 	for n in $(topo_nodes gm); do
 		(umask 077 && conf_gmd "$n" >"$LAB_DIR/$n/gmd.conf") || return 1
 		conf_espd "$n" >"$LAB_DIR/$n/espd.conf" || return 1

@@ -172,6 +172,15 @@ lab_start_espd() { # NODE: then dress the TAP twins it made
 	topo_add_routes "$node"
 }
 
+# A static multicast router: the kernel copies the packets, smcroute tells it where to.
+lab_start_mrouter() { # NODE
+	lab_spawn "$1" smcroute smcrouted -n -l info -f "$LAB_DIR/$1/smcroute.conf" \
+		-P "$LAB_DIR/$1/smcrouted.pid.own" -u "$LAB_DIR/$1/smcroute.sock" || return 1
+	lab_until 5 lab_forwards_multicast "$1"
+}
+
+lab_forwards_multicast() { lab_in "$1" ip mroute show | grep -q .; }
+
 lab_start_node() { # NODE: its daemons, in order
 	case ${node_kind[$1]} in
 	ks) lab_start "$1" ksd ;;
@@ -231,6 +240,9 @@ lab_up() { # TOPO
 	# shellcheck disable=SC2046 # a list of words
 	lab_check_programs gvsh $(topo_daemons)
 	lab_up_network "$1"
+	for node in "${!node_mroutes[@]}"; do
+		lab_step "multicast routes of $node" lab_start_mrouter "$node"
+	done
 	for node in $(topo_nodes ks) $(topo_nodes gm); do
 		lab_step "start $node" lab_start_node "$node"
 	done

@@ -5,13 +5,15 @@
 #   link A:IF ADDR/LEN  B:IF ADDR/LEN [mtu N]
 #   route NODE PREFIX via GATEWAY           PREFIX may be default
 #   group NAME IDENTITY KS GM…              the group's members and its key server
+#   rekey NAME multicast ADDRESS [unicast GM…]   rekeys by multicast, to the GMs named by unicast
+#   mroute NODE GROUP from ADDRESS via IF to IF…   a router that copies what ADDRESS sends to GROUP
 #   protect NAME PREFIX PREFIX…             every pair of them travels encrypted
 #
 # A group member's ends are not given to its kernel: they become p-IF for espd, which makes a TAP
 # named IF that carries the address. The end named wan faces the network that may not read us.
 
 declare -A node_kind node_ports node_groups end_addr end_mtu group_identity group_ks group_gms
-declare -A group_protect
+declare -A group_protect group_mcast group_unicast node_mroutes
 topo_order=()
 topo_links=()
 topo_routes=()
@@ -24,15 +26,16 @@ topo_load() { # TOPO: a name in lab/topo or a path
 	[ -r "$path" ] || lab_die "no topology named $1; there are: $(cd "$lab_top/lab/topo" && echo *)"
 	node_kind=() node_ports=() node_groups=() end_addr=() end_mtu=() topo_order=() topo_links=()
 	topo_routes=() group_identity=() group_ks=() group_gms=() group_protect=()
+	group_mcast=() group_unicast=() node_mroutes=()
 	while read -r word rest; do
 		line=$((line + 1))
 		case $word in
 		'' | '#'*) continue ;;
-		node | link | route | group | protect)
+		node | link | route | group | rekey | mroute | protect)
 			# shellcheck disable=SC2086 # words of a line
 			topo_$word $rest || lab_die "$path:$line: $word: cannot read \"$rest\""
 			;;
-		*) lab_die "$path:$line: $word is not known; known are: node link route group protect" ;;
+		*) lab_die "$path:$line: $word is not known; known are: node link route group rekey mroute protect" ;;
 		esac
 	done <"$path"
 }
@@ -71,6 +74,18 @@ topo_group() {
 	shift 3
 	group_gms[$name]="$*"
 	for gm in "$@"; do node_groups[$gm]="${node_groups[$gm]:-} $name"; done
+}
+
+topo_rekey() {
+	[[ $# -ge 3 && -n ${group_identity[$1]:-} && $2 == multicast ]] || return 1
+	[[ $# = 3 || ($# -ge 5 && $4 == unicast) ]] || return 1
+	group_mcast[$1]=$3
+	group_unicast[$1]=${*:5}
+}
+
+topo_mroute() {
+	[[ $# -ge 8 && ${node_kind[$1]:-} == router && "$3 $5 $7" == "from via to" ]] || return 1
+	node_mroutes[$1]+="mroute from $6 source $4 group $2 to ${*:8}"$'\n'
 }
 
 topo_protect() {

@@ -278,6 +278,45 @@ static void too_many_entries_are_refused_with_the_line_of_the_list(void **state)
 	refuses(text, ":106:", "acls", "100 are the most");
 }
 
+#define MULTICAST(words)                                                                           \
+	KSD ISAKMP PSK KEYS ACLS "groups = ( { name = \"G1\"; identity = 1; rekey: { "             \
+				 "signing_key = \"REKEY\"; " words " }; " SA " } );\n"
+
+static void a_group_may_be_rekeyed_by_multicast(void **state)
+{
+	struct addr near = { 0 }, far = { 0 };
+	struct ks_group_conf *g;
+	struct ks_conf *c;
+	struct heard h;
+
+	(void)state;
+	c = load(MULTICAST("transport = \"multicast\"; address = \"239.192.1.1\"; ttl = 9; "
+			   "unicast_members = [ \"192.0.2.8/29\" ]; no_ack = [ \"192.0.2.9\" ];"),
+		 &h);
+	assert_non_null(c);
+	g = &c->groups[0];
+	assert_int_equal(addr_to_v4(&g->kek.group.addr), 0xefc00101);
+	assert_int_equal(g->kek.group.port, 848);
+	assert_int_equal(g->kek.ttl, 9);
+	assert_int_equal(addr_parse("192.0.2.1", &near), 0);
+	assert_int_equal(addr_parse("192.0.2.9", &far), 0);
+	assert_true(ks_conf_by_group(g, &g->kek, &near));
+	assert_false(ks_conf_by_group(g, &g->kek, &far));
+	ks_conf_free(c);
+
+	refuses(MULTICAST("transport = \"multicast\";"), ":7:", "address", "239.192.1.1");
+	refuses(MULTICAST("transport = \"multicast\"; address = \"10.1.1.1\";"), ":7:", "address",
+		"group address");
+	refuses(MULTICAST("transport = \"multicast\"; address = \"224.0.0.9\";"), ":7:", "address",
+		"routers forward");
+	refuses(MULTICAST("address = \"239.192.1.1\";"), ":7:", "address", "multicast");
+	refuses(MULTICAST("unicast_members = [ \"192.0.2.8/29\" ];"), ":7:", "unicast_members",
+		"multicast");
+	refuses(MULTICAST("transport = \"multicast\"; address = \"239.192.1.1\"; "
+			  "no_ack = [ \"192.0.2.9\" ];"),
+		":7:", "no_ack", "unicast_members");
+}
+
 static void short_lives_are_warned_about(void **state)
 {
 	struct heard h;
@@ -302,6 +341,7 @@ int main(void)
 		cmocka_unit_test(a_small_file_is_complete_with_its_defaults),
 		cmocka_unit_test(several_groups_may_share_lists_and_keys),
 		cmocka_unit_test(a_group_may_have_a_key_tree),
+		cmocka_unit_test(a_group_may_be_rekeyed_by_multicast),
 		cmocka_unit_test(what_is_wrong_is_told_with_line_and_word),
 		cmocka_unit_test(a_signing_key_that_cannot_sign_is_refused),
 		cmocka_unit_test(every_problem_of_a_file_is_told_in_one_go),

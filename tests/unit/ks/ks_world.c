@@ -231,12 +231,28 @@ void world_inject(struct world *w, const struct endpoint *from, struct bytes dat
 	world_step(w, &ev);
 }
 
+// Whoever was told to listen there hears it.
+static void to_group(struct world *w, const struct world_dgram *d)
+{
+	struct endpoint at;
+
+	w->n_to_group++;
+	for (size_t i = 0; i < w->n_members; i++) {
+		struct test_member *m = w->member[i];
+
+		if (gdoi_id_to_endpoint(&m->sak.dst, &at) && endpoint_eq(&at, &d->to))
+			tm_in(m, w->now, BYTES(d->b, d->len));
+	}
+}
+
 void world_settle(struct world *w)
 {
 	while (w->head != w->tail) {
 		struct world_dgram d = w->queue[w->head];
 		struct test_member *m = member_at(w, &d.to);
 
+		if (addr_is_multicast(&d.to.addr))
+			to_group(w, &d);
 		w->head = (w->head + 1) % WORLD_QUEUE;
 		if (endpoint_eq(&d.to, &w->server)) {
 			world_inject(w, &d.from, BYTES(d.b, d.len));

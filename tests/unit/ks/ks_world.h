@@ -41,7 +41,7 @@ struct world {
 	void (*stepped)(struct world *w);
 	bool (*holds)(struct world *w, const struct ks_send *s);
 	void *keep_arg;
-	unsigned n_to_members, n_to_server;
+	unsigned n_to_members, n_to_server, n_to_group;
 	char answer[256];	   // of the last rekey command
 	unsigned events[EV_COUNT]; // how often each was told
 	char last_event[EV_COUNT][256];
