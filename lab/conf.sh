@@ -114,7 +114,7 @@ conf_members_of_ks() { # KS: each once
 conf_ksd() { # KS
 	cat <<-END
 		# Key server $1 of the lab "$LAB".
-		ksd: { address = "$(topo_addr "$1")"; port = 848; control = "$LAB_DIR/$1/ksd.sock"; user = "nobody"; workers = 1; };
+		ksd: { address = "$(topo_addr "$1")"; port = 848; control = "$LAB_DIR/$1/ksd.sock"; state = "$LAB_DIR/$1/state"; user = "nobody"; workers = 1; };
 		$(conf_isakmp)
 		psk = ($(conf_list conf_psk_of $(conf_members_of_ks "$1"))
 		);

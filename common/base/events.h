@@ -36,8 +36,6 @@
 	  "state cannot be written: no keys are released until it can")                            \
 	X(KS_STATE_OK, "GDOI", 5, "KS_STATE_OK", "state is written again")                         \
 	X(KS_STATE_NONE, "GDOI", 4, "KS_STATE_NONE", "no state is kept: a restart ends all keys")  \
-	X(KS_STATE_OLD, "GDOI", 3, "KS_STATE_OLD",                                                 \
-	  "no member follows the first rekey since the start: state may be an old copy")           \
 	X(KS_CLOCK_BACK, "GDOI", 4, "KS_CLOCK_BACK", "the clock went back while ksd was down")     \
 	X(POLICY_CHANGE, "GDOI", 5, "POLICY_CHANGE", "policy differs; run crypto gdoi ks rekey")   \
 	X(UNAUTHORIZED_IPADDR, "GDOI", 4, "UNAUTHORIZED_IPADDR", "address may not join the group") \
