@@ -118,19 +118,27 @@ static size_t all_stats(const struct espd *d, const struct stats *s[ESPD_MAX_WOR
 	return d->n_workers + 1;
 }
 
+static void counter(struct door *o, const struct dp_msg *of, const char *name, uint64_t value)
+{
+	struct dp_msg *m = answer(o, DP_COUNTER, of->tag);
+
+	if (!m)
+		return;
+	snprintf(m->u.counter.name, sizeof(m->u.counter.name), "%s", name);
+	m->u.counter.value = value;
+}
+
 static void counters(struct door *o, const struct dp_msg *of)
 {
 	const struct stats *s[ESPD_MAX_WORKERS + 1];
 	size_t n = all_stats(o->d, s);
+	uint64_t cpu_ns = 0;
 
-	for (size_t i = 0; i < STATS_NAMES; i++) {
-		struct dp_msg *m = answer(o, DP_COUNTER, of->tag);
-
-		if (!m)
-			break;
-		snprintf(m->u.counter.name, sizeof(m->u.counter.name), "%s", stats_name(i));
-		m->u.counter.value = stats_sum(s, n, i);
-	}
+	for (unsigned i = 0; i < o->d->n_workers; i++)
+		cpu_ns += worker_cpu_ns(o->d->workers[i]);
+	counter(o, of, "worker_cpu_ns", cpu_ns);
+	for (size_t i = 0; i < STATS_NAMES; i++)
+		counter(o, of, stats_name(i), stats_sum(s, n, i));
 	result(o, of, 0, "ok");
 }
 

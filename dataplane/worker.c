@@ -1,5 +1,6 @@
 #include "dataplane/worker.h"
 
+#include <pthread.h>
 #include <rte_malloc.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -75,7 +76,10 @@ int worker_run(void *arg)
 	struct rte_rcu_qsbr *rcu = w->d->rcu;
 	int64_t busy_ms = mono_now().ms;
 	unsigned empty = 0;
+	clockid_t clock;
 
+	if (pthread_getcpuclockid(pthread_self(), &clock) == 0)
+		__atomic_store_n(&w->cpu_clock, clock, __ATOMIC_RELAXED);
 	prctl(PR_SET_TIMERSLACK, 1);
 	caps_keep(0);
 	rte_rcu_qsbr_thread_register(rcu, w->id);
@@ -99,4 +103,14 @@ int worker_run(void *arg)
 const struct stats *worker_stats(const struct worker *w)
 {
 	return &w->st;
+}
+
+uint64_t worker_cpu_ns(const struct worker *w)
+{
+	clockid_t clock = __atomic_load_n(&w->cpu_clock, __ATOMIC_RELAXED);
+	struct timespec ts;
+
+	if (clock == 0 || clock_gettime(clock, &ts) < 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }

@@ -12,6 +12,7 @@
 //         by DROP.   Never: locks, logs, allocates (but buffers), or waits for the main thread.
 #pragma once
 #include <rte_mbuf.h>
+#include <time.h>
 
 #include "dataplane/espd.h"
 
@@ -70,7 +71,8 @@ struct worker {
 	uint16_t ip_id;
 	unsigned icmp_tokens;
 	int64_t icmp_refill_ms;
-	bool busy; // this turn moved a packet
+	bool busy;	     // this turn moved a packet
+	clockid_t cpu_clock; // of the thread; 0 until it runs (atomic)
 
 	struct tx_buf tx[ESPD_MAX_PORTS];
 	struct held held[HELD_MAX];
@@ -82,6 +84,7 @@ MUST_CHECK int worker_new(struct espd *d, unsigned id, unsigned lcore, struct wo
 void worker_free(struct worker *w);
 int worker_run(void *w); // until espd.stop
 const struct stats *worker_stats(const struct worker *w);
+uint64_t worker_cpu_ns(const struct worker *w); // CPU time it has spent
 
 static inline void drop(struct worker *w, struct rte_mbuf *m, enum drop_reason why)
 {
