@@ -13,7 +13,8 @@ declare -A packages=(
 	# To raise the lab and look at what it sends.
 	[lab]="iproute2 iputils-ping ethtool procps util-linux jq openssl iperf3 tcpdump tshark nftables smcroute"
 	# To run every test: fuzzers, sanitizers, peers that we did not write.
-	[test]="clang libclang-rt-14-dev python3 python3-scapy python3-cryptography charon-systemd strongswan-swanctl"
+	[test]="clang libclang-rt-14-dev python3 python3-scapy python3-cryptography charon-systemd strongswan-swanctl
+		libstrongswan-standard-plugins"
 	# To judge the source.
 	[lint]="clang-format clang-tidy cppcheck shellcheck codespell git"
 )
