@@ -9,7 +9,7 @@
 # Exit status 77: skipped (not root, or a tool is missing).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-build=${1:-${MESON_BUILD_ROOT:-$here/../../build}}
+build=${1:-${BUILD:-$here/../../build}}
 # shellcheck source-path=SCRIPTDIR source=charon.sh
 . "$here/charon.sh"
 # shellcheck source-path=SCRIPTDIR source=pki_make.sh
