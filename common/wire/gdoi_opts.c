@@ -7,7 +7,6 @@ struct gdoi_wire_opts gdoi_wire_opts_default(void)
 	return (struct gdoi_wire_opts){
 		.phase1_doi = ISAKMP_DOI_GDOI,
 		.notify_doi = ISAKMP_DOI_GDOI,
-		.push_follows_natt = true,
 		.accept_kek_management_in_pull = true,
 		.accept_atd_in_pull = true,
 		.sak_id_len = 1,

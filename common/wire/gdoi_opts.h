@@ -22,6 +22,8 @@
 //     RSAPublicKey is read as well;
 //   - a delay that is absent is 0 for activation, the old SA's own end for deactivation; what is
 //     received is opened at once, whatever the activation delay;
+//   - a unicast PUSH goes to the address and port of the member's last PULL; port 4500 and its
+//     marker belong to NAT traversal, which neither daemon speaks yet;
 //   - KEK_ACK_REQUESTED, which a member that knows RFC 6407 only has to refuse, is asked for by
 //     group (rekey.acknowledgement) and left out for members that the group lists (no_ack).
 #pragma once
@@ -43,12 +45,6 @@ struct gdoi_wire_opts {
 	// DOI written into our own Notify and Delete payloads after phase 1: default 2. Received
 	// ones may say 0, 1 or 2 (RFC 3706 is silent about other DOIs than IPsec's).
 	uint32_t notify_doi;
-
-	// -- NAT (applied by ks and gm) --
-
-	// Send PUSH to a member behind a NAT to the address and port of its last PULL, from 4500
-	// with the non-ESP marker; a member listens for PUSH on 848 and on 4500. Default on.
-	bool push_follows_natt;
 
 	// -- GROUPKEY-PULL --
 
