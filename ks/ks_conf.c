@@ -154,7 +154,8 @@ struct ks_conf *ks_conf_load(const char *path, settings_report *report, void *ar
 	l.s = settings_open(path, report, arg);
 	if (l.s)
 		settings_group(l.s, settings_root(l.s), root_rows, N_ELEMS(root_rows), &root);
-	if (l.s && settings_n_errors(l.s) == 0) // else an entry refused above would be called missing
+	if (l.s &&
+	    settings_n_errors(l.s) == 0) // else an entry refused above would be called missing
 		judge_authentication(&l);
 	if (!l.s || settings_n_errors(l.s) > 0) {
 		ks_conf_free(conf);
