@@ -1,12 +1,13 @@
 // tests/perf/ks_crowd.c - a crowd of group members against a real ksd, and bare OpenSSL beside it.
 //
-//   ks_crowd SERVER PORT CONTROL-SOCKET PID MEMBERS REKEYS
+//   ks_crowd SERVER PORT CONTROL-SOCKET PID MEMBERS REKEYS METHOD [DIR]
 //
-// Every member has an address of its own (127.1.0.1 and up), one UDP socket serves them all.
-// First MEMBERS registrations (main mode with a pre-shared key on ECP-256, then GROUPKEY-PULL),
-// WINDOW of them under way at a time; then REKEYS times "crypto gdoi ks rekey", each until the last
-// member has acknowledged. Prints one JSON object: wall time and ksd's CPU time (process PID), the
-// cost of the operations that cannot be avoided (ECDH key pair and secret per registration; one
+// METHOD: psk-ecp256, psk-modp2048, ecdsa-p256 or rsa-2048. Certificates (crowd_pki.h, out of DIR)
+// are proved on ECP-256. Every member has an address of its own (127.1.0.1 and up), one UDP socket
+// serves them all. First MEMBERS registrations (main mode, then GROUPKEY-PULL), WINDOW of them
+// under way at a time; then REKEYS times "crypto gdoi ks rekey", each until the last member has
+// acknowledged. Prints one JSON object: wall time and ksd's CPU time (process PID), the cost of
+// the operations that cannot be avoided (Diffie-Hellman key pair and secret per registration; one
 // RSA-2048 signature per rekey; the datagrams) done by OpenSSL and the kernel alone, in this run.
 #include <netinet/in.h>
 #include <openssl/ec.h>
@@ -23,6 +24,7 @@
 
 #include "common/crypto/crypto.h"
 #include "common/ctl/ctl.h"
+#include "tests/perf/crowd_pki.h"
 #include "tests/unit/ks/test_member.h"
 
 #define WINDOW	  32
@@ -31,12 +33,23 @@
 #define FIRST_IP  0x7f010001u // 127.1.0.1
 #define MAX_CROWD 60000
 
+static const struct method {
+	const char *name;
+	struct ike_proposal proposal;
+} methods[] = {
+	{ "psk-ecp256", { CIPHER_AES128_CBC, HASH_ALG_SHA256, DH_ECP256, SIGN_NONE } },
+	{ "psk-modp2048", { CIPHER_AES128_CBC, HASH_ALG_SHA256, DH_MODP2048, SIGN_NONE } },
+	{ "ecdsa-p256", { CIPHER_AES128_CBC, HASH_ALG_SHA256, DH_ECP256, SIGN_ECDSA_P256 } },
+	{ "rsa-2048", { CIPHER_AES128_CBC, HASH_ALG_SHA256, DH_ECP256, SIGN_RSA } },
+};
+
 struct crowd {
 	int fd;
 	struct endpoint server;
 	struct ike_conf conf;
 	struct ike_proposal proposal;
 	struct secret psk;
+	struct crowd_pki *pki; // NULL: pre-shared keys
 	struct rng rng;
 	size_t n, started, first;
 	struct test_member *m;
@@ -154,13 +167,17 @@ static const struct secret *the_psk(void *arg, const struct addr *peer)
 	return arg;
 }
 
+static int64_t wall_clock(void)
+{
+	return time(NULL);
+}
+
 static void crowd_init(struct crowd *c, const char *server, unsigned port, size_t n)
 {
 	if (addr_parse(server, &c->server.addr) || secret_set(&c->psk, "of the crowd", 12))
 		die("SERVER is no address");
 	c->server.port = (uint16_t)port;
 	crypto_rng_init(&c->rng);
-	c->proposal = (struct ike_proposal){ CIPHER_AES128_CBC, HASH_ALG_SHA256, DH_ECP256 };
 	c->conf = (struct ike_conf){ .proposals = &c->proposal,
 				     .n_proposals = 1,
 				     .wire = gdoi_wire_opts_default(),
@@ -168,6 +185,8 @@ static void crowd_init(struct crowd *c, const char *server, unsigned port, size_
 				     .schedule = IKE_SCHEDULE_DEFAULT,
 				     .psk = the_psk,
 				     .psk_arg = &c->psk,
+				     .wall_clock = wall_clock,
+				     .no_fragments = true, // loopback carries them whole
 				     .rng = &c->rng };
 	c->n = n;
 	c->m = calloc(n, sizeof(*c->m));
@@ -190,13 +209,30 @@ static bool is_over(const struct test_member *m)
 	return m->state == TM_REGISTERED || m->state == TM_FAILED || m->state == TM_REFUSED;
 }
 
+static void member_start(struct crowd *c)
+{
+	struct test_member *m = &c->m[c->started];
+
+	if (c->pki)
+		m->pki = crowd_pki_member(c->pki, (unsigned)c->started);
+	c->started++;
+	tm_start(m, now_of());
+}
+
+// It keeps its phase 1 SA, which looks at its configuration no more.
+static void member_over(struct test_member *m)
+{
+	ike_pki_put(m->pki);
+	m->pki = NULL;
+}
+
 // Members still under way; those before `first` are through.
 static size_t crowd_pending(struct crowd *c)
 {
 	size_t n = 0;
 
 	while (c->first < c->started && is_over(&c->m[c->first]))
-		c->first++;
+		member_over(&c->m[c->first++]);
 	for (size_t i = c->first; i < c->started; i++)
 		n += !is_over(&c->m[i]);
 	return n;
@@ -218,7 +254,7 @@ static void crowd_register(struct crowd *c)
 
 	while (c->first < c->n) {
 		for (size_t n = crowd_pending(c); n < WINDOW && c->started < c->n; n++)
-			tm_start(&c->m[c->started++], now_of());
+			member_start(c);
 		crowd_receive(c, 20);
 		crowd_pending(c);
 		if (mono_due(mono_add_ms(tick, 200), now_of())) {
@@ -311,9 +347,9 @@ static double median(double *v, size_t n)
 
 // ---- what cannot be avoided ----
 
-static EVP_PKEY *bare_key(EVP_PKEY *curve)
+static EVP_PKEY *bare_key(EVP_PKEY *group)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(curve, NULL);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(group, NULL);
 	EVP_PKEY *own = NULL;
 
 	if (!ctx || EVP_PKEY_keygen_init(ctx) <= 0 || EVP_PKEY_keygen(ctx, &own) <= 0)
@@ -325,24 +361,39 @@ static EVP_PKEY *bare_key(EVP_PKEY *curve)
 static void bare_derive(EVP_PKEY *own, EVP_PKEY *peer)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(own, NULL);
-	uint8_t secret[32];
+	uint8_t secret[256];
 	size_t len = sizeof(secret);
 
-	if (!ctx || EVP_PKEY_derive_init(ctx) <= 0 || EVP_PKEY_derive_set_peer(ctx, peer) <= 0 ||
+	if (!ctx || EVP_PKEY_derive_init(ctx) <= 0 ||
+	    EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) <= 0 ||
 	    EVP_PKEY_derive(ctx, secret, &len) <= 0)
-		die("OpenSSL cannot do ECDH");
+		die("OpenSSL cannot do Diffie-Hellman");
 	EVP_PKEY_CTX_free(ctx);
 }
 
-// One ECDH key pair and one shared secret on P-256: CPU seconds.
-static double bare_ecdh(void)
+static EVP_PKEY *bare_modp(void)
 {
-	EVP_PKEY *peer = EVP_EC_gen("P-256");
+	OSSL_PARAM group[] = { OSSL_PARAM_utf8_string("group", (char *)(uintptr_t) "modp_2048", 0),
+			       OSSL_PARAM_END };
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+	EVP_PKEY *key = NULL;
+
+	if (!ctx || EVP_PKEY_keygen_init(ctx) <= 0 || EVP_PKEY_CTX_set_params(ctx, group) <= 0 ||
+	    EVP_PKEY_keygen(ctx, &key) <= 0)
+		die("OpenSSL cannot do MODP-2048");
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
+// One key pair and one shared secret: CPU seconds.
+static double bare_dh(enum dh_group group)
+{
+	EVP_PKEY *peer = group == DH_ECP256 ? EVP_EC_gen("P-256") : bare_modp();
 	unsigned n = 0;
 	double start = seconds(CLOCK_THREAD_CPUTIME_ID), spent;
 
 	do {
-		EVP_PKEY *own = bare_key(peer); // of the same curve
+		EVP_PKEY *own = bare_key(peer); // of the same group
 
 		bare_derive(own, peer);
 		EVP_PKEY_free(own);
@@ -395,20 +446,36 @@ static double bare_sendto(void)
 	return (seconds(CLOCK_THREAD_CPUTIME_ID) - start) / n;
 }
 
+static void crowd_method(struct crowd *c, const char *name, const char *dir)
+{
+	for (size_t i = 0; i < N_ELEMS(methods); i++) {
+		if (strcmp(methods[i].name, name) == 0)
+			c->proposal = methods[i].proposal;
+	}
+	if (c->proposal.group == DH_NONE)
+		die("METHOD is psk-ecp256, psk-modp2048, ecdsa-p256 or rsa-2048");
+	if (c->proposal.auth == SIGN_NONE)
+		return;
+	c->pki = dir ? crowd_pki_open(dir) : NULL;
+	if (!c->pki)
+		die("DIR has to hold ca.pem, ca.key and member.key");
+}
+
 int main(int argc, char **argv)
 {
 	static struct crowd c;
-	double ms[64], wall, cpu, rekey_cpu, ecdh, rsa, datagram;
+	double ms[64], wall, cpu, rekey_cpu, dh, rsa, datagram;
 	unsigned rekeys;
 	clockid_t ksd;
 
-	if (argc != 7)
-		die("SERVER PORT CONTROL-SOCKET PID MEMBERS REKEYS");
+	if (argc != 8 && argc != 9)
+		die("SERVER PORT CONTROL-SOCKET PID MEMBERS REKEYS METHOD [DIR]");
 	rekeys = (unsigned)MIN_OF(atoi(argv[6]), 64);
 	if (crypto_init() || clock_getcpuclockid(atoi(argv[4]), &ksd) != 0)
 		die("no such process");
 	if (atoi(argv[5]) < 1 || atoi(argv[5]) > MAX_CROWD)
 		die("MEMBERS is 1 to 60000");
+	crowd_method(&c, argv[7], argv[8]);
 	crowd_init(&c, argv[1], (unsigned)atoi(argv[2]), (size_t)atoi(argv[5]));
 
 	wall = seconds(CLOCK_MONOTONIC);
@@ -420,17 +487,19 @@ int main(int argc, char **argv)
 	rekey_cpu = seconds(ksd);
 	for (unsigned i = 0; i < rekeys; i++)
 		ms[i] = crowd_rekey(&c, argv[3], i + 1);
-	rekey_cpu = (seconds(ksd) - rekey_cpu) / rekeys;
-	ecdh = bare_ecdh();
+	rekey_cpu = rekeys ? (seconds(ksd) - rekey_cpu) / rekeys : 0;
+	dh = bare_dh(c.proposal.group);
 	rsa = bare_rsa();
 	datagram = bare_sendto();
-	printf("{\"members\":%zu,\"register_wall_s\":%.3f,\"register_cpu_s\":%.3f,"
+	printf("{\"method\":\"%s\",\"members\":%zu,\"register_wall_s\":%.3f,\"register_cpu_s\":%."
+	       "3f,"
 	       "\"rekeys\":%u,\"rekey_ms\":%.1f,\"rekey_cpu_ms\":%.2f,"
-	       "\"bare_ecdh_us\":%.1f,\"bare_rsa_us\":%.1f,\"bare_sendto_us\":%.2f}\n",
-	       c.n, wall, cpu, rekeys, median(ms, rekeys), rekey_cpu * 1e3, ecdh * 1e6, rsa * 1e6,
-	       datagram * 1e6);
+	       "\"bare_dh_us\":%.1f,\"bare_rsa_us\":%.1f,\"bare_sendto_us\":%.2f}\n",
+	       argv[7], c.n, wall, cpu, rekeys, rekeys ? median(ms, rekeys) : 0, rekey_cpu * 1e3,
+	       dh * 1e6, rsa * 1e6, datagram * 1e6);
 	for (size_t i = 0; i < c.n; i++)
 		tm_fini(&c.m[i]);
 	free(c.m);
+	crowd_pki_close(c.pki);
 	return 0;
 }

@@ -24,7 +24,9 @@ static void send_kept(struct test_member *m, mono_t now, struct bytes msg)
 static void carry_out(struct test_member *m, mono_t now, struct ike_out *o)
 {
 	while (true) {
-		struct ike_event ev = { .kind = IKE_EV_DH_DONE, .dh = o->dh };
+		struct ike_event ev = { .kind = o->auth ? IKE_EV_AUTH_DONE : IKE_EV_DH_DONE,
+					.dh = o->dh,
+					.auth = o->auth };
 
 		if (o->msg_len > 0)
 			m->send(m->arg, m, BYTES(o->msg, o->msg_len));
@@ -32,9 +34,12 @@ static void carry_out(struct test_member *m, mono_t now, struct ike_out *o)
 			fail(m, ike_reason_name(m->sa.reason));
 		if (o->established)
 			tm_pull(m, now);
-		if (!o->dh)
+		if (o->dh)
+			dh_job_run(o->dh);
+		else if (o->auth)
+			ike_auth_job_run(o->auth);
+		else
 			return;
-		dh_job_run(o->dh);
 		ike_sa_step(&m->sa, now, &ev, o);
 	}
 }
@@ -43,6 +48,7 @@ static void carry_out(struct test_member *m, mono_t now, struct ike_out *o)
 static void be_oneself(struct test_member *m)
 {
 	m->conf->own_id = m->own_id.type ? m->own_id : isakmp_id_of_addr(&m->self.addr);
+	m->conf->pki = m->pki;
 }
 
 void tm_start(struct test_member *m, mono_t now)

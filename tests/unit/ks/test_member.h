@@ -24,6 +24,7 @@ struct test_member {
 	struct ike_conf *conf; // shared by a crowd; wire, proposals, psk, rng are the caller's
 	struct endpoint self, server;
 	struct isakmp_id own_id; // used instead of conf's when type is not 0
+	struct ike_pki *pki;	 // put into conf: its certificate; NULL: none. Borrowed
 	uint32_t group;
 	uint16_t sid_request;	 // 0: no GAP in message 3
 	struct bytes payloads_3; // of message 3 instead of a GAP: type of the first, then the chain
@@ -66,7 +67,7 @@ struct test_member {
 // m zeroed, with conf, self, server, group, send filled in.
 void tm_start(struct test_member *m, mono_t now);
 void tm_in(struct test_member *m, mono_t now, struct bytes datagram);
-// DH work is done here and now. Resends when due; MONO_NEVER when nothing is outstanding.
+// DH and signature work is done here and now, without revocation. Resends when due; MONO_NEVER when nothing is outstanding.
 mono_t tm_deadline(const struct test_member *m);
 void tm_timer(struct test_member *m, mono_t now);
 // Another PULL under the same phase 1 SA (or of another group).
