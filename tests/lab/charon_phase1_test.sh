@@ -15,6 +15,7 @@ peer=$build/tests/tools/ike_peer
 peer_start()
 {
 	ours_start "$peer" -l 10.99.0.1 -p 10.99.0.2 -t 15 "$@"
+	ours_says '^listening' || exit 1
 }
 
 # charon starts, we answer; then charon deletes the SA and we believe it.

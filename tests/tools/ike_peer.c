@@ -314,6 +314,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ike_peer: %s\n", strerror(-err));
 		return 2;
 	}
+	puts("listening");
 	if (p.initiate)
 		start(&p);
 	loop(&p);
