@@ -26,8 +26,9 @@ int fwd_init(struct fwd *f, struct rte_rcu_qsbr *rcu, uint32_t max_routes)
 	f->rcu = rcu;
 	f->n_hops = 1;
 	f->neigh = neigh_table_new(0);
+	f->own6 = calloc(1, sizeof(*f->own6));
 	f->lpm = rte_lpm_create("routes", SOCKET_ID_ANY, &cfg);
-	if (!f->neigh || !f->lpm || rte_lpm_rcu_qsbr_add(f->lpm, &rcu_cfg) != 0) {
+	if (!f->neigh || !f->own6 || !f->lpm || rte_lpm_rcu_qsbr_add(f->lpm, &rcu_cfg) != 0) {
 		fwd_fini(f);
 		return -ENOMEM;
 	}
@@ -38,8 +39,10 @@ void fwd_fini(struct fwd *f)
 {
 	rte_lpm_free(f->lpm);
 	free(f->neigh);
+	free(f->own6);
 	f->lpm = NULL;
 	f->neigh = NULL;
+	f->own6 = NULL;
 }
 
 static bool hop_eq(const struct hop *a, const struct hop *b)
@@ -128,6 +131,19 @@ int fwd_neigh_publish(struct fwd *f, const struct neigh *e, uint32_t n)
 		t->e[i] = e[k];
 	}
 	__atomic_store_n(&f->neigh, t, __ATOMIC_RELEASE);
+	rte_rcu_qsbr_synchronize(f->rcu, RTE_QSBR_THRID_INVALID);
+	free(old);
+	return 0;
+}
+
+int fwd_own6_publish(struct fwd *f, const struct own6 *own)
+{
+	struct own6_table *t = malloc(sizeof(*t)), *old = f->own6;
+
+	if (!t)
+		return -ENOMEM;
+	own6_build(own, t);
+	__atomic_store_n(&f->own6, t, __ATOMIC_RELEASE);
 	rte_rcu_qsbr_synchronize(f->rcu, RTE_QSBR_THRID_INVALID);
 	free(old);
 	return 0;

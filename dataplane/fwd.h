@@ -1,8 +1,8 @@
 // dataplane/fwd.h - next hops: routes and neighbours, written by the control thread, read by
 // workers. The kernel is the control plane (static routes, FRR): kernel_io.c mirrors it into this.
 // Routes live in an rte_lpm that changes in place (its groups are recycled through RCU); neighbours
-// are a small table that is rebuilt aside and swapped.
-// Owns:   both tables.
+// and the box's IPv6 addresses are small tables that are rebuilt aside and swapped.
+// Owns:   these tables.
 // From:   kernel_io.c writes; worker.c reads.
 // Always: a /32 of the box itself is a route of kind LOCAL: one lookup tells all.
 #pragma once
@@ -14,6 +14,7 @@
 
 #include "common/base/err.h"
 #include "dataplane/hop.h"
+#include "dataplane/own6.h"
 
 #define FWD_MAX_HOPS 4096
 
@@ -33,6 +34,7 @@ struct fwd {
 	struct rte_lpm *lpm;
 	uint32_t default_hop; // index into hop, for 0.0.0.0/0, which rte_lpm does not take
 	struct neigh_table *neigh;
+	struct own6_table *own6;
 	struct hop hop[FWD_MAX_HOPS];	 // 0 is HOP_NONE
 	uint32_t hop_refs[FWD_MAX_HOPS]; // control thread
 	uint32_t n_hops;
@@ -47,6 +49,7 @@ MUST_CHECK int fwd_route_set(struct fwd *f, uint32_t dst, uint8_t len, const str
 void fwd_route_del(struct fwd *f, uint32_t dst, uint8_t len);
 // Swaps in a table of n entries (copied) and frees the old one after its last reader.
 MUST_CHECK int fwd_neigh_publish(struct fwd *f, const struct neigh *e, uint32_t n);
+MUST_CHECK int fwd_own6_publish(struct fwd *f, const struct own6 *own);
 
 // Workers.
 #define FWD_BURST 64

@@ -28,6 +28,7 @@ struct kernel_io {
 	uint32_t seq, dump_seq;
 	struct rtnl_ports ports;
 	struct routes routes;
+	struct own6 own6;
 	struct entry *neigh;
 	size_t n_neigh, cap_neigh;
 	bool neigh_dirty;
@@ -58,7 +59,7 @@ static void dump_start(struct kernel_io *k, int type, mono_t now)
 	} req = { .h = { .nlmsg_len = sizeof(req),
 			 .nlmsg_type = (uint16_t)type,
 			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		  .r = { .rtm_family = AF_INET } };
+		  .r = { .rtm_family = type == RTM_GETADDR ? AF_UNSPEC : AF_INET } };
 
 	k->dumping = type;
 	k->dump_until = mono_add_ms(now, DUMP_MS);
@@ -182,6 +183,14 @@ static void neigh_publish(struct kernel_io *k)
 	free(e);
 }
 
+static void publish(struct kernel_io *k)
+{
+	if (k->neigh_dirty)
+		neigh_publish(k);
+	if (k->own6.dirty && fwd_own6_publish(&k->d->fwd, &k->own6) == 0)
+		k->own6.dirty = false;
+}
+
 void kernel_io_resolve(struct kernel_io *k, uint8_t port, uint32_t ip)
 {
 	struct {
@@ -218,11 +227,26 @@ static void neigh_refresh(struct kernel_io *k)
 
 // ---- addresses, the socket
 
+static void on_addr6(struct kernel_io *k, const struct nlmsghdr *h, const struct rtnl_addr6 *a)
+{
+	uint64_t held;
+
+	if (h->nlmsg_type == RTM_DELADDR)
+		own6_remove(&k->own6, a->ip, a->ifindex);
+	else if (own6_put(&k->own6, a->ip, a->ifindex, k->pass) < 0 &&
+		 log_limit_pass(&k->full, mono_now(), &held))
+		log_warn(DP, NULL, "the box has more than %d IPv6 addresses: some are not served",
+			 OWN6_MAX);
+}
+
 static void on_addr(struct kernel_io *k, const struct nlmsghdr *h)
 {
 	struct rtnl_addr a;
+	struct rtnl_addr6 a6;
 	uint32_t *own;
 
+	if (rtnl_addr6(h, &a6))
+		on_addr6(k, h, &a6);
 	if (!rtnl_addr(h, &k->ports, &a))
 		return;
 	own = &k->d->ports[a.port].addr;
@@ -235,6 +259,8 @@ static void on_addr(struct kernel_io *k, const struct nlmsghdr *h)
 // What a dump did not name is gone.
 static void sweep(struct kernel_io *k, int type)
 {
+	if (type == RTM_GETADDR)
+		own6_sweep(&k->own6, k->pass);
 	for (size_t i = k->routes.n; type == RTM_GETROUTE && i-- > 0;) {
 		struct route r = k->routes.r[i];
 
@@ -310,8 +336,7 @@ void kernel_io_read(struct kernel_io *k, mono_t now)
 		for (left = (unsigned)n; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left))
 			on_message(k, h, now);
 	}
-	if (k->neigh_dirty)
-		neigh_publish(k);
+	publish(k);
 }
 
 void kernel_io_tick(struct kernel_io *k, mono_t now)
@@ -326,8 +351,7 @@ void kernel_io_tick(struct kernel_io *k, mono_t now)
 		neigh_refresh(k);
 		k->refresh = mono_add_ms(now, REFRESH_MS);
 	}
-	if (k->neigh_dirty)
-		neigh_publish(k);
+	publish(k);
 }
 
 int kernel_io_fd(const struct kernel_io *k)
@@ -339,7 +363,7 @@ static int socket_open(struct kernel_io *k)
 {
 	struct sockaddr_nl sa = { .nl_family = AF_NETLINK,
 				  .nl_groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR |
-					       RTMGRP_IPV4_ROUTE };
+					       RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR };
 	int size = RCVBUF;
 
 	k->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);

@@ -15,17 +15,26 @@ static bool is_control_type(uint16_t type)
 	       type == ETH_SLOW || type < ETH_802_3;
 }
 
-// IPv6 that never leaves the link: neighbour discovery and kin. Nothing else of it is handled, so
-// nothing else may pass, in either direction.
-static bool is_ip6_link_control(const struct rte_mbuf *m)
+static const uint8_t *ip6_of(const struct rte_mbuf *m, size_t *len)
 {
-	const uint8_t *ip6 = rte_pktmbuf_mtod_offset(m, const uint8_t *, RTE_ETHER_HDR_LEN);
-	const uint8_t *dst = ip6 + 24;
+	*len = rte_pktmbuf_data_len(m) - RTE_ETHER_HDR_LEN;
+	return rte_pktmbuf_mtod_offset(m, const uint8_t *, RTE_ETHER_HDR_LEN);
+}
 
-	if (rte_pktmbuf_data_len(m) < RTE_ETHER_HDR_LEN + 40u)
-		return false;
-	return (dst[0] == 0xff && (dst[1] & 0xf) <= 2) ||
-	       (dst[0] == 0xfe && (dst[1] & 0xc0) == 0x80);
+static bool is_ip6_for_box(const struct worker *w, const struct rte_mbuf *m)
+{
+	size_t len;
+	const uint8_t *ip6 = ip6_of(m, &len);
+
+	return own6_is_for_box(__atomic_load_n(&w->d->fwd.own6, __ATOMIC_ACQUIRE), ip6, len);
+}
+
+static bool is_ip6_from_box(const struct worker *w, const struct rte_mbuf *m)
+{
+	size_t len;
+	const uint8_t *ip6 = ip6_of(m, &len);
+
+	return own6_is_from_box(__atomic_load_n(&w->d->fwd.own6, __ATOMIC_ACQUIRE), ip6, len);
 }
 
 static void punt_frame(struct worker *w, struct port *port, struct rte_mbuf *m)
@@ -101,7 +110,7 @@ static bool frame_accept(struct worker *w, struct port *port, struct rte_mbuf *m
 		*p = (struct pkt){ .in = port->index, .l2_group = group };
 		return ip4_accept(w, m, p);
 	}
-	if (is_control_type(type) || (type == RTE_ETHER_TYPE_IPV6 && is_ip6_link_control(m)))
+	if (is_control_type(type) || (type == RTE_ETHER_TYPE_IPV6 && is_ip6_for_box(w, m)))
 		punt_frame(w, port, m);
 	else if (type == RTE_ETHER_TYPE_VLAN || type == RTE_ETHER_TYPE_QINQ)
 		drop(w, m, DROP_L2_VLAN);
@@ -164,7 +173,7 @@ static bool kernel_frame_accept(struct worker *w, struct port *port, struct rte_
 		p->from_box = is_own(w, p->ip.src);
 		return true;
 	}
-	if (is_control_type(type) || (type == RTE_ETHER_TYPE_IPV6 && is_ip6_link_control(m)))
+	if (is_control_type(type) || (type == RTE_ETHER_TYPE_IPV6 && is_ip6_from_box(w, m)))
 		tx_frame(w, port->index, m);
 	else
 		drop(w, m, DROP_TAP_ETHERTYPE);

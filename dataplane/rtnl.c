@@ -172,3 +172,26 @@ bool rtnl_addr(const struct nlmsghdr *h, const struct rtnl_ports *ports, struct 
 			out->ip = attr_v4(a);
 	return out->ip != 0;
 }
+
+bool rtnl_addr6(const struct nlmsghdr *h, struct rtnl_addr6 *out)
+{
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	int left = (int)IFA_PAYLOAD(h);
+	bool local = false, any = false;
+
+	if (m->ifa_family != AF_INET6)
+		return false;
+	*out = (struct rtnl_addr6){ .ifindex = (int)m->ifa_index };
+	for (const struct rtattr *a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		// On a point-to-point link IFA_ADDRESS is the other end.
+		bool is_local = a->rta_type == IFA_LOCAL;
+
+		if ((!is_local && (a->rta_type != IFA_ADDRESS || local)) ||
+		    RTA_PAYLOAD(a) != sizeof(out->ip))
+			continue;
+		memcpy(out->ip, RTA_DATA(a), sizeof(out->ip));
+		local = is_local;
+		any = true;
+	}
+	return any;
+}

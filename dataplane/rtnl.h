@@ -31,8 +31,15 @@ struct rtnl_addr {
 	uint8_t port;
 };
 
+struct rtnl_addr6 {
+	uint8_t ip[16];
+	int ifindex;
+};
+
 // False: not an IPv4 route of a table that forwards.
 bool rtnl_route(const struct nlmsghdr *h, const struct rtnl_ports *ports, struct route *out);
 // False: not IPv4, or not on a port.
 bool rtnl_neigh(const struct nlmsghdr *h, const struct rtnl_ports *ports, struct rtnl_neigh *out);
 bool rtnl_addr(const struct nlmsghdr *h, const struct rtnl_ports *ports, struct rtnl_addr *out);
+// An IPv6 address of any interface of the box. False: not IPv6.
+bool rtnl_addr6(const struct nlmsghdr *h, struct rtnl_addr6 *out);

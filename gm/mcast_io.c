@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/iface_io.h"
 #include "gm/io_int.h"
 
 #define REJOIN_S 5
@@ -23,6 +24,11 @@ struct mcast {
 	struct listen listen[GM_MAX_LISTENS];
 };
 
+static int level(const struct endpoint *at)
+{
+	return at->addr.family == 4 ? IPPROTO_IP : IPPROTO_IPV6;
+}
+
 static void close_listen(struct listen *l)
 {
 	if (l->on)
@@ -34,10 +40,12 @@ static void close_listen(struct listen *l)
 // -EADDRINUSE from the kernel: a member already.
 static int join(const struct listen *l, const struct addr *own)
 {
-	struct ip_mreqn m = { .imr_multiaddr.s_addr = htonl(addr_to_v4(&l->at.addr)),
-			      .imr_address.s_addr = htonl(addr_to_v4(own)) };
+	struct group_req r = { .gr_interface = iface_of(own) };
 
-	if (setsockopt(l->fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)) == 0)
+	if (r.gr_interface == 0)
+		return -EADDRNOTAVAIL;
+	endpoint_to_sockaddr(&l->at, &r.gr_group);
+	if (setsockopt(l->fd, level(&l->at), MCAST_JOIN_GROUP, &r, sizeof(r)) == 0)
 		return 0;
 	return errno == EADDRINUSE ? 0 : -errno;
 }
@@ -62,15 +70,14 @@ static int open_group(const struct endpoint *at)
 {
 	struct sockaddr_storage ss;
 	size_t len = endpoint_to_sockaddr(at, &ss);
+	int all = at->addr.family == 4 ? IP_MULTICAST_ALL : IPV6_MULTICAST_ALL;
 	int fd, one = 1, zero = 0, err;
 
-	if (at->addr.family != 4)
-		return -EAFNOSUPPORT;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
-	    setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &zero, sizeof(zero)) == 0 &&
+	    setsockopt(fd, level(at), all, &zero, sizeof(zero)) == 0 &&
 	    bind(fd, (struct sockaddr *)&ss, (socklen_t)len) == 0)
 		return fd;
 	err = -errno;

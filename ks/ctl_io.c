@@ -96,7 +96,7 @@ static void on_clear_members(struct ctl_req *req, void *arg)
 	command(req, arg, &ev);
 }
 
-// crypto gdoi ks group NAME exclude A.B.C.D; the same with readmit
+// crypto gdoi ks group NAME exclude ADDRESS; the same with readmit
 static void on_one_member(struct ctl_req *req, void *arg)
 {
 	struct ks_event ev = { .kind = KS_EV_EXCLUDE, .group = ctl_req_word(req, 4) };
@@ -111,7 +111,7 @@ static void on_one_member(struct ctl_req *req, void *arg)
 
 const struct ctl_cmd ks_io_commands[] = {
 	{ "show crypto gdoi ks", "groups served here", on_summary },
-	{ "show crypto gdoi ks members [A.B.C.D]", "registered members and their rekeys",
+	{ "show crypto gdoi ks members [ADDRESS]", "registered members and their rekeys",
 	  on_members },
 	{ "show crypto gdoi ks policy", "KEK and TEKs of each group", on_policy },
 	{ "show crypto gdoi ks rekey", "rekey timers and the rekey in progress", on_rekey },
@@ -123,9 +123,9 @@ const struct ctl_cmd ks_io_commands[] = {
 	{ "clear crypto gdoi ks members [now] [group NAME]",
 	  "members register again under new keys; now: the present keys end at once",
 	  on_clear_members },
-	{ "crypto gdoi ks group NAME exclude A.B.C.D", "shut a member out, for good",
+	{ "crypto gdoi ks group NAME exclude ADDRESS", "shut a member out, for good",
 	  on_one_member },
-	{ "crypto gdoi ks group NAME readmit A.B.C.D", "let an excluded member register again",
+	{ "crypto gdoi ks group NAME readmit ADDRESS", "let an excluded member register again",
 	  on_one_member },
 	{ NULL, NULL, NULL },
 };

@@ -160,10 +160,12 @@ static void judge_signing(struct ks_load *l, struct set_node *n, const struct re
 	}
 }
 
-// 224.0.0.0/24 is not forwarded by any router.
+// No router forwards 224.0.0.0/24, nor IPv6 groups whose scope is smaller than admin-local (RFC 7346).
 static bool is_forwarded_group(const struct addr *a)
 {
-	return a->family == 4 && addr_is_multicast(a) && addr_to_v4(a) >> 8 != 0xe00000;
+	if (!addr_is_multicast(a))
+		return false;
+	return a->family == 4 ? addr_to_v4(a) >> 8 != 0xe00000 : (a->b[1] & 0xf) >= 4;
 }
 
 static bool is_unicast_member(const struct ks_group_conf *g, const struct addr *a)
@@ -193,11 +195,13 @@ static void judge_multicast(struct ks_load *l, struct set_node *n, const struct 
 					  "is of use with transport = \"multicast\" only");
 		return;
 	}
-	if (!is_forwarded_group(&in->address) || l->conf->address.family != 4)
+	if (!is_forwarded_group(&in->address))
 		settings_complain(l->s, n, "address",
-				  "transport = \"multicast\" needs an IPv4 group address that "
-				  "routers forward, like \"239.192.1.1\", and a key server on "
-				  "IPv4");
+				  "transport = \"multicast\" needs a group address that routers "
+				  "forward, like \"239.192.1.1\" or \"ff08::848\"");
+	else if (in->address.family != l->conf->address.family)
+		settings_complain(l->s, n, "address",
+				  "the group address and ksd.address have to be of one family");
 	for (size_t i = 0; i < g->n_no_ack; i++) {
 		if (!is_unicast_member(g, &g->no_ack[i]))
 			settings_complain(l->s, n, "no_ack",

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/iface_io.h"
 #include "common/crypto/crypto.h"
 #include "common/pki/auth_io.h"
 #include "ks/dh_pool.h"
@@ -64,15 +65,17 @@ union ttl_room {
 	uint8_t b[CMSG_SPACE(sizeof(int))];
 };
 
-static void set_ttl(struct msghdr *m, union ttl_room *room, int ttl)
+static void set_ttl(struct msghdr *m, union ttl_room *room, const struct ks_send *s)
 {
+	bool v4 = s->to.addr.family == 4;
+	int ttl = s->ttl;
 	struct cmsghdr *c;
 
 	m->msg_control = room;
 	m->msg_controllen = sizeof(*room);
 	c = CMSG_FIRSTHDR(m);
-	c->cmsg_level = IPPROTO_IP;
-	c->cmsg_type = IP_TTL;
+	c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+	c->cmsg_type = v4 ? IP_TTL : IPV6_HOPLIMIT;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &ttl, sizeof(ttl));
 }
@@ -94,7 +97,7 @@ static void send_some(struct ks_io *io, const struct ks_send *s, size_t n)
 		m[i].msg_hdr.msg_name = &to[i];
 		m[i].msg_hdr.msg_namelen = (socklen_t)endpoint_to_sockaddr(&s[i].to, &to[i]);
 		if (s[i].ttl)
-			set_ttl(&m[i].msg_hdr, &ttl[i], s[i].ttl);
+			set_ttl(&m[i].msg_hdr, &ttl[i], &s[i]);
 	}
 	while (done < n) {
 		int sent = sendmmsg(io->sock, m + done, (unsigned)(n - done), 0);
@@ -348,8 +351,12 @@ static int open_socket(const struct endpoint *self)
 
 		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &own, sizeof(own));
 	}
-	if (sa.ss_family == AF_INET6)
+	if (sa.ss_family == AF_INET6) {
+		unsigned iface = iface_of(&self->addr);
+
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &iface, sizeof(iface));
+	}
 	if (bind(fd, (struct sockaddr *)&sa, len) == 0)
 		return fd;
 	err = -errno;

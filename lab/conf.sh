@@ -43,7 +43,7 @@ conf_make_keys() {
 }
 
 conf_psk_of() { # GM: the key server's entry for it
-	printf '{ peer = "%s"; key = "%s"; }' "$(topo_addr "$1" wan)" "$(cat "$LAB_DIR/$1/psk")"
+	printf '{ peer = "%s"; key = "%s"; }' "$(topo_gdoi_addr "$1" wan)" "$(cat "$LAB_DIR/$1/psk")"
 }
 
 conf_permits() { # GROUP: a line for every ordered pair
@@ -73,7 +73,7 @@ conf_transport() { # GROUP
 		return
 	}
 	for gm in ${group_unicast[$1]}; do
-		unicast+="$sep\"$(topo_addr "$gm" wan)\""
+		unicast+="$sep\"$(topo_gdoi_addr "$gm" wan)\""
 		sep=', '
 	done
 	echo "transport = \"multicast\"; address = \"${group_mcast[$1]}\"; ttl = 16;${unicast:+ unicast_members = [ $unicast ];}"
@@ -95,7 +95,7 @@ conf_group() { # GROUP, as its key server has it
 conf_members() { # GROUP
 	local gm sep=''
 	for gm in ${group_gms[$1]}; do
-		printf '%s"%s/32"' "$sep" "$(topo_addr "$gm" wan)"
+		printf '%s"%s"' "$sep" "$(topo_gdoi_addr "$gm" wan)"
 		sep=', '
 	done
 }
@@ -114,7 +114,7 @@ conf_members_of_ks() { # KS: each once
 conf_ksd() { # KS
 	cat <<-END
 		# Key server $1 of the lab "$LAB".
-		ksd: { address = "$(topo_addr "$1")"; port = 848; control = "$LAB_DIR/$1/ksd.sock"; state = "$LAB_DIR/$1/state"; user = "nobody"; workers = 1; };
+		ksd: { address = "$(topo_gdoi_addr "$1")"; port = 848; control = "$LAB_DIR/$1/ksd.sock"; state = "$LAB_DIR/$1/state"; user = "nobody"; workers = 1; };
 		$(conf_isakmp)
 		psk = ($(conf_list conf_psk_of $(conf_members_of_ks "$1"))
 		);
@@ -128,13 +128,13 @@ conf_ksd() { # KS
 
 conf_member_group() { # GROUP, as a member has it
 	printf '{ name = "%s"; identity = %s; servers = [ "%s" ]; }' "$1" "${group_identity[$1]}" \
-		"$(topo_addr "${group_ks[$1]}")"
+		"$(topo_gdoi_addr "${group_ks[$1]}")"
 }
 
 conf_server_psk() { # "GM KS"
 	local gm ks
 	read -r gm ks <<<"$1"
-	printf '{ peer = "%s"; key = "%s"; }' "$(topo_addr "$ks")" "$(cat "$LAB_DIR/$gm/psk")"
+	printf '{ peer = "%s"; key = "%s"; }' "$(topo_gdoi_addr "$ks")" "$(cat "$LAB_DIR/$gm/psk")"
 }
 
 # shellcheck disable=SC2046,SC2086 # lists of words
@@ -143,7 +143,7 @@ conf_gmd() { # GM
 	for g in ${node_groups[$1]}; do servers+=("$1 ${group_ks[$g]}"); done
 	cat <<-END
 		# Group member $1 of the lab "$LAB".
-		gmd: { address = "$(topo_addr "$1" wan)"; port = 848; control = "$LAB_DIR/$1/gmd.sock"; espd = "$LAB_DIR/$1/espd.sock"; user = "nobody"; };
+		gmd: { address = "$(topo_gdoi_addr "$1" wan)"; port = 848; control = "$LAB_DIR/$1/gmd.sock"; espd = "$LAB_DIR/$1/espd.sock"; user = "nobody"; };
 		$(conf_isakmp)
 		psk = ($(conf_list conf_server_psk "${servers[@]}")
 		);

@@ -179,7 +179,9 @@ lab_start_mrouter() { # NODE
 	lab_until 5 lab_forwards_multicast "$1"
 }
 
-lab_forwards_multicast() { lab_in "$1" ip mroute show | grep -q .; }
+lab_forwards_multicast() {
+	{ lab_in "$1" ip mroute show && lab_in "$1" ip -6 mroute show; } | grep -q .
+}
 
 lab_start_node() { # NODE: its daemons, in order
 	case ${node_kind[$1]} in

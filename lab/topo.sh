@@ -3,6 +3,7 @@
 #
 #   node NAME KIND                          router, host, ks (key server) or gm (group member)
 #   link A:IF ADDR/LEN  B:IF ADDR/LEN [mtu N]
+#   ipv6 NODE:IF ADDR/LEN                   one address more; a node that has one speaks GDOI over IPv6
 #   route NODE PREFIX via GATEWAY           PREFIX may be default
 #   group NAME IDENTITY KS GM…              the group's members and its key server
 #   rekey NAME multicast ADDRESS [unicast GM…]   rekeys by multicast, to the GMs named by unicast
@@ -12,7 +13,7 @@
 # A group member's ends are not given to its kernel: they become p-IF for espd, which makes a TAP
 # named IF that carries the address. The end named wan faces the network that may not read us.
 
-declare -A node_kind node_ports node_groups end_addr end_mtu group_identity group_ks group_gms
+declare -A node_kind node_ports node_groups end_addr end_addr6 end_mtu group_identity group_ks group_gms
 declare -A group_protect group_mcast group_unicast node_mroutes
 topo_order=()
 topo_links=()
@@ -24,18 +25,18 @@ topo_load() { # TOPO: a name in lab/topo or a path
 	local path word rest line=0
 	path=$(topo_path "$1")
 	[ -r "$path" ] || lab_die "no topology named $1; there are: $(cd "$lab_top/lab/topo" && echo *)"
-	node_kind=() node_ports=() node_groups=() end_addr=() end_mtu=() topo_order=() topo_links=()
+	node_kind=() node_ports=() node_groups=() end_addr=() end_addr6=() end_mtu=() topo_order=() topo_links=()
 	topo_routes=() group_identity=() group_ks=() group_gms=() group_protect=()
 	group_mcast=() group_unicast=() node_mroutes=()
 	while read -r word rest; do
 		line=$((line + 1))
 		case $word in
 		'' | '#'*) continue ;;
-		node | link | route | group | rekey | mroute | protect)
+		node | link | ipv6 | route | group | rekey | mroute | protect)
 			# shellcheck disable=SC2086 # words of a line
 			topo_$word $rest || lab_die "$path:$line: $word: cannot read \"$rest\""
 			;;
-		*) lab_die "$path:$line: $word is not known; known are: node link route group rekey mroute protect" ;;
+		*) lab_die "$path:$line: $word is not known; known are: node link ipv6 route group rekey mroute protect" ;;
 		esac
 	done <"$path"
 }
@@ -59,6 +60,11 @@ topo_link() {
 	end_mtu[$1]=${6:-1500}
 	end_mtu[$3]=${6:-1500}
 	topo_links+=("$1 $3")
+}
+
+topo_ipv6() {
+	[[ $# = 2 && -n ${end_addr[$1]:-} && $2 == *:*/* ]] || return 1
+	end_addr6[$1]=$2
 }
 
 topo_route() {
@@ -113,6 +119,14 @@ topo_addr() { # NODE [IF]: its address; without IF that of the first
 	echo "${a%/*}"
 }
 
+topo_gdoi_addr() { # NODE [IF]: the address that key server and members know it by
+	local port=${2:-}
+	# shellcheck disable=SC2086 # the first word
+	[ -n "$port" ] || { set -- $1 ${node_ports[$1]} && port=$2; }
+	local a=${end_addr6[$1:$port]:-${end_addr[$1:$port]}}
+	echo "${a%/*}"
+}
+
 # The interface's name in the kernel before espd comes: p-wan for a member's wan.
 topo_dev() { # NODE IF
 	[ "${node_kind[$1]}" = gm ] && echo "p-$2" || echo "$2"
@@ -124,11 +138,19 @@ topo_make_nodes() {
 		ns=$(lab_ns "$n")
 		mkdir -p "$LAB_DIR/$n"
 		ip netns add "$ns" && ip -n "$ns" link set lo up || return 1
-		lab_in "$n" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
-			net.ipv6.conf.default.disable_ipv6=1 || return 1
+		topo_make_ipv6 "$n" || return 1
 		[ "${node_kind[$n]}" != router ] || lab_in "$n" sysctl -qw net.ipv4.ip_forward=1 ||
 			return 1
 	done
+}
+
+# Where no node has an IPv6 address, none makes IPv6 noise.
+topo_make_ipv6() { # NODE
+	local off=1
+	[ ${#end_addr6[@]} = 0 ] || off=0
+	lab_in "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=$off \
+		net.ipv6.conf.default.disable_ipv6=$off net.ipv6.conf.default.accept_dad=0 || return 1
+	[[ $off = 1 || ${node_kind[$1]} != router ]] || lab_in "$1" sysctl -qw net.ipv6.conf.all.forwarding=1
 }
 
 topo_make_links() {
@@ -160,15 +182,18 @@ topo_dress() { # NODE IF: address, MTU, up
 	local ns
 	ns=$(lab_ns "$1")
 	ip -n "$ns" addr replace "${end_addr[$1:$2]}" dev "$2" &&
+		{ [ -z "${end_addr6[$1:$2]:-}" ] ||
+			ip -n "$ns" addr replace "${end_addr6[$1:$2]}" dev "$2" nodad; } &&
 		ip -n "$ns" link set dev "$2" mtu "${end_mtu[$1:$2]}" up
 }
 
 topo_add_routes() { # NODE
-	local route node prefix gateway
+	local route node prefix gateway family
 	for route in "${topo_routes[@]}"; do
 		read -r node prefix gateway <<<"$route"
-		[ "$node" != "$1" ] || ip -n "$(lab_ns "$node")" route replace "$prefix" via "$gateway" ||
-			return 1
+		[ "$node" = "$1" ] || continue
+		[[ $gateway == *:* ]] && family=-6 || family=-4
+		ip $family -n "$(lab_ns "$node")" route replace "$prefix" via "$gateway" || return 1
 	done
 }
 

@@ -31,8 +31,8 @@ struct ctl_req;
 // per request; answering a request whose client has gone is harmless.
 typedef void ctl_handler(struct ctl_req *req, void *arg);
 
-// One row per command. Words in capitals stand for any one word ("NAME"), "A.B.C.D" for an IPv4
-// address, "N" for a number; keywords match by unambiguous prefix as in IOS ("sh cry gdoi ks mem").
+// One row per command. Words in capitals stand for any one word ("NAME"), "ADDRESS" for an
+// IPv4 or IPv6 address, "N" for a number; keywords match by unambiguous prefix as in IOS ("sh cry gdoi ks mem").
 // [x] and [group NAME] mark what may be left out. At most CTL_MAX_CMDS rows (words.h).
 struct ctl_cmd {
 	const char *syntax; // "show crypto gdoi ks members"

@@ -87,8 +87,8 @@ static bool takes_any(const struct ctl_token *t, const char *word)
 {
 	struct addr a;
 
-	if (strcmp(t->word, "A.B.C.D") == 0)
-		return addr_parse(word, &a) == 0 && a.family == 4;
+	if (strcmp(t->word, "ADDRESS") == 0)
+		return addr_parse(word, &a) == 0;
 	if (strcmp(t->word, "N") == 0)
 		return *word && word[strspn(word, "0123456789")] == '\0';
 	return *word != '\0';

@@ -4,7 +4,7 @@
 
 static const struct ctl_cmd table[] = {
 	{ "show crypto gdoi ks", "the key server", NULL },
-	{ "show crypto gdoi ks members [A.B.C.D]", "its members", NULL },
+	{ "show crypto gdoi ks members [ADDRESS]", "its members", NULL },
 	{ "show crypto gdoi ks policy", "its policy", NULL },
 	{ "show crypto isakmp sa", "phase 1", NULL },
 	{ "show version", "what runs here", NULL },
@@ -159,7 +159,7 @@ static void help_says_where_a_line_may_end(void **state)
 	n = ctl_next(&g, WORDS("show", "crypto", "gdoi", "ks", "members", ""), next, N_ELEMS(next),
 		     &m);
 	assert_int_equal(n, 2);
-	assert_string_equal(next[0].word, "A.B.C.D");
+	assert_string_equal(next[0].word, "ADDRESS");
 	assert_string_equal(next[1].word, "<cr>");
 	assert_string_equal(next[1].help, "its members");
 }
