@@ -10,6 +10,7 @@ static void each_isakmp(struct settings *s, struct set_node *n, void *out);
 static void each_psk(struct settings *s, struct set_node *n, void *out);
 static void each_acl(struct settings *s, struct set_node *n, void *out);
 static void read_wire(struct settings *s, struct set_node *n, void *out);
+static void each_peer(struct settings *s, struct set_node *n, void *out);
 static void read_gmd(struct settings *s, struct set_node *n, void *out);
 
 #define OF(field) offsetof(struct gm_conf, field)
@@ -42,7 +43,8 @@ static const struct set_row group_rows[] = {
 	{ "local_acl", SET_STR, OG(local_acl), .size = ACL_CONF_NAME_LEN, .def = "",
 	  .help = "access list of deny lines, searched before the group's policy" },
 	{ "send_doi1", SET_BOOL, OG(send_doi1), .def = "false",
-	  .help = "phase 1 with DOI 1, for key servers that know no other" },
+	  .help = "phase 1 with DOI 1, for key servers that know no other (for one in peers: "
+		  "wire.phase1_doi there)" },
 };
 
 static const struct set_row file_rows[] = {
@@ -54,6 +56,8 @@ static const struct set_row file_rows[] = {
 	{ "psk", SET_EACH, .max = IKE_MAX_PSKS, .each = each_psk,
 	  .help = "pre-shared keys by key server; wanted by isakmp entries that say pre-share" },
 	{ "wire", SET_GROUP, .each = read_wire, .help = "other readings of the RFCs" },
+	{ "peers", SET_EACH, .max = IKE_MAX_PEERS, .each = each_peer,
+	  .help = "key servers with readings of their own" },
 	{ "acls", SET_EACH, .min = 0, .max = ACL_CONF_MAX, .each = each_acl,
 	  .help = "access lists" },
 	{ "groups", SET_EACH, .min = 1, .max = GM_MAX_GROUPS, .each = each_group, .required = true,
@@ -78,6 +82,11 @@ static void each_trustpoint(struct settings *s, struct set_node *n, void *out)
 static void read_wire(struct settings *s, struct set_node *n, void *out)
 {
 	ike_settings_read_wire(s, n, &((struct gm_conf *)out)->ike);
+}
+
+static void each_peer(struct settings *s, struct set_node *n, void *out)
+{
+	ike_settings_read_peer(s, n, &((struct gm_conf *)out)->ike);
 }
 
 static void each_psk(struct settings *s, struct set_node *n, void *out)

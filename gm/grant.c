@@ -233,11 +233,15 @@ bool gm_grant_read(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm
 
 // ---- KEK ----
 
-static bool sig_key_read(struct bytes sig_key, struct gm_kek *out, const char **why)
+static bool sig_key_read(const struct gdoi_wire_opts *o, struct bytes sig_key, struct gm_kek *out,
+			 const char **why)
 {
 	struct pubkey *key = NULL;
 	bool ok;
 
+	if (out->sig_alg == SIGN_RSA && !o->accept_sig_key_pkcs1 &&
+	    pubkey_pkcs1(sig_key).len == sig_key.len)
+		return no(why, "a public key that is no SubjectPublicKeyInfo");
 	if (sig_key.len == 0 || sig_key.len > sizeof(out->sig_key) ||
 	    pubkey_decode(sig_key, &key) < 0)
 		return no(why, "no usable public key for rekeys");
@@ -293,9 +297,9 @@ static bool tree_read(const struct gdoi_kd_lkh *kd, const struct gm_lkh *held,
 	       secret_set(&out->leaf, leaf->b + iv_len, leaf->len - iv_len) == 0;
 }
 
-bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd,
-		       const struct gm_lkh *held, struct gm_lkh *branch, struct gm_kek *out,
-		       const char **why)
+bool gm_grant_read_kek(const struct gdoi_wire_opts *o, const struct gdoi_sa *sa,
+		       const struct gdoi_kd *kd, const struct gm_lkh *held, struct gm_lkh *branch,
+		       struct gm_kek *out, const char **why)
 {
 	const struct gdoi_sak *sak = &sa->sak;
 	const uint8_t *spi = kd->has_lkh ? kd->lkh.spi : kd->kek.spi;
@@ -312,7 +316,7 @@ bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd,
 	gm_lkh_fini(branch);
 	if (memcmp(spi, sak->spi, sizeof(sak->spi)) != 0)
 		return no(why, "a KEK under another SPI than its policy");
-	if (!sig_key_read(kd->has_lkh ? kd->lkh.sig_key : kd->kek.sig_key, out, why))
+	if (!sig_key_read(o, kd->has_lkh ? kd->lkh.sig_key : kd->kek.sig_key, out, why))
 		return false;
 	return kd->has_lkh ? tree_read(&kd->lkh, held, branch, out, why)
 			   : key_read(kd->kek.alg_key, out, why);

@@ -22,6 +22,6 @@ bool gm_grant_read(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm
 // The KEK of an offer with a SAK; seq starts at 0. From a key tree: held is the branch that a PUSH
 // updates (NULL: a download), branch is empty or becomes the new one. When an update has nothing
 // for us the KEK has no key: true, and out->key is empty.
-bool gm_grant_read_kek(const struct gdoi_sa *sa, const struct gdoi_kd *kd,
-		       const struct gm_lkh *held, struct gm_lkh *branch, struct gm_kek *out,
-		       const char **why);
+bool gm_grant_read_kek(const struct gdoi_wire_opts *o, const struct gdoi_sa *sa,
+		       const struct gdoi_kd *kd, const struct gm_lkh *held, struct gm_lkh *branch,
+		       struct gm_kek *out, const char **why);

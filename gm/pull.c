@@ -98,12 +98,23 @@ static void failed(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out 
 	r->next = mono_add_ms(now, backoff_ms(gm, r->rounds));
 }
 
+static const struct gdoi_wire_opts *wire(const struct gm_group *g)
+{
+	return ike_wire(&g->ike, &g->reg.sa.peer.addr);
+}
+
 // Policy or keys we cannot follow: say so by ending phase 1 (RFC 6407 3.3), which failed() does.
 static void refused(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out,
 		    const char *why)
 {
+	struct gm_reg *r = &g->reg;
+	uint8_t buf[IKE_INFO_BUF];
 	char ks[ADDR_STRLEN];
+	struct bytes msg;
 
+	if (wire(g)->reject_with_kek_delete && r->offer.has_sak && r->sa.state == IKE_ESTABLISHED &&
+	    ike_info_delete_kek(&r->sa, r->offer.sak.spi, buf, sizeof(buf), &msg) == 0)
+		gm_out_send(out, &r->sa.peer, msg);
 	gm_out_event(out, EV_GM_REJECTED, &g->lc, "ks=%s reason=\"%s\"",
 		     addr_str(&g->reg.sa.peer.addr, ks), why);
 	failed(gm, g, now, out, why);
@@ -131,13 +142,14 @@ static void send_1(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out 
 	static const struct ike_nonces none;
 	struct gm_reg *r = &g->reg;
 	uint8_t buf[512], id[4];
-	struct isakmp_id group = isakmp_id_of_group(g->conf.identity, id);
+	struct isakmp_id group = isakmp_id_of_group(wire(g), g->conf.identity, id);
 	struct ike_seal s;
 
 	if (ike_exch_init(&r->x, &r->sa, GDOI_XCH_PULL, ike_msgid_new(gm->rng)) < 0) {
 		failed(gm, g, now, out, "phase 1 is not usable");
 		return;
 	}
+	r->offer.has_sak = false;
 	rng_fill(gm->rng, r->ni, sizeof(r->ni));
 	ike_seal_begin(&s, &r->x, buf, sizeof(buf));
 	wr_pl(&s.chain, ISAKMP_PL_NONCE, BYTES_OF(r->ni));
@@ -156,7 +168,7 @@ static void send_3(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out 
 	struct ike_seal s;
 
 	ike_seal_begin(&s, &r->x, buf, sizeof(buf));
-	if (gm_offer_has_counter(&r->offer))
+	if (gm_offer_has_counter(&r->offer) && wire(g)->send_sid_request)
 		gdoi_gap_encode(&s.chain, &gap);
 	set_state(g, GM_REG_PULL4, "policy is good", out);
 	send_exchange(gm, g, now, &s, &n, out);
@@ -173,15 +185,15 @@ static void in_2(struct gm *gm, struct gm_group *g, mono_t now, const struct isa
 	struct rd_err err = { NULL };
 	const char *why = NULL;
 
-	if (!gdoi_pull2_decode(&g->ike.wire, m, p, &err)) {
+	if (!gdoi_pull2_decode(wire(g), m, p, &err)) {
 		refused(gm, g, now, out, err.why);
 		return;
 	}
+	r->offer = p->sa;
 	if (!gm_offer_judge(&p->sa, r->sa.peer_conclave, &why)) {
 		refused(gm, g, now, out, why);
 		return;
 	}
-	r->offer = p->sa;
 	r->nr_len = p->nonce.len;
 	memcpy(r->nr, p->nonce.p, p->nonce.len);
 	send_3(gm, g, now, out);
@@ -211,7 +223,8 @@ static bool judge_4(struct gm *gm, struct gm_group *g, const struct gdoi_pull4 *
 	if (!gm_grant_read(sa, &p->kd, grant, why) || !gm_spis_free(gm, g, grant, why) ||
 	    !gm_teks_judge(&g->teks, grant, why) || !sids_judge(sa, &p->kd, why))
 		return false;
-	return !sa->has_sak || gm_grant_read_kek(sa, &p->kd, NULL, &gm->scratch->lkh, kek, why);
+	return !sa->has_sak ||
+	       gm_grant_read_kek(wire(g), sa, &p->kd, NULL, &gm->scratch->lkh, kek, why);
 }
 
 static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct gdoi_pull4 *p,
@@ -251,7 +264,7 @@ static void in_4(struct gm *gm, struct gm_group *g, mono_t now, const struct isa
 	const char *why = NULL;
 	char ks[ADDR_STRLEN];
 
-	if (!gdoi_pull4_decode(&g->ike.wire, m, p, &err) || !judge_4(gm, g, p, &kek, &why)) {
+	if (!gdoi_pull4_decode(wire(g), m, p, &err) || !judge_4(gm, g, p, &kek, &why)) {
 		refused(gm, g, now, out, err.why ? err.why : why);
 	} else {
 		install(gm, g, now, p, &kek);
@@ -289,9 +302,8 @@ static void pull_in(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 		gm_refuse(gm, now, out, why, &r->sa.peer, detail);
 		return;
 	}
-	if (!gdoi_pull_open(&g->ike.wire, second ? 2 : 4,
-			    BYTES(s->plain, datagram.len - ISAKMP_HDR_LEN), hdr->next, block, &m,
-			    &err))
+	if (!gdoi_pull_open(wire(g), second ? 2 : 4, BYTES(s->plain, datagram.len - ISAKMP_HDR_LEN),
+			    hdr->next, block, &m, &err))
 		refused(gm, g, now, out, err.why);
 	else if (second)
 		in_2(gm, g, now, &m, out);

@@ -14,7 +14,8 @@ static void ack_send(struct gm *gm, struct gm_group *g, const struct gm_kek *kek
 	struct gm_ack a = { .to = *to, .at = now };
 	struct gm_keks *k = &g->keks;
 
-	if (!gm_ack_build(kek, &g->ike.wire, seq, &gm->conf->address, a.msg, sizeof(a.msg), &a.len))
+	if (!gm_ack_build(kek, ike_wire(&g->ike, &to->addr), seq, &gm->conf->address, a.msg,
+			  sizeof(a.msg), &a.len))
 		return;
 	g->n.acks++;
 	if (kek->group.addr.family)
@@ -93,6 +94,11 @@ static void repeat(struct push_in *p, struct gm_seen_push *s)
 	ack_send(p->gm, p->g, p->kek, p->now, s->seq, &p->from, p->out);
 }
 
+static const struct gdoi_wire_opts *wire(const struct push_in *p)
+{
+	return ike_wire(&p->g->ike, &p->from.addr);
+}
+
 static bool push_decrypt(struct push_in *p, struct bytes datagram, struct bytes *plain)
 {
 	const struct gm_kek *k = p->kek;
@@ -108,13 +114,13 @@ static bool push_decrypt(struct push_in *p, struct bytes datagram, struct bytes 
 
 static bool seq_judge(struct push_in *p, uint32_t seq)
 {
-	if (seq > p->kek->seq || (p->g->ike.wire.accept_equal_seq && seq == p->kek->seq))
+	if (seq > p->kek->seq || (wire(p)->accept_equal_seq && seq == p->kek->seq))
 		return true;
 	drop(p, GM_DROP_PUSH_SEQ, NULL);
 	return false;
 }
 
-static bool sig_verify(const struct push_in *p, const struct gdoi_push_form *f)
+static bool sig_verify(const struct push_in *p, size_t len_sent, struct gdoi_push_form *f)
 {
 	const struct gm_kek *k = p->kek;
 	const struct bytes parts[] = { BYTES(GDOI_PUSH_LABEL, GDOI_PUSH_LABEL_LEN),
@@ -124,12 +130,13 @@ static bool sig_verify(const struct push_in *p, const struct gdoi_push_form *f)
 	struct pubkey *key = NULL;
 	bool ok;
 
+	gdoi_push_hdr_as_signed(wire(p), len_sent, f->signed_hdr);
 	if (hash_parts(k->sig_hash, parts, N_ELEMS(parts), digest) < 0 ||
 	    pubkey_decode(BYTES(k->sig_key, k->sig_key_len), &key) < 0)
 		return false;
 	ok = sign_verify(key, k->sig_hash, digest, f->sig, &form) == 0 &&
 	     (k->sig_alg != SIGN_RSA || form == RSA_FORM_DIGESTINFO ||
-	      p->g->ike.wire.accept_rsa_bare_hash);
+	      wire(p)->accept_rsa_bare_hash);
 	pubkey_free(key);
 	return ok;
 }
@@ -156,7 +163,7 @@ static bool content_judge(struct push_in *p, const struct gdoi_push *m, struct g
 		return false;
 	if (!m->sa.has_sak)
 		return true;
-	if (!gm_grant_read_kek(&m->sa, &m->kd, &p->g->lkh, &s->lkh, kek, why))
+	if (!gm_grant_read_kek(wire(p), &m->sa, &m->kd, &p->g->lkh, &s->lkh, kek, why))
 		return false;
 	if (kek->key.len == 0)
 		return true;
@@ -271,7 +278,7 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 	char tag[24];
 
 	tag_str(p->kek, f->seq, tag);
-	if (!gdoi_push_decode(&p->g->ike.wire, f, m, &err) || !content_judge(p, m, &fresh, &why)) {
+	if (!gdoi_push_decode(wire(p), f, m, &err) || !content_judge(p, m, &fresh, &why)) {
 		drop(p, GM_DROP_PUSH_REFUSED, NULL);
 		gm_out_event(p->out, EV_GDOI_REKEY_FAILURE, &p->g->lc, "%s reason=\"%s\"", tag,
 			     err.why ? err.why : why);
@@ -306,7 +313,7 @@ static void verify(struct push_in *p, const struct isakmp_hdr *hdr, struct bytes
 		drop(p, GM_DROP_PUSH_FORM, err.why);
 	} else if (!seq_judge(p, f.seq)) {
 		return;
-	} else if (!sig_verify(p, &f)) {
+	} else if (!sig_verify(p, datagram.len, &f)) {
 		drop(p, GM_DROP_PUSH_SIG, NULL);
 	} else {
 		p->kek->seq = f.seq;

@@ -97,7 +97,7 @@ static void parts_fini(struct ks_group *g)
 	removal_fini(&g->removal);
 }
 
-static void take_over(struct ks_group *g, struct ks_group *in)
+static void take_over(const struct ks *ks, struct ks_group *g, struct ks_group *in)
 {
 	parts_fini(g);
 	g->keys = in->keys;
@@ -111,6 +111,7 @@ static void take_over(struct ks_group *g, struct ks_group *in)
 	g->retransmits = in->retransmits;
 	g->registrations = in->registrations;
 	explicit_bzero(in, sizeof(*in));
+	ks_push_forms(ks, g);
 }
 
 // Whoever was shut out stays out, under new keys too.
@@ -149,7 +150,7 @@ static enum ks_adopted adopt_group(struct ks *ks, struct ks_group *g, mono_t now
 		hurry(&in, now);
 	if (saved->mint)
 		in.keys.kek.seq += SEQ_JUMP;
-	take_over(g, &in);
+	take_over(ks, g, &in);
 	return KS_ADOPTED;
 }
 

@@ -191,7 +191,7 @@ static void conf_to_ike(struct ks *ks)
 
 	ike_settings_apply(&c->ike, &ks->ike);
 	ks->ike.own_id = isakmp_id_of_addr(&c->address);
-	ks->ike.wire.phase1_accept_doi1 = c->accept_doi1;
+	ks->ike.wire.phase1_accept_doi1 |= c->accept_doi1;
 }
 
 static struct ks_group **groups_of(const struct ks_conf *conf)

@@ -40,12 +40,12 @@ static unsigned variant_of(const struct ks_group *g, const struct member *m)
 	if (by_group(p, m) ||
 	    (p->has_sak && ks_conf_by_group(g->conf, &g->keys.kek.params, &m->remote.addr)))
 		return group_variant(g);
-
 	if (!p->clears && m->ordered)
 		v |= KS_V_ORDERED;
 	if (p->has_sak && ks_conf_asks_ack(g->conf, &m->remote.addr))
 		v |= KS_V_ACK;
-	return v;
+	v |= m->form * KS_V_FORM;
+	return p->part[m->part].dgram[v] ? v : v % KS_V_FORM; // a form that came since
 }
 
 static void send_to(struct ks_group *g, struct member *m, struct ks_out *out)
@@ -302,10 +302,9 @@ int ks_ack_keys(struct bytes base, const uint8_t spi[KEYS_KEK_SPI_LEN], struct s
 	return 0;
 }
 
-static bool hash_fits(const struct ks *ks, const struct secret key_of[2],
+static bool hash_fits(const struct gdoi_wire_opts *o, const struct secret key_of[2],
 		      const struct gdoi_ack_msg *a)
 {
-	const struct gdoi_wire_opts *o = &ks->ike.wire;
 	size_t own = o->ack_l_is_output_size ? 1 : 0;
 	uint8_t want[HASH_MAX];
 
@@ -325,18 +324,19 @@ static bool hash_fits(const struct ks *ks, const struct secret key_of[2],
 static bool ack_is_authentic(const struct ks *ks, const struct ks_group *g, const struct member *m,
 			     const struct gdoi_ack_msg *a)
 {
+	const struct gdoi_wire_opts *o = ike_wire(&ks->ike, &m->remote.addr);
 	const struct secret *leaf;
 	struct secret key[2];
 	bool ok;
 
 	if (!g->push.ack_lkh)
-		return hash_fits(ks, g->push.ack_key, a);
+		return hash_fits(o, g->push.ack_key, a);
 	if (m->leaf == 0)
 		return false;
 	leaf = lkh_key(&g->lkh, m->leaf);
 	ok = ks_ack_keys(BYTES(leaf->b + LKH_IV_LEN, leaf->len - LKH_IV_LEN), g->push.spi, key) ==
 		     0 &&
-	     hash_fits(ks, key, a);
+	     hash_fits(o, key, a);
 	explicit_bzero(key, sizeof(key));
 	return ok;
 }

@@ -67,8 +67,15 @@ enum ks_drop {
 
 // A message goes out in up to five variants of the same SEQ; a member gets one of them. The ack
 // bit counts only when there is a SAK to carry the request.
-// One that names a group address in its SAK is made once, in the form that all can take.
-enum ks_variant { KS_V_ORDERED = 1, KS_V_ACK = 2, KS_V_GROUP = 4, KS_V_COUNT = 8 };
+// One that names a group address in its SAK is made once, in the form that all can take. Above
+// these bits stands the number of the wire form (ike_form), for peers with their own readings.
+enum ks_variant {
+	KS_V_ORDERED = 1,
+	KS_V_ACK = 2,
+	KS_V_GROUP = 4,
+	KS_V_FORM = 8,
+	KS_V_COUNT = KS_V_FORM * IKE_MAX_FORMS
+};
 
 // One message of a rekey. A new KEK from the key tree may need several, each complete and with its
 // own SEQ (RFC 6407 4); a member needs the one that has its array.

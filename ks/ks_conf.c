@@ -52,6 +52,11 @@ static void read_wire(struct settings *s, struct set_node *n, void *out)
 	ike_settings_read_wire(s, n, &ks_load_of(out)->conf->ike);
 }
 
+static void read_peer(struct settings *s, struct set_node *n, void *out)
+{
+	ike_settings_read_peer(s, n, &ks_load_of(out)->conf->ike);
+}
+
 static void read_acl(struct settings *s, struct set_node *n, void *out)
 {
 	acl_conf_read(s, n, &ks_load_of(out)->acls);
@@ -116,6 +121,8 @@ static const struct set_row root_rows[] = {
 	{ "psk", SET_EACH, .each = read_psk, .max = IKE_MAX_PSKS,
 	  .help = "pre-shared keys by peer; wanted by isakmp entries that say pre-share" },
 	{ "wire", SET_GROUP, .each = read_wire, .help = "other readings of the RFCs" },
+	{ "peers", SET_EACH, .each = read_peer, .max = IKE_MAX_PEERS,
+	  .help = "members with readings of their own" },
 	{ "keys", SET_EACH, .each = read_key, .min = 1, .max = SIGNER_MAX_KEYS, .required = true,
 	  .help = "keys that sign rekeys" },
 	{ "acls", SET_EACH, .each = read_acl, .min = 1, .max = ACL_CONF_MAX, .required = true,

@@ -21,6 +21,11 @@ struct call {
 	struct ks_out *out;
 };
 
+static const struct gdoi_wire_opts *wire(const struct call *c)
+{
+	return ike_wire(&c->ks->ike, &c->sa->peer.addr);
+}
+
 static void drop(struct call *c, enum ks_drop why, const char *detail)
 {
 	ks_drop(c->ks, c->now, why, &c->from, detail, c->out);
@@ -78,14 +83,14 @@ static struct ks_group *judge_group(struct call *c, uint32_t identity)
 
 	if (!g) {
 		snprintf(text, sizeof(text), "group=%u", identity);
-		refuse(c, KS_DROP_PULL_UNKNOWN_GROUP, ISAKMP_N_INVALID_ID_INFORMATION, text);
+		refuse(c, KS_DROP_PULL_UNKNOWN_GROUP, wire(c)->refused_group_notify, text);
 		return NULL;
 	}
 	if (!authorized(g->conf, c->sa)) {
 		snprintf(text, sizeof(text), "group=%.40s identity=%s", g->name,
 			 ike_peer_str(c->sa, peer));
 		refuse(c, g->conf->n_names ? KS_DROP_PULL_IDENTITY : KS_DROP_PULL_UNAUTHORIZED,
-		       ISAKMP_N_AUTHENTICATION_FAILED, text);
+		       wire(c)->refused_group_notify, text);
 		return NULL;
 	}
 	if (removal_has(&g->removal, &c->sa->peer.addr)) {
@@ -106,7 +111,8 @@ static struct ks_group *judge_group(struct call *c, uint32_t identity)
 // ---- message 2 ----
 
 // Every living generation, newest first, as far as they fit: what others may still send under.
-static void offer_gens(struct ks_group *g, mono_t now, struct ks_offer *o, struct gdoi_sa *sa)
+static void offer_gens(const struct gdoi_wire_opts *wire, struct ks_group *g, mono_t now,
+		       struct ks_offer *o, struct gdoi_sa *sa)
 {
 	const struct policy *newest = g->keys.gen[0].policy;
 
@@ -117,7 +123,7 @@ static void offer_gens(struct ks_group *g, mono_t now, struct ks_offer *o, struc
 
 		if (!o->ordered && gen->policy->no_flat_at)
 			continue;
-		if (!ks_build_sats(gen, o->ordered, bypass, now, sa)) {
+		if (!ks_build_sats(wire, gen, o->ordered, bypass, now, sa)) {
 			sa->n_sat = before;
 			return;
 		}
@@ -137,15 +143,19 @@ static struct gdoi_sa *offer_make(struct call *c, struct ks_group *g, struct ks_
 	*o = (struct ks_offer){ .made = c->now,
 				.seq = g->keys.kek.seq,
 				.ordered = takes_ordered(c->sa),
-				.ack = ks_conf_asks_ack(g->conf, &c->from.addr),
+				.ack = wire(c)->send_ack_request &&
+				       ks_conf_asks_ack(g->conf, &c->from.addr),
 				.by_group = by_group };
 	memcpy(o->kek_spi, g->keys.kek.spi, sizeof(o->kek_spi));
 	sa->has_sak = true;
-	ks_build_sak(&g->keys.kek, &c->to, by_group ? &kek->group : &c->from, o->ack, c->now,
-		     &sa->sak);
-	sa->gap = (struct gdoi_gap){ .has_atd = atd_s > 0, .atd_s = (uint16_t)atd_s };
+	ks_build_sak(wire(c), &g->keys.kek, &c->to, by_group ? &kek->group : &c->from, o->ack,
+		     c->now, &sa->sak);
+	if (wire(c)->send_kek_management_in_pull && ks_has_tree(g))
+		sa->sak.management = GDOI_KEK_MANAGEMENT_LKH;
+	sa->gap = (struct gdoi_gap){ .has_atd = atd_s > 0 && wire(c)->send_atd_in_pull,
+				     .atd_s = (uint16_t)atd_s };
 	sa->has_gap = sa->gap.has_atd;
-	offer_gens(g, c->now, o, sa);
+	offer_gens(wire(c), g, c->now, o, sa);
 	return sa;
 }
 
@@ -159,7 +169,7 @@ static bool send_2(struct call *c, struct ks_pull *p, struct ks_group *g)
 
 	ike_seal_begin(&s, &p->exch, c->ks->buf, KS_DGRAM_MAX);
 	wr_pl(&s.chain, ISAKMP_PL_NONCE, BYTES_OF(p->nr));
-	gdoi_sa_encode(&c->ks->ike.wire, &s.chain, sa);
+	gdoi_sa_encode(wire(c), &s.chain, sa);
 	err = ike_seal_end(&s, &p->exch, &n, &msg);
 	free(sa);
 	if (err) {
@@ -184,7 +194,7 @@ static bool open_message(struct call *c, struct ike_exch *x, int n, const struct
 	if (r == IKE_R_OK) {
 		struct bytes all = m->chain.all;
 
-		if (gdoi_pull_open(&c->ks->ike.wire, n, all, ISAKMP_PL_HASH, 0, m, &err))
+		if (gdoi_pull_open(wire(c), n, all, ISAKMP_PL_HASH, 0, m, &err))
 			return true;
 		refuse(c, KS_DROP_PULL_MALFORMED, ISAKMP_N_PAYLOAD_MALFORMED, err.why);
 		return false;
@@ -219,7 +229,7 @@ static void pull_in_1(struct call *c)
 		refuse(c, KS_DROP_PULL_MALFORMED, ISAKMP_N_PAYLOAD_MALFORMED, err.why);
 		return;
 	}
-	if (!isakmp_id_to_group(&pull1.id, &identity)) {
+	if (!isakmp_id_to_group(wire(c), &pull1.id, &identity)) {
 		refuse(c, KS_DROP_PULL_UNKNOWN_GROUP, ISAKMP_N_INVALID_ID_INFORMATION,
 		       "identity is no number of four octets");
 		return;
@@ -278,7 +288,7 @@ static bool take_sids(struct call *c, struct ks_group *g, const struct ks_offer 
 	bool asked = m->has_gap && m->gap.has_sid_request;
 	size_t n = asked ? m->gap.sid_request : 1;
 
-	if (!offers_counter(g, o) || (!asked && !c->ks->ike.wire.sid_without_request))
+	if (!offers_counter(g, o) || (!asked && !wire(c)->sid_without_request))
 		return true;
 	n = MAX_OF(1, MIN_OF(n, KS_SIDS_MAX));
 	if (!sid_take(&g->sids, n, kd->sid.sid)) {
@@ -327,12 +337,12 @@ static bool seal_4(struct call *c, struct ks_pull *p, struct ks_group *g, uint16
 		ok = ks_build_teks(keys_find_gen(&g->keys, p->offer.gen[i]), p->offer.made, kd);
 	if (ok) {
 		if (leaf)
-			ks_build_branch(kek, &g->lkh, leaf, kd);
+			ks_build_branch(wire(c), kek, &g->lkh, leaf, kd);
 		else
-			ks_build_kek(kek, &kek_joined, kd);
+			ks_build_kek(wire(c), kek, &kek_joined, kd);
 		ike_seal_begin(&s, &p->exch, c->ks->buf, KS_DGRAM_MAX);
 		gdoi_seq_encode(&s.chain, p->offer.seq);
-		gdoi_kd_encode(&c->ks->ike.wire, &s.chain, kd);
+		gdoi_kd_encode(wire(c), &s.chain, kd);
 		ok = ike_seal_end(&s, &p->exch, &n, msg) == 0;
 	}
 	secret_fini(&kek_joined);
@@ -363,6 +373,7 @@ static struct member *record(struct call *c, struct ks_pull *p, struct ks_group 
 	m->ack_asked = p->offer.ack;
 	m->by_group = p->offer.by_group;
 	m->leaf = leaf;
+	m->form = (uint8_t)ike_form(&c->ks->ike, &c->from.addr);
 	return m;
 }
 
@@ -407,7 +418,8 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 		return;
 	ks_session_touch(c->sa, c->now);
 	p->done = true; // whatever comes of it, this exchange has had its message 3
-	if (ike_stored_accept(&p->stored, c->datagram) || !gdoi_pull3_decode(&m, &pull3, &err)) {
+	if (ike_stored_accept(&p->stored, c->datagram) ||
+	    !gdoi_pull3_decode(wire(c), &m, &pull3, &err)) {
 		refuse(c, KS_DROP_PULL_MALFORMED, ISAKMP_N_PAYLOAD_MALFORMED, err.why);
 		return;
 	}

@@ -40,6 +40,11 @@ static bool push_init(const struct ks *ks, const struct ks_group *g, struct ks_p
 	return ks_ack_keys(BYTES(k->key.b, k->key.len), k->spi, p->ack_key) == 0;
 }
 
+static const struct gdoi_wire_opts *ks_form(const struct ks *ks, size_t form)
+{
+	return form ? &ks->ike.form[form] : &ks->ike.wire;
+}
+
 static struct ks_part *part_add(struct ks_push *p)
 {
 	BUG_ON(p->n_parts == PARTS_MAX);
@@ -51,22 +56,30 @@ static struct ks_part *part_add(struct ks_push *p)
 
 // ---- sealing ----
 
+static size_t padding(const struct kek_params *p, size_t body)
+{
+	return (p->suite->iv_len - body % p->suite->iv_len) % p->suite->iv_len;
+}
+
 // Signs what was written and encrypts it under the KEK in force (RFC 6407 4): its one IV, zero
 // padding, Length of the padded message.
-static bool seal(const struct kek *k, struct wr *w, struct bytes to_sign)
+static bool seal(const struct gdoi_wire_opts *o, const struct kek *k, size_t announced,
+		 struct wr *w, struct bytes to_sign)
 {
-	const struct bytes part[] = { BYTES(GDOI_PUSH_LABEL, GDOI_PUSH_LABEL_LEN), to_sign };
 	const struct kek_params *p = &k->params;
-	uint8_t digest[HASH_MAX], sig[SIG_MAX];
-	size_t sig_len, body;
+	uint8_t digest[HASH_MAX], sig[SIG_MAX], hdr[ISAKMP_HDR_LEN];
+	const struct bytes part[] = { BYTES(GDOI_PUSH_LABEL, GDOI_PUSH_LABEL_LEN), BYTES_OF(hdr),
+				      BYTES(to_sign.p + sizeof(hdr), to_sign.len - sizeof(hdr)) };
+	size_t sig_len, sent = to_sign.len + ISAKMP_PL_HDR_LEN + announced;
 
+	memcpy(hdr, to_sign.p, sizeof(hdr));
+	gdoi_push_hdr_as_signed(o, sent + padding(p, sent - sizeof(hdr)), hdr);
 	if (hash_parts(p->sign_hash, part, N_ELEMS(part), digest) ||
 	    signer_sign(&k->store->signer, p->sign_label, p->sign_hash, digest, p->sign_form, sig,
 			&sig_len) ||
 	    !gdoi_push_end(w, BYTES(sig, sig_len)))
 		return false;
-	body = w->len - ISAKMP_HDR_LEN;
-	wr_zero(w, (p->suite->iv_len - body % p->suite->iv_len) % p->suite->iv_len);
+	wr_zero(w, padding(p, w->len - ISAKMP_HDR_LEN));
 	if (!wr_ok(w))
 		return false;
 	isakmp_hdr_len_set(w->p, (uint32_t)w->len);
@@ -77,14 +90,15 @@ static bool seal(const struct kek *k, struct wr *w, struct bytes to_sign)
 static bool write_push(struct ks *ks, const struct kek *k, const struct gdoi_push *m,
 		       struct ks_part *part, unsigned variant)
 {
+	const struct gdoi_wire_opts *o = ks_form(ks, variant / KS_V_FORM);
 	struct bytes to_sign;
 	size_t sig_len;
 	struct wr w;
 
 	wr_init(&w, ks->buf, KS_DGRAM_MAX);
 	if (signer_alg(&k->store->signer, k->params.sign_label, &sig_len) == SIGN_NONE ||
-	    !gdoi_push_begin(&ks->ike.wire, &w, k->spi, m, sig_len, &to_sign) ||
-	    !seal(k, &w, to_sign))
+	    !gdoi_push_begin(o, &w, k->spi, m, sig_len, &to_sign) ||
+	    !seal(o, k, sig_len, &w, to_sign))
 		return false;
 	part->dgram[variant] = malloc(w.len);
 	BUG_ON(!part->dgram[variant]);
@@ -101,16 +115,18 @@ static bool build_kek(const struct ks_roll *r, unsigned variant, size_t *next, s
 {
 	const struct endpoint src = { r->ks->conf->address, r->ks->conf->port };
 	const struct endpoint wherever = { { .family = src.addr.family }, GDOI_PORT };
+	const struct gdoi_wire_opts *o = ks_form(r->ks, variant / KS_V_FORM);
 
 	m->sa.has_sak = true;
-	ks_build_sak(&r->new_kek, &src, variant & KS_V_GROUP ? &r->new_kek.params.group : &wherever,
+	ks_build_sak(o, &r->new_kek, &src,
+		     variant & KS_V_GROUP ? &r->new_kek.params.group : &wherever,
 		     variant & KS_V_ACK, r->now, &m->sa.sak);
 	if (!ks_has_tree(r->g)) {
-		ks_build_kek(&r->new_kek, joined, &m->kd);
+		ks_build_kek(o, &r->new_kek, joined, &m->kd);
 		return true;
 	}
 	m->sa.sak.management = GDOI_KEK_MANAGEMENT_LKH;
-	return ks_build_update(&r->new_kek, &r->update, next, &m->kd);
+	return ks_build_update(o, &r->new_kek, &r->update, next, &m->kd);
 }
 
 static bool build_sa(const struct ks_roll *r, unsigned variant, size_t *next, struct gdoi_push *m,
@@ -128,7 +144,8 @@ static bool build_sa(const struct ks_roll *r, unsigned variant, size_t *next, st
 				       .has_dtd = true,
 				       .atd_s = (uint16_t)r->delays.atd_s,
 				       .dtd_s = (uint16_t)r->delays.dtd_s };
-	return ks_build_sats(&r->g->keys.gen[0], ordered, true, r->now, &m->sa) &&
+	return ks_build_sats(ks_form(r->ks, variant / KS_V_FORM), &r->g->keys.gen[0], ordered, true,
+			     r->now, &m->sa) &&
 	       ks_build_teks(&r->g->keys.gen[0], r->now, &m->kd);
 }
 
@@ -149,10 +166,14 @@ static bool build_variant(const struct ks_roll *r, struct ks_part *part, unsigne
 }
 
 // May a member need this variant? Every form of the policy there is, with and without the request
-// for acknowledgements; to the group only one.
+// for acknowledgements, as its peers read it; to the group only one.
 static bool is_needed(const struct ks_roll *r, unsigned v)
 {
 	bool flat = r->g->conf->policy->no_flat_at == 0;
+	size_t form = v / KS_V_FORM;
+
+	if (form >= MAX_OF(r->ks->ike.n_forms, 1u) || (form && v & KS_V_GROUP))
+		return false;
 
 	if ((v & (KS_V_ACK | KS_V_GROUP)) && !r->kek)
 		return false;
@@ -200,12 +221,19 @@ static void assign_first(struct ks_group *g)
 		m->part = 0;
 }
 
+void ks_push_forms(const struct ks *ks, struct ks_group *g)
+{
+	for (struct member *m = g->members.first; m; m = m->next)
+		m->form = (uint8_t)ike_form(&ks->ike, &m->remote.addr);
+}
+
 bool ks_push_build(const struct ks_roll *r, struct ks_push *p)
 {
 	size_t *ends = calloc(PARTS_MAX, sizeof(*ends)), next = 0;
 	bool ok = push_init(r->ks, r->g, p), more = ok;
 
 	BUG_ON(!ends);
+	ks_push_forms(r->ks, r->g);
 	p->has_sak = r->kek;
 	p->tree = r->kek && ks_has_tree(r->g);
 	while (more) {
@@ -236,7 +264,9 @@ bool ks_push_build_delete(struct ks *ks, struct ks_group *g, bool teks, struct k
 	m->del[m->n_del++] = gdoi_delete_kek(teks ? NULL : g->keys.kek.spi);
 	part_add(p);
 	m->seq = p->seq;
-	ok = ok && write_push(ks, &g->keys.kek, m, &p->part[0], 0);
+	ks_push_forms(ks, g);
+	for (unsigned form = 0; ok && form < MAX_OF(ks->ike.n_forms, 1u); form++)
+		ok = write_push(ks, &g->keys.kek, m, &p->part[0], form * KS_V_FORM);
 	free(m);
 	if (ok)
 		assign_first(g);

@@ -30,3 +30,5 @@ bool ks_push_build(const struct ks_roll *r, struct ks_push *p);
 // HDR*, SEQ, D(KEK), SIG; with teks, D(all TEKs) before it and all KEKs.
 bool ks_push_build_delete(struct ks *ks, struct ks_group *g, bool teks, struct ks_push *p);
 void ks_push_fini(struct ks_push *p);
+// Every member's wire form, as the configuration in force has it.
+void ks_push_forms(const struct ks *ks, struct ks_group *g);

@@ -255,12 +255,16 @@ static void announce(const struct ks_group *g, const struct ks_roll *r, struct k
 // be fulfilled for a while.
 static void adopt_kek(struct ks_group *g, struct ks_roll *r)
 {
+	bool goes_on = r->ks->ike.wire.seq_across_keks;
+
 	g->keys.kek.seq = g->push.seq;
 	if (!r->kek)
 		return;
 	kek_fini(&g->keys.old_kek);
 	g->keys.old_kek = g->keys.kek;
 	g->keys.kek = r->new_kek;
+	if (goes_on)
+		g->keys.kek.seq = g->push.seq;
 	explicit_bzero(&r->new_kek, sizeof(r->new_kek));
 }
 
@@ -317,10 +321,11 @@ static bool roll(struct ks *ks, struct ks_group *g, mono_t now, bool tek, bool k
 {
 	bool alone = kek && ks_has_tree(g) &&
 		     (lkh_is_stale(&g->lkh) || g->removal.pending == REMOVAL_SHUT_OUT);
+	bool with_kek = kek && !ks->ike.wire.send_kek_only_push;
 	struct ks_roll r = { .ks = ks,
 			     .g = g,
 			     .now = now,
-			     .tek = tek && !alone,
+			     .tek = (tek || with_kek) && !alone,
 			     .kek = kek,
 			     .delays = ks_rekey_delays(g, now) };
 	bool ok;

@@ -3,7 +3,7 @@
 #include "common/wire/wr.h"
 #include "ks/push.h"
 
-#define VERSION	   1
+#define VERSION	   2
 #define PACK_FIRST 4096
 
 void ks_blob_fini(struct ks_blob *b)
@@ -470,8 +470,16 @@ static void get_run(struct rd *r, struct ks_group *g)
 
 static void put_part_of(struct wr *w, const struct ks_part *part)
 {
+	size_t n = 0;
+
+	for (size_t v = 0; v < KS_V_COUNT; v++)
+		n += part->dgram[v] != NULL;
 	wr_u32(w, part->seq);
+	wr_count8(w, n);
 	for (size_t v = 0; v < KS_V_COUNT; v++) {
+		if (!part->dgram[v])
+			continue;
+		wr_u8(w, (uint8_t)v);
 		wr_u32(w, (uint32_t)part->len[v]);
 		wr_put(w, part->dgram[v], part->len[v]);
 	}
@@ -514,6 +522,22 @@ static void get_dgram(struct rd *r, uint8_t **p, size_t *len)
 	*len = b.len;
 }
 
+static void get_part(struct rd *r, struct ks_part *part)
+{
+	size_t n;
+
+	part->seq = rd_u32(r);
+	n = rd_u8(r);
+	for (size_t i = 0; i < n && rd_ok(r); i++) {
+		size_t v = rd_u8(r);
+
+		if (v >= KS_V_COUNT || part->dgram[v])
+			rd_fail(r, "no such variant, or one that comes twice");
+		else
+			get_dgram(r, &part->dgram[v], &part->len[v]);
+	}
+}
+
 static void get_ack_key(struct rd *r, struct secret *s)
 {
 	struct bytes b = rd_bytes(r, rd_u8(r));
@@ -526,19 +550,14 @@ static void get_push_parts(struct rd *r, struct ks_push *p)
 {
 	size_t n = rd_u16(r);
 
-	if (rd_left(r) / (4 + 4 * KS_V_COUNT) < n) {
+	if (rd_left(r) / (4 + 1) < n) {
 		rd_fail(r, "more messages than octets");
 		return;
 	}
 	p->part = calloc(n ? n : 1, sizeof(*p->part));
 	BUG_ON(!p->part);
-	for (; p->n_parts < n && rd_ok(r); p->n_parts++) {
-		struct ks_part *part = &p->part[p->n_parts];
-
-		part->seq = rd_u32(r);
-		for (size_t v = 0; v < KS_V_COUNT; v++)
-			get_dgram(r, &part->dgram[v], &part->len[v]);
-	}
+	for (; p->n_parts < n && rd_ok(r); p->n_parts++)
+		get_part(r, &p->part[p->n_parts]);
 }
 
 static void get_push(struct rd *r, struct ks_group *g, int64_t base_ms)

@@ -35,8 +35,8 @@ uint16_t ks_sig_alg_number(enum sign_alg a)
 	}
 }
 
-void ks_build_sak(const struct kek *k, const struct endpoint *src, const struct endpoint *dst,
-		  bool ack, mono_t now, struct gdoi_sak *out)
+void ks_build_sak(const struct gdoi_wire_opts *o, const struct kek *k, const struct endpoint *src,
+		  const struct endpoint *dst, bool ack, mono_t now, struct gdoi_sak *out)
 {
 	*out = (struct gdoi_sak){
 		.ip_proto = IP_PROTO_UDP,
@@ -44,19 +44,19 @@ void ks_build_sak(const struct kek *k, const struct endpoint *src, const struct 
 		.dst = gdoi_id_of_endpoint(dst),
 		.alg = k->params.suite->alg,
 		.key_bits = k->params.suite->key_bits,
-		.life_s = mono_left_s(k->dies, now),
+		.life_s = o->send_total_life ? k->params.life_s : mono_left_s(k->dies, now),
 		.sig_hash = ks_sig_hash_number(k->params.sign_hash),
 		.sig_alg = ks_sig_alg_number(k->params.sign_alg),
 		.sig_key_bits = k->params.sign_bits,
-		.ack = !ack		   ? 0
-		       : k->params.ack_lkh ? GDOI_ACK_LKH_SHA256
-					   : GDOI_ACK_KEK_SHA256,
+		.ack = !ack || !o->send_ack_request ? 0
+		       : k->params.ack_lkh	    ? GDOI_ACK_LKH_SHA256
+						    : GDOI_ACK_KEK_SHA256,
 	};
 	memcpy(out->spi, k->spi, sizeof(out->spi));
 }
 
-static bool add_sat(const struct tek_gen *gen, const struct policy_rule *r, mono_t now,
-		    struct gdoi_sa *out)
+static bool add_sat(const struct gdoi_wire_opts *o, const struct tek_gen *gen,
+		    const struct policy_rule *r, mono_t now, struct gdoi_sa *out)
 {
 	struct gdoi_sat *sat;
 
@@ -71,22 +71,22 @@ static bool add_sat(const struct tek_gen *gen, const struct policy_rule *r, mono
 
 		suite_tek_to_sat(t->suite, sat);
 		sat->spi = t->spi;
-		sat->life_s = mono_left_s(t->dies, now);
+		sat->life_s = o->send_total_life ? t->life_s : mono_left_s(t->dies, now);
 		sat->encap = IPSEC_ENCAP_TUNNEL;
 	}
 	BUG_ON(!gdoi_sat_set_flow(sat, &r->flow)); // policy.c lets nothing else in
 	return true;
 }
 
-bool ks_build_sats(const struct tek_gen *gen, bool ordered, bool bypass, mono_t now,
-		   struct gdoi_sa *out)
+bool ks_build_sats(const struct gdoi_wire_opts *o, const struct tek_gen *gen, bool ordered,
+		   bool bypass, mono_t now, struct gdoi_sa *out)
 {
 	const struct policy *p = gen->policy;
 	const struct policy_rule *rule = ordered ? p->ordered : p->flat;
 	size_t n = ordered ? p->n_ordered : p->n_flat;
 
 	for (size_t i = 0; i < n; i++) {
-		if ((rule[i].permit || bypass) && !add_sat(gen, &rule[i], now, out))
+		if ((rule[i].permit || bypass) && !add_sat(o, gen, &rule[i], now, out))
 			return false;
 	}
 	return true;
@@ -115,7 +115,16 @@ bool ks_build_teks(const struct tek_gen *gen, mono_t now, struct gdoi_kd *out)
 	return true;
 }
 
-void ks_build_kek(const struct kek *k, struct secret *joined, struct gdoi_kd *out)
+// A view into the KEK's own SubjectPublicKeyInfo, of all of it or of what an RSA key is inside.
+static struct bytes sig_key(const struct gdoi_wire_opts *o, const struct kek *k)
+{
+	struct bytes whole = BYTES(k->pub, k->pub_len);
+
+	return o->sig_key_pkcs1 ? pubkey_pkcs1(whole) : whole;
+}
+
+void ks_build_kek(const struct gdoi_wire_opts *o, const struct kek *k, struct secret *joined,
+		  struct gdoi_kd *out)
 {
 	size_t iv_len = k->params.suite->iv_len;
 
@@ -126,29 +135,29 @@ void ks_build_kek(const struct kek *k, struct secret *joined, struct gdoi_kd *ou
 	out->has_kek = true;
 	memcpy(out->kek.spi, k->spi, sizeof(out->kek.spi));
 	out->kek.alg_key = secret_view(joined);
-	out->kek.sig_key = BYTES(k->pub, k->pub_len);
+	out->kek.sig_key = sig_key(o, k);
 }
 
-static void lkh_packet(const struct kek *k, struct gdoi_kd *out)
+static void lkh_packet(const struct gdoi_wire_opts *o, const struct kek *k, struct gdoi_kd *out)
 {
 	out->has_lkh = true;
 	memcpy(out->lkh.spi, k->spi, sizeof(out->lkh.spi));
-	out->lkh.sig_key = BYTES(k->pub, k->pub_len);
+	out->lkh.sig_key = sig_key(o, k);
 }
 
-void ks_build_branch(const struct kek *k, const struct lkh *tree, uint16_t leaf,
-		     struct gdoi_kd *out)
+void ks_build_branch(const struct gdoi_wire_opts *o, const struct kek *k, const struct lkh *tree,
+		     uint16_t leaf, struct gdoi_kd *out)
 {
-	lkh_packet(k, out);
+	lkh_packet(o, k, out);
 	lkh_download(tree, leaf, &out->lkh);
 }
 
-bool ks_build_update(const struct kek *k, const struct lkh_update *u, size_t *next,
-		     struct gdoi_kd *out)
+bool ks_build_update(const struct gdoi_wire_opts *o, const struct kek *k,
+		     const struct lkh_update *u, size_t *next, struct gdoi_kd *out)
 {
 	size_t from = *next;
 
-	lkh_packet(k, out);
+	lkh_packet(o, k, out);
 	*next = lkh_cut(u, from, LKH_PART_MAX, &out->lkh);
 	return *next > from || u->n_starts == 0;
 }

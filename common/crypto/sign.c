@@ -133,6 +133,22 @@ int pubkey_encode(const struct pubkey *k, uint8_t *out, size_t max, size_t *len)
 	return 0;
 }
 
+struct bytes pubkey_pkcs1(struct bytes spki)
+{
+	const unsigned char *p = spki.p, *key = NULL;
+	X509_PUBKEY *info = d2i_X509_PUBKEY(NULL, &p, (long)spki.len);
+	ASN1_OBJECT *alg = NULL;
+	struct bytes out = spki;
+	int len = 0;
+
+	// The key is the last thing in the structure.
+	if (info && X509_PUBKEY_get0_param(&alg, &key, &len, NULL, info) == 1 &&
+	    OBJ_obj2nid(alg) == NID_rsaEncryption && len > 0 && (size_t)len < spki.len)
+		out = BYTES(p - len, (size_t)len);
+	X509_PUBKEY_free(info);
+	return out;
+}
+
 enum sign_alg pubkey_alg(const struct pubkey *k)
 {
 	return k->alg;

@@ -34,6 +34,9 @@ MUST_CHECK int pubkey_decode(struct bytes der, struct pubkey **out);
 void pubkey_free(struct pubkey *k);
 // SubjectPublicKeyInfo. -EMSGSIZE when max is too small.
 MUST_CHECK int pubkey_encode(const struct pubkey *k, uint8_t *out, size_t max, size_t *len);
+// The PKCS#1 RSAPublicKey inside a SubjectPublicKeyInfo, a view into it; other keys, and what is no
+// SubjectPublicKeyInfo, come back whole.
+struct bytes pubkey_pkcs1(struct bytes spki);
 enum sign_alg pubkey_alg(const struct pubkey *k);
 unsigned pubkey_bits(const struct pubkey *k);  // modulus or curve
 size_t pubkey_sig_len(const struct pubkey *k); // octets of every signature under this key

@@ -128,12 +128,13 @@ static void tell(struct ike_halfopen *h, const struct ike_conf *conf, mono_t now
 	if (type == 0 || h->answers_left == 0)
 		return;
 	h->answers_left--;
-	out->msg_len = ike_info_clear(hdr->cky_i, hdr->cky_r, conf->wire.notify_doi, type,
-				      conf->rng, out->msg, sizeof(out->msg));
+	out->msg_len =
+		ike_info_clear(hdr->cky_i, hdr->cky_r, ike_wire(conf, &out->to.addr)->notify_doi,
+			       type, conf->rng, out->msg, sizeof(out->msg));
 }
 
 // Message 1 as far as it can be understood: SA first, vendor ids beside it.
-static enum ike_reason decode_1(const struct ike_conf *conf, const struct isakmp_hdr *hdr,
+static enum ike_reason decode_1(const struct gdoi_wire_opts *o, const struct isakmp_hdr *hdr,
 				struct bytes datagram, struct isakmp_chain *chain,
 				struct ike1_sa *offer, const char **detail)
 {
@@ -154,7 +155,7 @@ static enum ike_reason decode_1(const struct ike_conf *conf, const struct isakmp
 	why = ike_row_check_chain(&row, chain, detail);
 	if (why != IKE_R_OK)
 		return why;
-	if (!ike1_sa_decode(&conf->wire, chain->pl[0].body, offer, &err)) {
+	if (!ike1_sa_decode(o, chain->pl[0].body, offer, &err)) {
 		*detail = err.why;
 		return IKE_R_BAD_PROPOSAL;
 	}
@@ -188,7 +189,8 @@ static enum ike_reason open_slot(struct ike_halfopen *h, const struct ike_conf *
 	const struct ike1_transform *t;
 	struct ike_proposal suite;
 	struct ike_halfopen_slot *s;
-	enum ike_reason why = decode_1(conf, hdr, datagram, &chain, &offer, &out->detail);
+	enum ike_reason why =
+		decode_1(ike_wire(conf, &from->addr), hdr, datagram, &chain, &offer, &out->detail);
 
 	if (why != IKE_R_OK)
 		return why;

@@ -38,6 +38,13 @@ const char *ike_proposal_str(const struct ike_proposal *p, char buf[IKE_PROPOSAL
 // traces and is refused by configuration readers.
 bool ike_proposal_ok(const struct ike_proposal *p);
 
+// Readings of the RFCs that some peers have. Form 0 is the general one.
+#define IKE_MAX_FORMS 4
+struct ike_peer_form {
+	struct prefix peer;
+	uint8_t form;
+};
+
 struct ike_keylog; // keylog.h
 
 struct ike_conf {
@@ -47,6 +54,11 @@ struct ike_conf {
 	struct isakmp_id own_id;
 	// DOI of our SA, whether DOI 1 is answered, DOI of our notifies.
 	struct gdoi_wire_opts wire;
+	// Peers with readings of their own, form[0] unused; ike_wire looks them up.
+	const struct gdoi_wire_opts *form;
+	size_t n_forms; // 0 and 1: the general one alone
+	const struct ike_peer_form *peers;
+	size_t n_peers;
 	bool dpd;		      // show the DPD vendor id
 	uint16_t features;	      // VID_CONCLAVE_*: what our vendor id says
 	struct ike_schedule schedule; // resending by the initiator
@@ -66,6 +78,10 @@ struct ike_conf {
 	void *keylog_arg;
 #endif
 };
+
+// The form of the longest prefix that holds peer, 0 when there is none; and what it says.
+size_t ike_form(const struct ike_conf *conf, const struct addr *peer);
+const struct gdoi_wire_opts *ike_wire(const struct ike_conf *conf, const struct addr *peer);
 
 enum ike_role { IKE_INITIATOR, IKE_RESPONDER };
 

@@ -161,6 +161,7 @@ void ike_settings_fini(struct ike_settings *i)
 	if (i->psk)
 		explicit_bzero(i->psk, i->n_psks * sizeof(*i->psk));
 	free(i->psk);
+	free(i->peer);
 	ike_pki_put(i->pki);
 	*i = (struct ike_settings){ .n_psks = 0 };
 }
@@ -216,8 +217,11 @@ void ike_settings_apply(const struct ike_settings *i, struct ike_conf *conf)
 	conf->pki = i->pki;
 	conf->wall_clock = wall_clock;
 	conf->wire = ike_settings_wire(i);
-	conf->wire.ecdsa_sign_bare_hash = i->ecdsa_bare;
-	conf->wire.accept_ecdsa_bare_hash = true;
+	conf->wire.ecdsa_sign_bare_hash |= i->ecdsa_bare;
+	conf->form = i->form;
+	conf->n_forms = i->n_forms;
+	conf->peers = i->peer;
+	conf->n_peers = i->n_peers;
 }
 
 void ike_settings_describe(FILE *to)

@@ -2,14 +2,17 @@
 //	isakmp = ( { encryption = "aes"; key_bits = 128; hash = "sha256"; group = 19;
 //	             lifetime = 86400; authentication = "pre-share"; }, … );   # preference order
 //	psk = ( { peer = "192.0.2.1"; key = "…"; }, { peer = "192.0.2.0/24"; key = "…"; } );
+//	peers = ( { peer = "192.0.2.9"; wire = { sat_id_len = 2; }; } );
 // Owns:   proposals and keys, until ike_settings_fini wipes them.
 // From:   ksd's and gmd's configuration readers.
-// To:     struct ike_conf: proposals, life_s, psk (ike_settings_psk with the settings as arg).
+// To:     struct ike_conf: proposals, life_s, psk (ike_settings_psk with the settings as arg),
+//         wire, peers.
 #pragma once
 #include "common/ctl/settings.h"
 #include "common/ike/ike.h"
 
-#define IKE_MAX_PSKS 4096
+#define IKE_MAX_PSKS  4096
+#define IKE_MAX_PEERS 1024
 
 struct ike_psk {
 	struct prefix peer;
@@ -21,17 +24,21 @@ struct ike_settings {
 	struct ike_proposal proposal[IKE_MAX_PROPOSALS];
 	uint32_t life_s; // shortest of the proposals
 	struct ike_psk *psk;
-	bool ecdsa_bare; // sign ECDSA so (auth.h); the peer may do either
-	struct gdoi_wire_opts wire;
-	bool has_wire;	     // the file has a `wire` group
+	bool ecdsa_bare;			   // sign ECDSA so (auth.h); the peer may do either
+	struct gdoi_wire_opts form[IKE_MAX_FORMS]; // [0]: of the `wire` group, or the defaults
+	size_t n_forms;				   // 0: no `wire` and no `peers`
+	size_t n_peers;
+	struct ike_peer_form *peer;
 	struct ike_pki *pki; // NULL: no trustpoints (pki_conf.h reads them, before isakmp)
 };
 
 // Each reads one entry of its list (for SET_EACH) and appends it.
 void ike_settings_read_isakmp(struct settings *s, struct set_node *n, struct ike_settings *out);
 void ike_settings_read_psk(struct settings *s, struct set_node *n, struct ike_settings *out);
-// wire_conf.c: the group `wire = { … };`, where peers read the RFCs in another way.
+// wire_conf.c: the group `wire = { … };`, where peers read the RFCs in another way; and an entry of
+// `peers`, where only some of them do: it starts from `wire`, which is to be read first.
 void ike_settings_read_wire(struct settings *s, struct set_node *n, struct ike_settings *out);
+void ike_settings_read_peer(struct settings *s, struct set_node *n, struct ike_settings *out);
 struct gdoi_wire_opts ike_settings_wire(const struct ike_settings *i); // or the defaults
 void ike_settings_describe_wire(FILE *to);
 // Any proposal with this kind of authentication?

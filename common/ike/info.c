@@ -10,7 +10,16 @@ static void pair_of(const struct ike_sa *sa, uint8_t spi[SPI_LEN])
 
 static uint32_t own_doi(const struct ike_sa *sa)
 {
-	return sa->doi == ISAKMP_DOI_IPSEC ? ISAKMP_DOI_IPSEC : sa->conf->wire.notify_doi;
+	return sa->doi == ISAKMP_DOI_IPSEC ? ISAKMP_DOI_IPSEC
+					   : ike_wire(sa->conf, &sa->peer.addr)->notify_doi;
+}
+
+static bool doi_judge(const struct ike_sa *sa, uint32_t doi, struct rd_err *err)
+{
+	if (ike_wire(sa->conf, &sa->peer.addr)->accept_other_notify_doi || doi == own_doi(sa))
+		return true;
+	err->why = "doi not supported";
+	return false;
 }
 
 static bool seen_before(const struct ike_sa *sa, uint32_t msgid)
@@ -27,6 +36,8 @@ static bool names_sa(const struct ike_sa *sa, const struct isakmp_delete *d)
 	uint8_t spi[SPI_LEN];
 
 	pair_of(sa, spi);
+	if (d->proto == GDOI_PROTO_KEK)
+		return true; // how some members refuse what was offered under it
 	for (size_t i = 0; d->proto == IPSEC_PROTO_ISAKMP && i < d->n; i++) {
 		if (bytes_eq(isakmp_delete_spi(d, i), BYTES_OF(spi)))
 			return true;
@@ -41,10 +52,12 @@ static enum ike_reason keep(const struct ike_sa *sa, const struct isakmp_pl *pl,
 	bool ok = true;
 
 	if (pl->type == ISAKMP_PL_NOTIFY && out->n_notify < IKE_INFO_MAX) {
-		ok = isakmp_notify_decode(pl->body, &out->notify[out->n_notify], &err);
+		ok = isakmp_notify_decode(pl->body, &out->notify[out->n_notify], &err) &&
+		     doi_judge(sa, out->notify[out->n_notify].doi, &err);
 		out->n_notify++;
 	} else if (pl->type == ISAKMP_PL_DELETE && out->n_delete < IKE_INFO_MAX) {
-		ok = isakmp_delete_decode(pl->body, &out->del[out->n_delete], &err);
+		ok = isakmp_delete_decode(pl->body, &out->del[out->n_delete], &err) &&
+		     doi_judge(sa, out->del[out->n_delete].doi, &err);
 		if (ok)
 			out->deletes_sa |= names_sa(sa, &out->del[out->n_delete]);
 		out->n_delete++;
@@ -103,16 +116,16 @@ int ike_info_notify(const struct ike_sa *sa, uint16_t type, struct bytes data, u
 	return ike_seal_end(&s, &x, &none, msg);
 }
 
-int ike_info_delete_sa(const struct ike_sa *sa, uint8_t *buf, size_t cap, struct bytes *msg)
+static int delete_one(const struct ike_sa *sa, uint8_t proto, const uint8_t spi[SPI_LEN],
+		      uint8_t *buf, size_t cap, struct bytes *msg)
 {
 	static const struct ike_nonces none;
-	uint8_t spi[SPI_LEN];
 	const struct isakmp_delete d = {
 		.doi = own_doi(sa),
-		.proto = IPSEC_PROTO_ISAKMP,
+		.proto = proto,
 		.spi_size = SPI_LEN,
 		.n = 1,
-		.spis = BYTES_OF(spi),
+		.spis = BYTES(spi, SPI_LEN),
 	};
 	struct ike_exch x;
 	struct ike_seal s;
@@ -120,10 +133,23 @@ int ike_info_delete_sa(const struct ike_sa *sa, uint8_t *buf, size_t cap, struct
 
 	if (err)
 		return err;
-	pair_of(sa, spi);
 	ike_seal_begin(&s, &x, buf, cap);
 	isakmp_delete_encode(&s.chain, &d);
 	return ike_seal_end(&s, &x, &none, msg);
+}
+
+int ike_info_delete_sa(const struct ike_sa *sa, uint8_t *buf, size_t cap, struct bytes *msg)
+{
+	uint8_t spi[SPI_LEN];
+
+	pair_of(sa, spi);
+	return delete_one(sa, IPSEC_PROTO_ISAKMP, spi, buf, cap, msg);
+}
+
+int ike_info_delete_kek(const struct ike_sa *sa, const uint8_t *kek_spi, uint8_t *buf, size_t cap,
+			struct bytes *msg)
+{
+	return delete_one(sa, GDOI_PROTO_KEK, kek_spi, buf, cap, msg);
 }
 
 size_t ike_info_clear(const uint8_t *cky_i, const uint8_t *cky_r, uint32_t doi, uint16_t type,

@@ -1,7 +1,8 @@
 // common/ike/info.h - informational exchanges: notify and delete, protected or in the clear.
 // From:   ks, gm. DPD rides on this (dpd.h).
 // Spec:   RFC 2408 3.14, 3.15, 4.8; RFC 2409 5.7; RFC 3706.
-// Always: received DOIs may be 0, 1 or 2; ours is conf->wire.notify_doi, or 1 in an SA of DOI 1.
+// Always: received DOIs may be 0, 1 or 2 (option accept_other_notify_doi); ours is notify_doi of
+//         the wire options, or 1 in an SA of DOI 1.
 // Never:  answers an informational with an informational (RFC 2408 4.8), DPD's own apart.
 #pragma once
 #include "common/ike/protect.h"
@@ -12,7 +13,7 @@ struct ike_info {
 	size_t n_notify, n_delete;
 	struct isakmp_notify notify[IKE_INFO_MAX]; // views the caller's plain buffer
 	struct isakmp_delete del[IKE_INFO_MAX];
-	bool deletes_sa; // one of the deletes names this very SA
+	bool deletes_sa; // one of the deletes names this very SA, or a KEK
 };
 
 // A protected informational. IKE_R_REPLAY for a message id seen before.
@@ -29,6 +30,11 @@ MUST_CHECK int ike_info_notify(const struct ike_sa *sa, uint16_t type, struct by
 // (RFC 6407 3.3), at shutdown, at an operator's word.
 MUST_CHECK int ike_info_delete_sa(const struct ike_sa *sa, uint8_t *buf, size_t cap,
 				  struct bytes *msg);
+
+// Delete of a KEK that was offered (protocol 0 of GDOI, its SPI of 16 octets): the other reading of
+// RFC 6407 3.3.
+MUST_CHECK int ike_info_delete_kek(const struct ike_sa *sa, const uint8_t *kek_spi, uint8_t *buf,
+				   size_t cap, struct bytes *msg);
 
 // In the clear: says why an exchange that has no keys yet went nowhere. Octets written, 0 if none.
 size_t ike_info_clear(const uint8_t *cky_i, const uint8_t *cky_r, uint32_t doi, uint16_t type,

@@ -78,7 +78,7 @@ enum ike_reason main_out_1(struct ike_sa *sa, struct ike_out *out)
 enum ike_reason main_in_2(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 			  const struct isakmp_chain *c, const char **detail)
 {
-	struct gdoi_wire_opts opts = sa->conf->wire;
+	struct gdoi_wire_opts opts = *ike_wire(sa->conf, &sa->peer.addr);
 	struct ike_peer_vids vids = proposal_vids(c);
 	const struct ike1_transform *t;
 	struct rd_err err = { NULL };

@@ -98,7 +98,8 @@ static enum ike_reason sign_fill(struct ike_sa *sa, struct ike_auth_job *j)
 	if (!wr_ok(&w) ||
 	    digests_of(sa, sa->role, wr_view(&w, ISAKMP_PL_HDR_LEN, w.len), j->own.digest))
 		return IKE_R_NO_MEMORY;
-	j->own.form = sa->suite.auth == SIGN_RSA || sa->conf->wire.ecdsa_sign_bare_hash
+	j->own.form = sa->suite.auth == SIGN_RSA ||
+				      ike_wire(sa->conf, &sa->peer.addr)->ecdsa_sign_bare_hash
 			      ? IKE_SIG_BARE
 			      : IKE_SIG_REHASHED;
 	j->sign = true;
@@ -110,7 +111,7 @@ static enum ike_reason sign_fill(struct ike_sa *sa, struct ike_auth_job *j)
 static int digests_fill(const struct ike_sa *sa, struct bytes id_body, struct ike_auth_verify *v)
 {
 	enum ike_role peer = sa->role == IKE_INITIATOR ? IKE_RESPONDER : IKE_INITIATOR;
-	const struct gdoi_wire_opts *o = &sa->conf->wire;
+	const struct gdoi_wire_opts *o = ike_wire(sa->conf, &sa->peer.addr);
 	bool rsa = sa->suite.auth == SIGN_RSA;
 
 	v->try_form[IKE_SIG_REHASHED] = !rsa;

@@ -193,8 +193,9 @@ static void tell(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
 	if (type == 0 || sa->hs->told)
 		return;
 	sa->hs->told = true;
-	out->msg_len = ike_info_clear(sa->cky_i, sa->cky_r, sa->conf->wire.notify_doi, type,
-				      sa->conf->rng, out->msg, sizeof(out->msg));
+	out->msg_len =
+		ike_info_clear(sa->cky_i, sa->cky_r, ike_wire(sa->conf, &sa->peer.addr)->notify_doi,
+			       type, sa->conf->rng, out->msg, sizeof(out->msg));
 	out->to = sa->peer;
 }
 

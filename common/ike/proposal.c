@@ -137,10 +137,10 @@ static bool usable(const struct ike_conf *conf, const struct addr *peer,
 
 bool proposal_offer(struct wr_chain *c, const struct ike_conf *conf, const struct addr *peer)
 {
+	uint32_t doi = ike_wire(conf, peer)->phase1_doi;
 	struct ike1_sa sa = {
-		.doi = conf->wire.phase1_doi,
-		.situation = conf->wire.phase1_doi == ISAKMP_DOI_IPSEC ? IPSEC_SIT_IDENTITY_ONLY
-								       : GDOI_SITUATION,
+		.doi = doi,
+		.situation = doi == ISAKMP_DOI_IPSEC ? IPSEC_SIT_IDENTITY_ONLY : GDOI_SITUATION,
 		.proposal = 1,
 	};
 

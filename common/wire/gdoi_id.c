@@ -60,6 +60,8 @@ void gdoi_id_pair_decode(struct rd *r, struct gdoi_id_form form, struct gdoi_id 
 			 struct gdoi_id *dst)
 {
 	id_decode(r, form.len_octets, form.empty_src, src);
+	if (form.dst_prot)
+		rd_skip(r, 1);
 	id_decode(r, form.len_octets, false, dst);
 }
 
@@ -74,11 +76,26 @@ static void id_encode(struct wr *w, uint8_t len_octets, const struct gdoi_id *id
 	wr_put(w, id->data, id->len);
 }
 
-void gdoi_id_pair_encode(struct wr *w, uint8_t len_octets, const struct gdoi_id *src,
-			 const struct gdoi_id *dst)
+// 0.0.0.0/0 or ::/0 in the form that is asked for.
+static struct gdoi_id any_in_form(const struct gdoi_id *id, enum gdoi_any_src form)
 {
-	id_encode(w, len_octets, src);
-	id_encode(w, len_octets, dst);
+	struct gdoi_id out = *id;
+	bool subnet = id->type == ISAKMP_ID_IPV4_SUBNET || id->type == ISAKMP_ID_IPV6_SUBNET;
+
+	if (subnet && form != GDOI_ANY_SUBNET && bytes_are_zero(BYTES(id->data, id->len)))
+		out.len = form == GDOI_ANY_ZEROS ? 3 : 0;
+	return out;
+}
+
+void gdoi_id_pair_encode(struct wr *w, struct gdoi_id_form form, uint8_t proto,
+			 const struct gdoi_id *src, const struct gdoi_id *dst)
+{
+	struct gdoi_id from = any_in_form(src, form.any_src);
+
+	id_encode(w, form.len_octets, &from);
+	if (form.dst_prot)
+		wr_u8(w, proto);
+	id_encode(w, form.len_octets, dst);
 }
 
 static void id_put(struct gdoi_id *id, const struct addr *a)

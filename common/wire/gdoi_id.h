@@ -26,13 +26,16 @@ uint8_t gdoi_id_family(const struct gdoi_id *id); // 4, 6, or 0 for no known typ
 struct gdoi_id gdoi_id_of_endpoint(const struct endpoint *e);
 MUST_CHECK bool gdoi_id_to_endpoint(const struct gdoi_id *id, struct endpoint *out); // one address
 
-// How a pair of identities is read: the octets of their length fields, and whether the source
-// may be empty.
+// How a pair of identities is read and written: the octets of their length fields, whether a
+// received source may be empty, whether an octet of protocol precedes the destination, and how
+// any source is written.
 struct gdoi_id_form {
 	uint8_t len_octets;
-	bool empty_src;
+	bool empty_src, dst_prot;
+	enum gdoi_any_src any_src;
 };
 void gdoi_id_pair_decode(struct rd *r, struct gdoi_id_form form, struct gdoi_id *src,
 			 struct gdoi_id *dst);
-void gdoi_id_pair_encode(struct wr *w, uint8_t len_octets, const struct gdoi_id *src,
-			 const struct gdoi_id *dst);
+// proto: what the octet before the destination says, where there is one.
+void gdoi_id_pair_encode(struct wr *w, struct gdoi_id_form form, uint8_t proto,
+			 const struct gdoi_id *src, const struct gdoi_id *dst);

@@ -369,9 +369,10 @@ static void lkh_encode(struct wr *w, const struct gdoi_kd_lkh *lkh)
 	packet_end(w, at);
 }
 
-static void sid_encode(struct wr *w, uint16_t value_len, const struct gdoi_kd_sid *sid)
+static void sid_encode(struct wr *w, uint16_t wanted_len, const struct gdoi_kd_sid *sid)
 {
 	size_t at = packet_begin(w, GDOI_KD_SID, NULL, 0);
+	uint16_t value_len = MAX_OF(wanted_len, (uint16_t)((sid->bits + 7) / 8));
 
 	wr_attr_u16(w, GDOI_SID_NUMBER_OF_BITS, sid->bits);
 	for (size_t i = 0; i < sid->n; i++) {

@@ -63,13 +63,14 @@ bool gdoi_pull2_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashe
 	return true;
 }
 
-bool gdoi_pull3_decode(const struct isakmp_hashed *m, struct gdoi_pull3 *out, struct rd_err *err)
+bool gdoi_pull3_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashed *m,
+		       struct gdoi_pull3 *out, struct rd_err *err)
 {
 	const struct isakmp_pl *gap = isakmp_chain_find(&m->chain, GDOI_PL_GAP, 0);
 	struct rd r = rd_of(m->covered, err);
 
 	*out = (struct gdoi_pull3){ .has_gap = gap != NULL };
-	if (gap && !gdoi_gap_decode(gap->body, &out->gap, err))
+	if (gap && !gdoi_gap_decode(o, gap->body, &out->gap, err))
 		return false;
 	if (out->gap.has_atd || out->gap.has_dtd)
 		return rd_fail(&r, "delays from a member");

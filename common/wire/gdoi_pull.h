@@ -45,7 +45,8 @@ bool gdoi_pull_open(const struct gdoi_wire_opts *o, int n, struct bytes payloads
 bool gdoi_pull1_decode(const struct isakmp_hashed *m, struct gdoi_pull1 *out, struct rd_err *err);
 bool gdoi_pull2_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashed *m,
 		       struct gdoi_pull2 *out, struct rd_err *err);
-bool gdoi_pull3_decode(const struct isakmp_hashed *m, struct gdoi_pull3 *out, struct rd_err *err);
+bool gdoi_pull3_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashed *m,
+		       struct gdoi_pull3 *out, struct rd_err *err);
 bool gdoi_pull4_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashed *m,
 		       struct gdoi_pull4 *out, struct rd_err *err);
 

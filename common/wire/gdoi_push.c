@@ -94,6 +94,29 @@ static struct isakmp_hdr hdr_of(const uint8_t spi[GDOI_KEK_SPI_LEN], uint8_t exc
 	return h;
 }
 
+// "All" is a zero SPI of the protocol's length, or of the one that is asked for.
+static void delete_encode(const struct gdoi_wire_opts *o, struct wr_chain *c,
+			  const struct isakmp_delete *d)
+{
+	static const uint8_t zero[GDOI_KEK_SPI_LEN];
+	struct isakmp_delete all = *d;
+
+	if (o->zero_spi_len > 0 && d->n == 1 && bytes_are_zero(d->spis)) {
+		all.spi_size = (uint8_t)o->zero_spi_len;
+		all.spis = BYTES(zero, all.spi_size);
+	}
+	isakmp_delete_encode(c, &all);
+}
+
+void gdoi_push_hdr_as_signed(const struct gdoi_wire_opts *o, size_t len_sent,
+			     uint8_t hdr[ISAKMP_HDR_LEN])
+{
+	if (o->sign_hdr_without_e)
+		hdr[ISAKMP_HDR_FLAGS_AT] = 0;
+	if (o->sign_hdr_padded_len)
+		isakmp_hdr_len_set(hdr, (uint32_t)len_sent);
+}
+
 bool gdoi_push_begin(const struct gdoi_wire_opts *o, struct wr *w,
 		     const uint8_t spi[GDOI_KEK_SPI_LEN], const struct gdoi_push *m, size_t sig_len,
 		     struct bytes *signed_span)
@@ -103,7 +126,7 @@ bool gdoi_push_begin(const struct gdoi_wire_opts *o, struct wr *w,
 
 	gdoi_seq_encode(&c, m->seq);
 	for (size_t i = 0; i < m->n_del; i++)
-		isakmp_delete_encode(&c, &m->del[i]);
+		delete_encode(o, &c, &m->del[i]);
 	if (m->has_sa) {
 		gdoi_sa_encode(o, &c, &m->sa);
 		gdoi_kd_encode(o, &c, &m->kd);

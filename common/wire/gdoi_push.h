@@ -36,6 +36,11 @@ bool gdoi_push_begin(const struct gdoi_wire_opts *o, struct wr *w,
 		     struct bytes *signed_span);
 bool gdoi_push_end(struct wr *w, struct bytes sig);
 
+// The header that SIG covers, in the other readings of it: hdr is as gdoi_push_begin wrote it or
+// gdoi_push_open rebuilt it, len_sent the length of the padded message.
+void gdoi_push_hdr_as_signed(const struct gdoi_wire_opts *o, size_t len_sent,
+			     uint8_t hdr[ISAKMP_HDR_LEN]);
+
 // A PUSH whose outer form is right; nothing of it is believed before sig is verified.
 struct gdoi_push_form {
 	uint32_t seq;

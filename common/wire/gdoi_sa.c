@@ -25,11 +25,12 @@ static uint32_t attr_u32_not_zero(struct rd *r, const struct isakmp_attr *a)
 	return v;
 }
 
-static void kek_attr(uint32_t *seen, struct rd *r, const struct isakmp_attr *a,
-		     struct gdoi_sak *out)
+static void kek_attr(const struct gdoi_wire_opts *o, uint32_t *seen, struct rd *r,
+		     const struct isakmp_attr *a, struct gdoi_sak *out)
 {
 	if (!gdoi_kek_attr_known(a->type)) {
-		rd_fail(r, "unknown kek attribute");
+		if (!o->ignore_unknown_attributes)
+			rd_fail(r, "unknown kek attribute");
 		return;
 	}
 	attr_once(seen, r, a->type);
@@ -61,13 +62,13 @@ static void kek_attr(uint32_t *seen, struct rd *r, const struct isakmp_attr *a,
 	}
 }
 
-static void kek_attrs_decode(struct rd *r, struct gdoi_sak *out)
+static void kek_attrs_decode(const struct gdoi_wire_opts *o, struct rd *r, struct gdoi_sak *out)
 {
 	struct isakmp_attr a;
 	uint32_t seen = 0;
 
 	while (rd_left(r) > 0 && isakmp_attr_decode(r, &a))
-		kek_attr(&seen, r, &a, out);
+		kek_attr(o, &seen, r, &a, out);
 	if (!rd_ok(r))
 		return;
 	if (out->alg == 0)
@@ -77,12 +78,12 @@ static void kek_attrs_decode(struct rd *r, struct gdoi_sak *out)
 }
 
 // RFC 6407 5.3:
-//   protocol (1) | src: type (1) port (2) length (1) data | dst: the same
+//   protocol (1) | src: type (1) port (2) length (1) data | [protocol (1)] dst: the same
 //   SPI (16) | RESERVED2 (4) | attributes
 static bool sak_read(const struct gdoi_wire_opts *o, struct bytes body, uint8_t len_octets,
 		     struct gdoi_sak *out, struct rd_err *err)
 {
-	struct gdoi_id_form form = { len_octets, false };
+	struct gdoi_id_form form = { .len_octets = len_octets, .dst_prot = o->dst_id_prot };
 	struct rd r = rd_of(body, err);
 
 	*out = (struct gdoi_sak){ .ip_proto = rd_u8(&r) };
@@ -94,7 +95,7 @@ static bool sak_read(const struct gdoi_wire_opts *o, struct bytes body, uint8_t 
 		rd_skip(&r, 4);
 	else
 		rd_zero(&r, 4, "reserved field of a sak not zero");
-	kek_attrs_decode(&r, out);
+	kek_attrs_decode(o, &r, out);
 	return rd_end(&r, 0);
 }
 
@@ -121,10 +122,12 @@ static void attr_unless_zero(struct wr *w, uint16_t type, uint16_t value)
 
 void gdoi_sak_encode(const struct gdoi_wire_opts *o, struct wr_chain *c, const struct gdoi_sak *sak)
 {
+	const struct gdoi_id_form form = { .len_octets = (uint8_t)o->sak_id_len,
+					   .dst_prot = o->dst_id_prot };
 	size_t at = wr_pl_begin(c, GDOI_PL_SAK);
 
 	wr_u8(c->w, sak->ip_proto);
-	gdoi_id_pair_encode(c->w, (uint8_t)o->sak_id_len, &sak->src, &sak->dst);
+	gdoi_id_pair_encode(c->w, form, sak->ip_proto, &sak->src, &sak->dst);
 	wr_put(c->w, sak->spi, GDOI_KEK_SPI_LEN);
 	wr_zero(c->w, 4);
 	attr_unless_zero(c->w, GDOI_KEK_ATTR_MANAGEMENT, sak->management);
@@ -139,11 +142,12 @@ void gdoi_sak_encode(const struct gdoi_wire_opts *o, struct wr_chain *c, const s
 	wr_pl_end(c, at);
 }
 
-static void gap_attr(uint32_t *seen, struct rd *r, const struct isakmp_attr *a,
-		     struct gdoi_gap *out)
+static void gap_attr(const struct gdoi_wire_opts *o, uint32_t *seen, struct rd *r,
+		     const struct isakmp_attr *a, struct gdoi_gap *out)
 {
 	if (!gdoi_gap_attr_known(a->type)) {
-		rd_fail(r, "unknown gap attribute");
+		if (!o->ignore_unknown_attributes)
+			rd_fail(r, "unknown gap attribute");
 		return;
 	}
 	attr_once(seen, r, a->type);
@@ -164,7 +168,8 @@ static void gap_attr(uint32_t *seen, struct rd *r, const struct isakmp_attr *a,
 }
 
 // RFC 6407 5.4: attributes only.
-bool gdoi_gap_decode(struct bytes body, struct gdoi_gap *out, struct rd_err *err)
+bool gdoi_gap_decode(const struct gdoi_wire_opts *o, struct bytes body, struct gdoi_gap *out,
+		     struct rd_err *err)
 {
 	struct rd r = rd_of(body, err);
 	struct isakmp_attr a;
@@ -172,7 +177,7 @@ bool gdoi_gap_decode(struct bytes body, struct gdoi_gap *out, struct rd_err *err
 
 	*out = (struct gdoi_gap){ 0 };
 	while (rd_left(&r) > 0 && isakmp_attr_decode(&r, &a))
-		gap_attr(&seen, &r, &a, out);
+		gap_attr(o, &seen, &r, &a, out);
 	return rd_end(&r, 0);
 }
 
@@ -205,7 +210,7 @@ static bool sa_item_decode(const struct gdoi_wire_opts *o, uint8_t type, struct 
 		if (out->has_gap || out->n_sat > 0)
 			return rd_fail(body, "gap out of order");
 		out->has_gap = true;
-		return gdoi_gap_decode(b, &out->gap, body->err);
+		return gdoi_gap_decode(o, b, &out->gap, body->err);
 	case GDOI_PL_SAT:
 		if (out->n_sat == GDOI_MAX_SAT)
 			return rd_fail(body, "too many sats");

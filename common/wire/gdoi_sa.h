@@ -1,9 +1,9 @@
 // common/wire/gdoi_sa.h - the GDOI SA payload and what it holds: SAK, GAP, SATs.
 // From:   gdoi_pull (message 2), gdoi_push; GAP alone also from message 3.
 // Spec:   RFC 6407 5.2-5.4, RFC 8263 4.
-// Always: order SAK, GAP, SATs; an attribute we do not know fails the payload (RFC
-// 6407 5.3.2, 5.4). Never:  judges algorithms: a number without a row in suite.h is the caller's to
-// refuse.
+// Always: order SAK, GAP, SATs; an attribute we do not know fails the payload (RFC 6407 5.3.2,
+//         5.4) unless option ignore_unknown_attributes.
+// Never:  judges algorithms: a number without a row in suite.h is the caller's to refuse.
 #pragma once
 #include "common/wire/gdoi_sat.h"
 
@@ -50,5 +50,6 @@ bool gdoi_sak_decode(const struct gdoi_wire_opts *o, struct bytes body, struct g
 		     struct rd_err *err);
 void gdoi_sak_encode(const struct gdoi_wire_opts *o, struct wr_chain *c,
 		     const struct gdoi_sak *sak);
-bool gdoi_gap_decode(struct bytes body, struct gdoi_gap *out, struct rd_err *err);
+bool gdoi_gap_decode(const struct gdoi_wire_opts *o, struct bytes body, struct gdoi_gap *out,
+		     struct rd_err *err);
 void gdoi_gap_encode(struct wr_chain *c, const struct gdoi_gap *gap);

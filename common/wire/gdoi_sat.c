@@ -2,6 +2,7 @@
 
 // What the attributes of one SA have said so far.
 struct attr_reader {
+	bool lenient;	    // what we do not know is ignored
 	uint32_t seen;	    // bits by attribute type, so that none comes twice
 	uint16_t life_type; // of the duration to come, 0 none
 };
@@ -79,13 +80,14 @@ static void sa_attr(struct attr_reader *t, struct rd *r, const struct isakmp_att
 		attr_keep(t, r, a, &out->direction);
 		break;
 	default:
-		rd_fail(r, "unknown tek attribute");
+		if (!t->lenient)
+			rd_fail(r, "unknown tek attribute");
 	}
 }
 
-static void sa_attrs_decode(struct rd *r, struct gdoi_sat *out)
+static void sa_attrs_decode(const struct gdoi_wire_opts *o, struct rd *r, struct gdoi_sat *out)
 {
-	struct attr_reader t = { 0 };
+	struct attr_reader t = { .lenient = o->ignore_unknown_attributes };
 	struct isakmp_attr a;
 
 	while (rd_left(r) > 0 && isakmp_attr_decode(r, &a))
@@ -104,9 +106,10 @@ static uint32_t spi_decode(struct rd *r)
 }
 
 // RFC 6407 5.5.1, ESP and AH (a bypass line ends after the identities):
-//   protocol (1) | src: type (1) port (2) length (1) data | dst: the same
+//   protocol (1) | src: type (1) port (2) length (1) data | [protocol (1)] dst: the same
 //   transform (1) | SPI (4) | attributes
-static void selectors_and_sa_decode(struct rd *r, struct gdoi_id_form form, struct gdoi_sat *out)
+static void selectors_and_sa_decode(const struct gdoi_wire_opts *o, struct rd *r,
+				    struct gdoi_id_form form, struct gdoi_sat *out)
 {
 	out->ip_proto = rd_u8(r);
 	gdoi_id_pair_decode(r, form, &out->src, &out->dst);
@@ -117,7 +120,7 @@ static void selectors_and_sa_decode(struct rd *r, struct gdoi_id_form form, stru
 					 : !ah_transform_known(out->transform))
 		rd_fail(r, "unknown transform");
 	out->spi = spi_decode(r);
-	sa_attrs_decode(r, out);
+	sa_attrs_decode(o, r, out);
 }
 
 static void iec_attr(struct attr_reader *t, struct rd *r, const struct isakmp_attr *a,
@@ -161,8 +164,8 @@ static void iec_decode(struct rd *r, struct gdoi_sat *out)
 		iec_attr(&t, r, &a, &out->iec);
 }
 
-static bool sat_read(struct bytes body, struct gdoi_id_form form, struct gdoi_sat *out,
-		     struct rd_err *err)
+static bool sat_read(const struct gdoi_wire_opts *o, struct bytes body, struct gdoi_id_form form,
+		     struct gdoi_sat *out, struct rd_err *err)
 {
 	struct rd r = rd_of(body, err);
 
@@ -171,7 +174,7 @@ static bool sat_read(struct bytes body, struct gdoi_id_form form, struct gdoi_sa
 	case GDOI_PROTO_ESP:
 	case GDOI_PROTO_AH:
 	case GDOI_PROTO_BYPASS:
-		selectors_and_sa_decode(&r, form, out);
+		selectors_and_sa_decode(o, &r, form, out);
 		break;
 	case GDOI_PROTO_IEC61850:
 		iec_decode(&r, out);
@@ -182,18 +185,28 @@ static bool sat_read(struct bytes body, struct gdoi_id_form form, struct gdoi_sa
 	return rd_end(&r, 0);
 }
 
+static struct gdoi_id_form form_of(const struct gdoi_wire_opts *o)
+{
+	return (struct gdoi_id_form){
+		.len_octets = (uint8_t)o->sat_id_len,
+		.empty_src = o->accept_empty_src,
+		.dst_prot = o->dst_id_prot,
+		.any_src = (enum gdoi_any_src)o->any_src,
+	};
+}
+
 bool gdoi_sat_decode(const struct gdoi_wire_opts *o, struct bytes body, struct gdoi_sat *out,
 		     struct rd_err *err)
 {
-	struct gdoi_id_form form = { (uint8_t)o->sat_id_len, o->accept_empty_src };
+	struct gdoi_id_form form = form_of(o);
 	struct rd_err first = { NULL }, second = { NULL };
 
 	if (err->why)
 		return false;
-	if (sat_read(body, form, out, &first))
+	if (sat_read(o, body, form, out, &first))
 		return true;
 	form.len_octets = (uint8_t)(3 - form.len_octets);
-	if (o->accept_other_id_len && sat_read(body, form, out, &second))
+	if (o->accept_other_id_len && sat_read(o, body, form, out, &second))
 		return true;
 	*err = first;
 	return false;
@@ -250,7 +263,7 @@ void gdoi_sat_encode(const struct gdoi_wire_opts *o, struct wr_chain *c, const s
 		iec_encode(c->w, sat);
 	} else {
 		wr_u8(c->w, sat->ip_proto);
-		gdoi_id_pair_encode(c->w, (uint8_t)o->sat_id_len, &sat->src, &sat->dst);
+		gdoi_id_pair_encode(c->w, form_of(o), sat->ip_proto, &sat->src, &sat->dst);
 	}
 	if (sat->proto == GDOI_PROTO_ESP || sat->proto == GDOI_PROTO_AH) {
 		wr_u8(c->w, sat->transform);

@@ -54,21 +54,26 @@ bool isakmp_id_to_addr(const struct isakmp_id *id, struct addr *out)
 	return true;
 }
 
-struct isakmp_id isakmp_id_of_group(uint32_t group, uint8_t buf[4])
+static uint32_t group_order(const struct gdoi_wire_opts *o, uint32_t group)
+{
+	return o->group_id_little_endian ? __builtin_bswap32(group) : group;
+}
+
+struct isakmp_id isakmp_id_of_group(const struct gdoi_wire_opts *o, uint32_t group, uint8_t buf[4])
 {
 	struct wr w;
 
 	wr_init(&w, buf, 4);
-	wr_u32(&w, group);
+	wr_u32(&w, group_order(o, group));
 	return (struct isakmp_id){ .type = ISAKMP_ID_KEY_ID, .data = wr_view(&w, 0, w.len) };
 }
 
-bool isakmp_id_to_group(const struct isakmp_id *id, uint32_t *out)
+bool isakmp_id_to_group(const struct gdoi_wire_opts *o, const struct isakmp_id *id, uint32_t *out)
 {
 	struct rd_err err = { NULL };
 	struct rd r = rd_of(id->data, &err);
 
-	*out = rd_u32(&r);
+	*out = group_order(o, rd_u32(&r));
 	return id->type == ISAKMP_ID_KEY_ID && rd_end(&r, 0);
 }
 
@@ -98,12 +103,13 @@ static const char *hex_str(const struct isakmp_id *id, char buf[ISAKMP_ID_STRLEN
 
 const char *isakmp_id_str(const struct isakmp_id *id, char buf[ISAKMP_ID_STRLEN])
 {
+	static const struct gdoi_wire_opts big_endian;
 	struct addr addr;
 	uint32_t group;
 
 	if (isakmp_id_to_addr(id, &addr))
 		return addr_str(&addr, buf);
-	if (isakmp_id_to_group(id, &group)) {
+	if (isakmp_id_to_group(&big_endian, id, &group)) {
 		snprintf(buf, ISAKMP_ID_STRLEN, "%u", group);
 		return buf;
 	}

@@ -21,8 +21,8 @@ bool isakmp_id_port_ok(const struct isakmp_id *id);
 struct isakmp_id isakmp_id_of_addr(const struct addr *addr);
 bool isakmp_id_to_addr(const struct isakmp_id *id, struct addr *out);
 // The group of a GROUPKEY-PULL: KEY_ID of four octets in buf.
-struct isakmp_id isakmp_id_of_group(uint32_t group, uint8_t buf[4]);
-bool isakmp_id_to_group(const struct isakmp_id *id, uint32_t *out);
+struct isakmp_id isakmp_id_of_group(const struct gdoi_wire_opts *o, uint32_t group, uint8_t buf[4]);
+bool isakmp_id_to_group(const struct gdoi_wire_opts *o, const struct isakmp_id *id, uint32_t *out);
 bool isakmp_id_eq(const struct isakmp_id *a, const struct isakmp_id *b);
 // "10.0.0.1", "gm1.example.org", "1234" (KEY_ID of four octets), otherwise "TYPE:hex"; octets that
 // do not print become '?'. Always terminated, cut to fit.

@@ -8,15 +8,16 @@
 #include "common/wire/rd.h"
 #include "common/wire/wr.h"
 
-#define ISAKMP_HDR_LEN	  28
-#define ISAKMP_HDR_LEN_AT 24 // offset of the length field
-#define ISAKMP_PL_HDR_LEN 4  // generic header
-#define ISAKMP_COOKIE_LEN 8
-#define ISAKMP_MAX_PL	  32 // payloads of one message
-#define ISAKMP_MAX_HASH	  64
-#define ISAKMP_NONCE_MIN  8
-#define ISAKMP_NONCE_MAX  256 // phase 1 (RFC 2409 5)
-#define GDOI_NONCE_MAX	  128 // GROUPKEY-PULL (RFC 6407 5.8)
+#define ISAKMP_HDR_LEN	    28
+#define ISAKMP_HDR_LEN_AT   24 // offset of the length field
+#define ISAKMP_HDR_FLAGS_AT 19
+#define ISAKMP_PL_HDR_LEN   4 // generic header
+#define ISAKMP_COOKIE_LEN   8
+#define ISAKMP_MAX_PL	    32 // payloads of one message
+#define ISAKMP_MAX_HASH	    64
+#define ISAKMP_NONCE_MIN    8
+#define ISAKMP_NONCE_MAX    256 // phase 1 (RFC 2409 5)
+#define GDOI_NONCE_MAX	    128 // GROUPKEY-PULL (RFC 6407 5.8)
 
 struct isakmp_hdr {
 	uint8_t cky_i[ISAKMP_COOKIE_LEN], cky_r[ISAKMP_COOKIE_LEN];

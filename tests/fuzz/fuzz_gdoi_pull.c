@@ -51,7 +51,7 @@ void fuzz_one(struct bytes input)
 		if (n == 2)
 			message_2(&o);
 		if (n == 3)
-			(void)gdoi_pull3_decode(&m, &m3, &err);
+			(void)gdoi_pull3_decode(&o, &m, &m3, &err);
 		if (n == 4)
 			message_4(&o);
 	}

@@ -169,7 +169,7 @@ own_daemons() {
 	ksd_conf 848 ecdsa-sig '"*.example.org"' 'revocation = [ "none" ];'
 	gmd_conf 848 ecdsa-sig 'server_names = [ "ks1.example.net" ];'
 	refuses "another name than the group wants" \
-		'UNAUTHORIZED_IDENTITY.*pull-unauthorized-identity.*gm1.example.net' AUTHENTICATION-FAILED
+		'UNAUTHORIZED_IDENTITY.*pull-unauthorized-identity.*gm1.example.net' INVALID-ID-INFORMATION
 	ksd_conf 848 ecdsa-sig '"*.example.net"' 'revocation = [ "none" ];'
 	gmd_conf 848 ecdsa-sig 'server_names = [ "ks2.example.net" ];'
 	ksd_start

@@ -194,7 +194,7 @@ static void answer_1(struct test_ks *k, const struct isakmp_hashed *m, struct te
 	size_t sa_at;
 
 	assert_true(gdoi_pull1_decode(m, &p, &err));
-	assert_true(isakmp_id_to_group(&p.id, &k->group_asked));
+	assert_true(isakmp_id_to_group(&k->conf.wire, &p.id, &k->group_asked));
 	k->ni_len = p.nonce.len;
 	memcpy(k->ni, p.nonce.p, p.nonce.len);
 	rng_fill(&k->rng, k->nr, sizeof(k->nr));
@@ -227,7 +227,7 @@ static void answer_3(struct test_ks *k, const struct isakmp_hashed *m, struct te
 	struct bytes msg;
 	uint8_t buf[TKS_DGRAM];
 
-	assert_true(gdoi_pull3_decode(m, &p, &err));
+	assert_true(gdoi_pull3_decode(&k->conf.wire, m, &p, &err));
 	if (k->mute_4)
 		return;
 	k->sids_asked = p.has_gap ? p.gap.sid_request : 0;

@@ -113,7 +113,7 @@ static void a_member_without_authorization_is_refused(void **state)
 	tm_start(out, w->now);
 	world_settle(w);
 	assert_int_equal(out->state, TM_REFUSED);
-	assert_int_equal(out->notify, ISAKMP_N_AUTHENTICATION_FAILED);
+	assert_int_equal(out->notify, ISAKMP_N_INVALID_ID_INFORMATION);
 	assert_int_equal(w->events[EV_UNAUTHORIZED_IPADDR], 1);
 	assert_int_equal(world_group(w)->members.n, 1);
 	assert_int_equal(out->n_sat, 0);

@@ -80,7 +80,7 @@ static void sa_in(struct test_member *m, mono_t now, struct bytes datagram)
 void tm_pull(struct test_member *m, mono_t now)
 {
 	uint8_t group[4];
-	struct isakmp_id id = isakmp_id_of_group(m->group, group);
+	struct isakmp_id id = isakmp_id_of_group(&m->conf->wire, m->group, group);
 	struct ike_seal s;
 	struct bytes msg;
 
@@ -274,7 +274,7 @@ void tm_send_ack(struct test_member *m, uint32_t seq)
 	m->send(m->arg, m, BYTES(out_buf, w.len));
 }
 
-static bool push_is_signed(const struct test_member *m, const struct gdoi_push_form *f)
+static bool push_is_signed(const struct test_member *m, size_t len_sent, struct gdoi_push_form *f)
 {
 	const struct bytes part[] = { BYTES(GDOI_PUSH_LABEL, GDOI_PUSH_LABEL_LEN),
 				      BYTES_OF(f->signed_hdr), f->signed_payloads };
@@ -283,6 +283,7 @@ static bool push_is_signed(const struct test_member *m, const struct gdoi_push_f
 
 	if (h == HASH_ALG_NONE)
 		h = m->sig_hash;
+	gdoi_push_hdr_as_signed(&m->conf->wire, len_sent, f->signed_hdr);
 	return hash_parts(h, part, N_ELEMS(part), digest) == 0 &&
 	       sign_verify(m->signer, h, digest, f->sig, NULL) == 0;
 }
@@ -332,7 +333,7 @@ static void push_in(struct test_member *m, const struct isakmp_hdr *hdr, struct 
 	else if (f.seq <= m->seq) {
 		m->n_push_repeated++;
 		return;
-	} else if (!push_is_signed(m, &f))
+	} else if (!push_is_signed(m, datagram.len, &f))
 		why = "signature";
 	else
 		why = push_take(m, &f);

@@ -102,7 +102,7 @@ static bool pull3(struct bytes msg, struct rd_err *err)
 	struct isakmp_hashed m;
 	struct gdoi_pull3 out;
 
-	return open_pull(msg, 3, &m, err) && gdoi_pull3_decode(&m, &out, err);
+	return open_pull(msg, 3, &m, err) && gdoi_pull3_decode(&opts, &m, &out, err);
 }
 
 static bool pull4(struct bytes msg, struct rd_err *err)

@@ -63,7 +63,7 @@ static void the_members_request_is_read(void **state)
 	uint32_t number;
 
 	(void)state;
-	m.id = isakmp_id_of_group(1234, group);
+	m.id = isakmp_id_of_group(&o, 1234, group);
 	wr_init(&w, buf, sizeof(buf));
 	assert_true(gdoi_pull1_encode(&w, &p, &m, &h));
 	assert_int_equal(h.hash_at, 32);
@@ -74,7 +74,7 @@ static void the_members_request_is_read(void **state)
 	assert_null(open_why(&o, 1, wr_view(&w, 0, w.len)));
 	assert_true(gdoi_pull1_decode(&form, &got, &err));
 	assert_true(bytes_eq(got.nonce, m.nonce));
-	assert_true(isakmp_id_to_group(&got.id, &number));
+	assert_true(isakmp_id_to_group(&o, &got.id, &number));
 	assert_int_equal(number, 1234);
 }
 
@@ -155,13 +155,13 @@ static void a_member_may_ask_for_sender_ids_but_not_set_delays(void **state)
 	wr_init(&w, buf, sizeof(buf));
 	assert_true(gdoi_pull3_encode(&w, &p, &m, &h));
 	assert_null(open_why(&o, 3, wr_view(&w, 0, w.len)));
-	assert_true(gdoi_pull3_decode(&form, &got, &err));
+	assert_true(gdoi_pull3_decode(&o, &form, &got, &err));
 	assert_int_equal(got.gap.sid_request, 2);
 	m.gap.has_dtd = true;
 	wr_init(&w, buf, sizeof(buf));
 	assert_true(gdoi_pull3_encode(&w, &p, &m, &h));
 	assert_null(open_why(&o, 3, wr_view(&w, 0, w.len)));
-	assert_false(gdoi_pull3_decode(&form, &got, &err));
+	assert_false(gdoi_pull3_decode(&o, &form, &got, &err));
 	assert_string_equal(err.why, "delays from a member");
 }
 
@@ -251,12 +251,13 @@ static void random_messages_survive_a_round_trip(void **state)
 static void a_buffer_too_small_is_told(void **state)
 {
 	struct gdoi_pull_out p = { .hash_len = 32 };
+	const struct gdoi_wire_opts o = gdoi_wire_opts_default();
 	struct gdoi_pull1 m = { .nonce = BYTES_LIT("0123456789abcdef") };
 	struct wr_hash h;
 	struct wr w;
 
 	(void)state;
-	m.id = isakmp_id_of_group(1, (uint8_t[4]){ 0 });
+	m.id = isakmp_id_of_group(&o, 1, (uint8_t[4]){ 0 });
 	for (size_t cap = 0; cap < 28 + 36 + 20 + 12; cap++) {
 		wr_init(&w, buf, cap);
 		assert_false(gdoi_pull1_encode(&w, &p, &m, &h));

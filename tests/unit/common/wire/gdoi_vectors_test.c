@@ -165,7 +165,7 @@ static void pull_is_ours_again(const json_t *client)
 	m = pull_open(client, 1, in, sizeof(in));
 	assert_true(gdoi_pull1_decode(&m, &m1, &err));
 	assert_true(bytes_eq(m1.nonce, hex_of(client, "pull_ni_b", nonce, sizeof(nonce))));
-	assert_true(isakmp_id_to_group(&m1.id, &group));
+	assert_true(isakmp_id_to_group(&opts, &m1.id, &group));
 	assert_int_equal(group, 1234);
 	wr_init(&w, out, sizeof(out));
 	assert_true(gdoi_pull1_encode(&w, &p, &m1, &h));
@@ -179,7 +179,7 @@ static void pull_is_ours_again(const json_t *client)
 	same_but_hash(&w, &h, &m);
 
 	m = pull_open(client, 3, in, sizeof(in));
-	assert_true(gdoi_pull3_decode(&m, &m3, &err));
+	assert_true(gdoi_pull3_decode(&opts, &m, &m3, &err));
 	assert_false(m3.has_gap);
 
 	m = pull_open(client, 4, in, sizeof(in));

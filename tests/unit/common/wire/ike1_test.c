@@ -269,16 +269,16 @@ static void identities_convert(void **state)
 {
 	struct addr a = addr_from_v4(0x0a000001), back;
 	uint8_t buf[4];
-	struct isakmp_id id = isakmp_id_of_addr(&a), group = isakmp_id_of_group(1234, buf);
+	struct isakmp_id id = isakmp_id_of_addr(&a), group = isakmp_id_of_group(&opts, 1234, buf);
 	uint32_t number;
 
 	(void)state;
 	assert_true(isakmp_id_to_addr(&id, &back));
 	assert_true(addr_eq(&a, &back));
 	assert_false(isakmp_id_to_addr(&group, &back));
-	assert_true(isakmp_id_to_group(&group, &number));
+	assert_true(isakmp_id_to_group(&opts, &group, &number));
 	assert_int_equal(number, 1234);
-	assert_false(isakmp_id_to_group(&id, &number));
+	assert_false(isakmp_id_to_group(&opts, &id, &number));
 	assert_true(isakmp_id_eq(&id, &id));
 	assert_false(isakmp_id_eq(&id, &group));
 }

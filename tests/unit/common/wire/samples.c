@@ -259,7 +259,7 @@ void sample_pull_msg(struct sample_pool *pool, int n, struct wr *w)
 
 	wr_init(w, w->p, w->cap);
 	if (n == 1) {
-		m1.id = isakmp_id_of_group(rng_u32(&pool->rng), group);
+		m1.id = isakmp_id_of_group(&o, rng_u32(&pool->rng), group);
 		ok = gdoi_pull1_encode(w, &p, &m1, &h);
 	} else if (n == 2) {
 		m2.nonce = m1.nonce;
