@@ -93,6 +93,13 @@ static inline uint32_t rd_u32(struct rd *r)
 	return b ? (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] : 0;
 }
 
+static inline uint64_t rd_u64(struct rd *r)
+{
+	uint64_t high = rd_u32(r);
+
+	return high << 32 | rd_u32(r);
+}
+
 static inline struct bytes rd_bytes(struct rd *r, size_t n)
 {
 	const uint8_t *b = rd_take(r, n);

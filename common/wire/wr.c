@@ -33,6 +33,12 @@ void wr_u32(struct wr *w, uint32_t v)
 	wr_u16(w, (uint16_t)v);
 }
 
+void wr_u64(struct wr *w, uint64_t v)
+{
+	wr_u32(w, (uint32_t)(v >> 32));
+	wr_u32(w, (uint32_t)v);
+}
+
 void wr_count8(struct wr *w, size_t n)
 {
 	if (n > UINT8_MAX)

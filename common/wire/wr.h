@@ -21,6 +21,7 @@ static inline bool wr_ok(const struct wr *w)
 void wr_u8(struct wr *w, uint8_t v);
 void wr_u16(struct wr *w, uint16_t v);
 void wr_u32(struct wr *w, uint32_t v);
+void wr_u64(struct wr *w, uint64_t v);
 // A count or length in a field of that width; one that does not fit counts as an overflow.
 void wr_count8(struct wr *w, size_t n);
 void wr_count16(struct wr *w, size_t n);
