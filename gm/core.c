@@ -2,6 +2,7 @@
 
 #include "common/ike/keylog.h"
 #include "gm/dp.h"
+#include "gm/dpd.h"
 #include "gm/rekey.h"
 #include "gm/timers.h"
 
@@ -159,7 +160,7 @@ static void group_ike(struct gm *gm, struct gm_group *g)
 
 	g->ike = (struct ike_conf){
 		.own_id = isakmp_id_of_addr(&c->address),
-		.features = VID_CONCLAVE_BYPASS,
+		.features = VID_CONCLAVE_BYPASS | (gm_dpd_wanted(gm) ? VID_CONCLAVE_KEEP : 0),
 		.schedule = gm_reg_schedule,
 		.rng = gm->rng,
 	};

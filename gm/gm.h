@@ -100,6 +100,7 @@ struct gm {
 	mono_t stepped; // time of the last step
 	uint64_t drops[GM_DROP_COUNT];
 	uint64_t ike_refused[IKE_R_COUNT];
+	struct ike_dpd_count dpd;
 	struct log_limit drop_limit;
 #if CONCLAVE_KEYLOG
 	FILE *keylog; // lab builds: borrowed, NULL when off

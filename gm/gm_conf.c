@@ -11,6 +11,7 @@ static void each_psk(struct settings *s, struct set_node *n, void *out);
 static void each_acl(struct settings *s, struct set_node *n, void *out);
 static void read_wire(struct settings *s, struct set_node *n, void *out);
 static void each_peer(struct settings *s, struct set_node *n, void *out);
+static void read_dpd(struct settings *s, struct set_node *n, void *out);
 static void read_gmd(struct settings *s, struct set_node *n, void *out);
 
 #define OF(field) offsetof(struct gm_conf, field)
@@ -58,6 +59,9 @@ static const struct set_row file_rows[] = {
 	{ "wire", SET_GROUP, .each = read_wire, .help = "other readings of the RFCs" },
 	{ "peers", SET_EACH, .max = IKE_MAX_PEERS, .each = each_peer,
 	  .help = "key servers with readings of their own" },
+	{ "dpd", SET_GROUP, .each = read_dpd,
+	  .help = "dead peer detection: phase 1 is kept up and its key server asked; absent: only "
+		  "answered" },
 	{ "acls", SET_EACH, .min = 0, .max = ACL_CONF_MAX, .each = each_acl,
 	  .help = "access lists" },
 	{ "groups", SET_EACH, .min = 1, .max = GM_MAX_GROUPS, .each = each_group, .required = true,
@@ -87,6 +91,11 @@ static void read_wire(struct settings *s, struct set_node *n, void *out)
 static void each_peer(struct settings *s, struct set_node *n, void *out)
 {
 	ike_settings_read_peer(s, n, &((struct gm_conf *)out)->ike);
+}
+
+static void read_dpd(struct settings *s, struct set_node *n, void *out)
+{
+	ike_settings_read_dpd(s, n, &((struct gm_conf *)out)->ike);
 }
 
 static void each_psk(struct settings *s, struct set_node *n, void *out)

@@ -1,6 +1,7 @@
 #include "gm/pull.h"
 
 #include "gm/core.h"
+#include "gm/dpd.h"
 #include "gm/grant.h"
 
 #define RENEW_MARGIN_MS 60000 // before the first key ends; a tenth of shorter lives
@@ -13,7 +14,7 @@ void gm_reg_init(struct gm_reg *r, mono_t now)
 {
 	r->state = GM_REG_IDLE;
 	r->next = now;
-	r->linger = MONO_NEVER;
+	r->linger = r->probe = MONO_NEVER;
 	ike_resend_init(&r->resend);
 }
 
@@ -48,10 +49,10 @@ void gm_reg_want(struct gm_group *g, mono_t when)
 {
 	struct gm_reg *r = &g->reg;
 
-	if (r->state != GM_REG_IDLE || !mono_before(when, r->next))
+	if ((r->state != GM_REG_IDLE && !r->probing) || !mono_before(when, r->next))
 		return;
 	r->next = when;
-	r->server = r->tried = 0;
+	r->tried = 0;
 }
 
 void gm_reg_close(struct gm_group *g, struct gm_out *out)
@@ -86,6 +87,11 @@ static void failed(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out 
 	struct gm_reg *r = &g->reg;
 	char ks[ADDR_STRLEN];
 
+	if (r->probing) {
+		gm_dpd_probe_failed(gm, g, now, why, out);
+		gm_reg_close(g, out);
+		return;
+	}
 	gm_out_event(out, EV_GM_REGS_FAIL, &g->lc, "ks=%s reason=\"%s\"",
 		     addr_str(&g->conf.server[r->server], ks), why);
 	gm_reg_close(g, out);
@@ -272,7 +278,7 @@ static void in_4(struct gm *gm, struct gm_group *g, mono_t now, const struct isa
 		ike_resend_clear(&r->resend);
 		r->next = MONO_NEVER;
 		r->rounds = r->tried = 0;
-		r->linger = mono_add_s(now, GM_LINGER_S);
+		gm_dpd_keep(gm, g, now, out);
 		gm_reg_plan_renewal(gm, g, now);
 		gm_out_event(out, EV_GM_REGS_COMPL, &g->lc, "ks=%s teks=%zu seq=%u sids=%zu",
 			     addr_str(&r->sa.peer.addr, ks), gm->scratch->grant.n_teks, p->seq,
@@ -337,11 +343,15 @@ static void established(struct gm *gm, struct gm_group *g, mono_t now, struct gm
 	gm_out_event(out, EV_IKE_ESTABLISHED, &g->lc, "peer=%s id=%s suite=%s doi=%u",
 		     endpoint_str(&r->sa.peer, ks), ike_peer_str(&r->sa, text),
 		     ike_proposal_str(&r->sa.suite, suite), r->sa.doi);
-	if (identity_judge(g))
-		send_1(gm, g, now, out);
-	else
+	if (!identity_judge(g)) {
 		refused(gm, g, now, out,
 			"phase 1 identity is not a configured key server (servers, server_names)");
+	} else if (r->probing) {
+		set_state(g, GM_REG_IDLE, "key server is there", out);
+		gm_dpd_keep(gm, g, now, out);
+	} else {
+		send_1(gm, g, now, out);
+	}
 }
 
 static void send_phase1(const struct ike_out *io, struct gm_out *out)
@@ -373,12 +383,14 @@ static void ike_act(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	}
 	if (io->refused != IKE_R_OK)
 		gm_refuse(gm, now, out, io->refused, &r->sa.peer, io->detail);
-	if (io->dead && r->state == GM_REG_IDLE)
+	if (io->dead && r->state == GM_REG_IDLE) {
 		sa_drop(r);
-	else if (io->dead)
+		gm_dpd_lost(gm, g, now);
+	} else if (io->dead) {
 		failed(gm, g, now, out, ike_reason_name(r->sa.reason));
-	else if (io->established)
+	} else if (io->established) {
 		established(gm, g, now, out);
+	}
 }
 
 static void ike_step(struct gm *gm, struct gm_group *g, mono_t now, const struct ike_event *ev,
@@ -391,24 +403,46 @@ static void ike_step(struct gm *gm, struct gm_group *g, mono_t now, const struct
 	explicit_bzero(&io, sizeof(io));
 }
 
-static void start(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
+static void phase1(struct gm *gm, struct gm_group *g, mono_t now, const struct endpoint *ks,
+		   struct gm_out *out)
 {
-	struct gm_reg *r = &g->reg;
 	const struct ike_event ev = { .kind = IKE_EV_START };
-	struct endpoint ks = gm_server(gm, g, r->server);
-	char text[ENDPOINT_STRLEN];
+	struct gm_reg *r = &g->reg;
 
 	gm_reg_close(g, out);
 	memset(&r->sa, 0, sizeof(r->sa));
-	ike_sa_init(&r->sa, &g->ike, &ks);
+	ike_sa_init(&r->sa, &g->ike, ks);
 	r->sa_used = true;
+	r->probe = MONO_NEVER;
+	r->dpd = (struct ike_dpd){ .deadline = MONO_NEVER };
+	set_state(g, GM_REG_PHASE1, r->probing ? "probe" : "due", out);
+	ike_step(gm, g, now, &ev, out);
+}
+
+static void start(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
+{
+	struct gm_reg *r = &g->reg;
+	struct endpoint ks;
+	char text[ENDPOINT_STRLEN];
+
+	if (r->tried == 0)
+		r->server = gm_dpd_first(g);
+	ks = gm_server(gm, g, r->server);
 	r->next = MONO_NEVER;
 	g->renew_at = MONO_NEVER;
 	g->n.attempts++;
-	set_state(g, GM_REG_PHASE1, "due", out);
 	gm_out_event(out, EV_GM_REGSTER, &g->lc, "ks=%s identity=%u attempt=%u",
 		     endpoint_str(&ks, text), g->conf.identity, g->n.attempts);
-	ike_step(gm, g, now, &ev, out);
+	phase1(gm, g, now, &ks, out);
+}
+
+static void probe(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
+{
+	struct endpoint ks = gm_server(gm, g, 0);
+
+	g->reg.probing = true;
+	ks.addr = g->registered_with;
+	phase1(gm, g, now, &ks, out);
 }
 
 // ---- events ----
@@ -450,8 +484,9 @@ static void info_in(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 		gm_refuse(gm, now, out, why, &r->sa.peer, detail);
 		return;
 	}
+	gm_dpd_in(gm, g, now, &info, out);
 	for (size_t i = 0; i < info.n_notify; i++) {
-		gm_out_log(out, LOG_M_PULL, LOG_L_INFO, &g->lc, "notify=%s",
+		gm_out_log(out, LOG_M_PULL, LOG_L_DEBUG, &g->lc, "notify=%s",
 			   isakmp_notify_type_name(info.notify[i].type));
 		if (info.notify[i].type < ISAKMP_N_CONNECTED && r->state != GM_REG_IDLE) {
 			snprintf(text, sizeof(text), "key server says %s",
@@ -463,10 +498,12 @@ static void info_in(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	if (!info.deletes_sa)
 		return;
 	ike_sa_kill(&r->sa, IKE_R_PEER_DELETED);
-	if (r->state == GM_REG_IDLE)
+	if (r->state == GM_REG_IDLE) {
 		sa_drop(r);
-	else
+		gm_dpd_lost(gm, g, now);
+	} else {
 		failed(gm, g, now, out, ike_reason_name(IKE_R_PEER_DELETED));
+	}
 }
 
 void gm_reg_in(struct gm *gm, struct gm_group *g, mono_t now, const struct isakmp_hdr *hdr,
@@ -519,8 +556,12 @@ void gm_reg_timer(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *
 		resend_due(gm, g, now, out);
 	if (r->state == GM_REG_IDLE && mono_due(r->linger, now))
 		gm_reg_close(g, out);
+	if (r->state == GM_REG_IDLE && r->sa_used && gm_dpd_timer(gm, g, now, out))
+		sa_drop(r);
 	if (r->state == GM_REG_IDLE && mono_due(r->next, now))
 		start(gm, g, now, out);
+	if (r->state == GM_REG_IDLE && mono_due(r->probe, now))
+		probe(gm, g, now, out);
 }
 
 mono_t gm_reg_next(const struct gm_reg *r)
@@ -529,8 +570,10 @@ mono_t gm_reg_next(const struct gm_reg *r)
 
 	if (r->sa_used)
 		next = r->sa.deadline;
+	if (r->state == GM_REG_IDLE && r->sa_used)
+		next = mono_min(next, r->dpd.deadline);
 	if (r->state == GM_REG_IDLE)
-		next = mono_min(next, mono_min(r->linger, r->next));
+		next = mono_min(mono_min(next, r->probe), mono_min(r->linger, r->next));
 	else
 		next = mono_min(next, r->resend.next);
 	return next;

@@ -11,18 +11,21 @@
 // Always: the KS's phase 1 identity is a configured server; policy is judged before message 3.
 // Never:  installs anything before the whole download is good.
 #pragma once
+#include "common/ike/dpd.h"
 #include "common/ike/phase1.h"
 #include "common/ike/protect.h"
 #include "common/wire/gdoi_pull.h"
+#include "gm/gm_conf.h"
 
 struct gm;
 struct gm_group;
 struct gm_out;
 
-#define GM_NONCE_LEN   32
-#define GM_LINGER_S    30 // the phase 1 SA stays this long after the download
-#define GM_BACKOFF_S   4  // after the first failed round; doubles
-#define GM_BACKOFF_MAX 60
+#define GM_NONCE_LEN	   32
+#define GM_LINGER_S	   30	// the phase 1 SA stays this long after the download
+#define GM_PROBE_JITTER_MS 2000 // before phase 1 is made again, when it ended by itself
+#define GM_BACKOFF_S	   4	// after the first failed round; doubles
+#define GM_BACKOFF_MAX	   60
 
 enum gm_reg_state { GM_REG_IDLE, GM_REG_PHASE1, GM_REG_PULL2, GM_REG_PULL4 };
 
@@ -37,6 +40,11 @@ struct gm_reg {
 	struct dh_job *dh;	   // away, being run
 	struct ike_auth_job *auth; // the same
 	mono_t linger;		   // when the SA of a finished registration is deleted
+	// gm/dpd.h
+	struct ike_dpd dpd;
+	bool probing; // this phase 1 is for itself: no PULL follows
+	mono_t probe; // when to begin one
+	bool dead[GM_MAX_SERVERS];
 	struct ike_exch x;
 	struct ike_resend resend;
 	size_t nr_len;

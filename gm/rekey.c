@@ -2,6 +2,7 @@
 
 #include "common/crypto/prf.h"
 #include "gm/core.h"
+#include "gm/dpd.h"
 #include "gm/grant.h"
 
 #define DELETE_JITTER_MS 5000 // members told to start over do not come all at once
@@ -295,6 +296,7 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 			   "%s has a new KEK, but no key for us", tag);
 	} else if (old.ack)
 		ack_send(p->gm, p->g, &old, p->now, f->seq, &p->from, p->out);
+	gm_dpd_rekey_heard(p->g, p->now, &p->from.addr, old.ack && !left_out, p->out);
 	gm_kek_fini(&old);
 	gm_kek_fini(&fresh);
 }

@@ -436,11 +436,36 @@ static void sa_row(struct ctl_text *t, const struct addr *dst, const struct addr
 		     1001 + id, active ? "ACTIVE" : "ACTIVE (deleted)");
 }
 
+static void dpd_text(struct ctl_text *t, const struct gm *gm, mono_t now)
+{
+	const struct ike_dpd_conf *c = &gm->conf->ike.dpd;
+	char a[ADDR_STRLEN];
+
+	ctl_text_add(t, "\nDead peer detection: ");
+	if (c->interval_s == 0) {
+		ctl_text_add(t, "not configured, questions are answered\n");
+		return;
+	}
+	ctl_text_add(t, "%s, interval %u s, retry %u s\n", c->on_demand ? "on-demand" : "periodic",
+		     c->interval_s, c->retry_s);
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		const struct gm_reg *r = &gm->group[i]->reg;
+
+		if (r->sa_used && r->state == GM_REG_IDLE)
+			ctl_text_add(t, "    %-15s : %s, heard %lld s ago\n",
+				     addr_str(&r->sa.peer.addr, a), ike_dpd_state(&r->dpd),
+				     (long long)(now.ms - r->dpd.heard.ms) / 1000);
+		for (size_t k = 0; k < gm->group[i]->conf.n_servers; k++)
+			if (r->dead[k])
+				ctl_text_add(t, "    %-15s : dead, others are tried first\n",
+					     addr_str(&gm->group[i]->conf.server[k], a));
+	}
+}
+
 void gm_show_isakmp_text(struct ctl_text *t, const struct gm *gm, mono_t now)
 {
 	size_t id = 0;
 
-	(void)now;
 	ctl_text_add(t, "IPv4 Crypto ISAKMP SA\n");
 	ctl_text_add(t, "dst             src             state          conn-id status\n");
 	for (size_t i = 0; i < gm->n_groups; i++) {
@@ -457,27 +482,40 @@ void gm_show_isakmp_text(struct ctl_text *t, const struct gm *gm, mono_t now)
 			       true);
 	}
 	ctl_text_add(t, "\nIPv6 Crypto ISAKMP SA\n");
+	dpd_text(t, gm, now);
+}
+
+static json_t *sa_json(const struct gm_group *g, mono_t now)
+{
+	const struct gm_reg *r = &g->reg;
+	char a[ADDR_STRLEN], suite[IKE_PROPOSAL_STRLEN];
+	bool idle = r->state == GM_REG_IDLE;
+
+	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:o}", "group", g->conf.name, "peer",
+			 addr_str(&r->sa.peer.addr, a), "state", ike_state_name(r->sa.state),
+			 "suite", ike_proposal_str(&r->sa.suite, suite), "doi",
+			 (json_int_t)r->sa.doi, "dpd", idle ? ike_dpd_state(&r->dpd) : "off",
+			 "heard_s",
+			 idle ? json_integer((now.ms - r->dpd.heard.ms) / 1000) : json_null());
 }
 
 json_t *gm_show_isakmp_json(const struct gm *gm, mono_t now)
 {
-	json_t *list = json_array();
-	char a[ADDR_STRLEN], suite[IKE_PROPOSAL_STRLEN];
+	json_t *list = json_array(), *dead = json_array();
+	char a[ADDR_STRLEN];
 
-	(void)now;
 	for (size_t i = 0; i < gm->n_groups; i++) {
-		const struct gm_reg *r = &gm->group[i]->reg;
+		const struct gm_group *g = gm->group[i];
 
-		if (r->sa_used)
-			json_array_append_new(list,
-					      json_pack("{s:s,s:s,s:s,s:s,s:I}", "group",
-							gm->group[i]->conf.name, "peer",
-							addr_str(&r->sa.peer.addr, a), "state",
-							ike_state_name(r->sa.state), "suite",
-							ike_proposal_str(&r->sa.suite, suite),
-							"doi", (json_int_t)r->sa.doi));
+		if (g->reg.sa_used)
+			json_array_append_new(list, sa_json(g, now));
+		for (size_t k = 0; k < g->conf.n_servers; k++)
+			if (g->reg.dead[k])
+				json_array_append_new(
+					dead, json_pack("{s:s,s:s}", "group", g->conf.name, "peer",
+							addr_str(&g->conf.server[k], a)));
 	}
-	return json_pack("{s:o}", "sas", list);
+	return json_pack("{s:o,s:o}", "sas", list, "dead", dead);
 }
 
 // ---- show version ----

@@ -5,6 +5,10 @@
 void gm_show_counters_text(struct ctl_text *t, const struct gm *gm, mono_t now)
 {
 	(void)now;
+	ctl_text_add(t, "Dead peer detection\n");
+#define X(field, name) ctl_text_add(t, "    %-28s : %" PRIu64 "\n", name, gm->dpd.field);
+	IKE_DPD_COUNTS(X)
+#undef X
 	ctl_text_add(t, "Datagrams dropped\n");
 	for (size_t i = 0; i < GM_DROP_COUNT; i++)
 		ctl_text_add(t, "    %-28s : %" PRIu64 "\n", gm_drop_name((enum gm_drop)i),
@@ -17,7 +21,7 @@ void gm_show_counters_text(struct ctl_text *t, const struct gm *gm, mono_t now)
 
 json_t *gm_show_counters_json(const struct gm *gm, mono_t now)
 {
-	json_t *drops = json_object(), *refused = json_object();
+	json_t *drops = json_object(), *refused = json_object(), *dpd = json_object();
 
 	(void)now;
 	for (size_t i = 0; i < GM_DROP_COUNT; i++)
@@ -26,7 +30,10 @@ json_t *gm_show_counters_json(const struct gm *gm, mono_t now)
 	for (size_t i = 1; i < IKE_R_COUNT; i++)
 		json_object_set_new(refused, ike_reason_name((enum ike_reason)i),
 				    json_integer((json_int_t)gm->ike_refused[i]));
-	return json_pack("{s:o,s:o}", "drops", drops, "refused", refused);
+#define X(field, name) json_object_set_new(dpd, name, json_integer((json_int_t)gm->dpd.field));
+	IKE_DPD_COUNTS(X)
+#undef X
+	return json_pack("{s:o,s:o,s:o}", "drops", drops, "refused", refused, "dpd", dpd);
 }
 
 // ---- dataplane ----

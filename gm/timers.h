@@ -3,6 +3,8 @@
 //	phase 1, PULL      resend, give up                    common/ike, gm/pull.c
 //	next server        back-off with jitter               reg.next
 //	linger             Delete of the used phase 1 SA      reg.linger
+//	dpd                question to the key server         reg.dpd, gm/dpd.c
+//	probe              phase 1 again when it was lost     reg.probe
 //	renewal            before the first key or KEK ends   group.renew_at
 //	ATD, DTD, life     of sets and keys                   gm/teks.c
 //	KEK life           and the grace of a closed one      gm/rekey.c

@@ -325,7 +325,6 @@ int ks_init(struct ks *ks, struct rng *rng, const struct ks_options *options, mo
 	ks->unproven.max_per_source = (uint32_t)options->per_source;
 	ks->ike.rng = rng;
 	ks->ike.features = VID_CONCLAVE_BYPASS;
-	ks->ike.dpd = true;
 	log_keys_to(ks, options);
 	ks->buf = malloc(KS_DGRAM_MAX);
 	ks->plain = malloc(KS_DGRAM_MAX);

@@ -46,6 +46,11 @@ static void on_counters(struct ctl_req *req, void *arg)
 	answer(req, arg, &(struct show){ ks_show_counters, ks_show_counters_json }, NULL);
 }
 
+static void on_isakmp(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_isakmp, ks_show_isakmp_json }, NULL);
+}
+
 static void on_version(struct ctl_req *req, void *arg)
 {
 	(void)arg;
@@ -117,6 +122,7 @@ const struct ctl_cmd ks_io_commands[] = {
 	{ "show crypto gdoi ks rekey", "rekey timers and the rekey in progress", on_rekey },
 	{ "show crypto gdoi ks counters", "what was answered and what refused, by reason",
 	  on_counters },
+	{ "show crypto isakmp sa", "phase 1 SAs, and whether their peers are there", on_isakmp },
 	{ "show version", "program and version", on_version },
 	{ "crypto gdoi ks rekey [group NAME]", "send new keys and policy to the members now",
 	  on_do_rekey },

@@ -12,6 +12,7 @@
 //         pointer into anything but conf and policy, so that it can be packed and adopted.
 // From:   core.h is the only door; show.c reads.
 #pragma once
+#include "common/ike/dpd.h"
 #include "common/ike/halfopen.h"
 #include "common/ike/protect.h"
 #include "common/ike/table.h"
@@ -142,7 +143,9 @@ struct ks {
 	struct ike_table sas;
 	struct ike_halfopen halfopen;
 	struct ks_unproven unproven;
-	mono_t sweep; // next look over the phase 1 SAs
+	mono_t sweep;  // next look over the phase 1 SAs
+	size_t n_kept; // of them that stay up between uses
+	struct ike_dpd_count dpd;
 	size_t n_groups;
 	struct ks_group **group;
 	uint64_t drop[KS_DROP_COUNT], ike_refused[IKE_R_COUNT];

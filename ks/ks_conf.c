@@ -57,6 +57,11 @@ static void read_peer(struct settings *s, struct set_node *n, void *out)
 	ike_settings_read_peer(s, n, &ks_load_of(out)->conf->ike);
 }
 
+static void read_dpd(struct settings *s, struct set_node *n, void *out)
+{
+	ike_settings_read_dpd(s, n, &ks_load_of(out)->conf->ike);
+}
+
 static void read_acl(struct settings *s, struct set_node *n, void *out)
 {
 	acl_conf_read(s, n, &ks_load_of(out)->acls);
@@ -123,6 +128,8 @@ static const struct set_row root_rows[] = {
 	{ "wire", SET_GROUP, .each = read_wire, .help = "other readings of the RFCs" },
 	{ "peers", SET_EACH, .each = read_peer, .max = IKE_MAX_PEERS,
 	  .help = "members with readings of their own" },
+	{ "dpd", SET_GROUP, .each = read_dpd,
+	  .help = "dead peer detection; absent: only answered" },
 	{ "keys", SET_EACH, .each = read_key, .min = 1, .max = SIGNER_MAX_KEYS, .required = true,
 	  .help = "keys that sign rekeys" },
 	{ "acls", SET_EACH, .each = read_acl, .min = 1, .max = ACL_CONF_MAX, .required = true,

@@ -1,6 +1,5 @@
 #include "ks/phase1.h"
 
-#include "common/ike/info.h"
 #include "ks/session.h"
 
 static uint16_t *unproven_of(struct ks *ks, const struct addr *a)
@@ -36,9 +35,25 @@ static void unproven_give_back(struct ks *ks, const struct ike_sa *sa)
 
 void ks_sa_drop(struct ks *ks, struct ike_sa *sa)
 {
+	const struct ks_session *s = sa->owner;
+
 	unproven_give_back(ks, sa);
+	ks->n_kept -= s->kept;
 	ks_session_close(sa);
 	ike_table_drop(&ks->sas, sa);
+}
+
+// SAs that members keep leave half of the table to those who register.
+static void proven(struct ks *ks, mono_t now, struct ike_sa *sa)
+{
+	const struct ike_dpd_conf *dpd = &ks->conf->ike.dpd;
+	bool wanted =
+		sa->peer_features & VID_CONCLAVE_KEEP || (dpd->interval_s > 0 && sa->peer_dpd);
+	bool kept = wanted && ks->n_kept < ks->sas.capacity / 2;
+
+	unproven_give_back(ks, sa);
+	ks->n_kept += kept;
+	ks_session_proven(sa, now, kept, dpd);
 }
 
 static void tell_established(const struct ike_sa *sa, struct ks_out *out)
@@ -77,8 +92,7 @@ static void carry_out(struct ks *ks, mono_t now, struct ike_sa *sa, const struct
 		ks_drop_ike(ks, now, o->refused, from, o->detail, out);
 	if (o->established) {
 		ks->n_phase1++;
-		unproven_give_back(ks, sa);
-		ks_session_touch(sa, now);
+		proven(ks, now, sa);
 		tell_established(sa, out);
 	}
 	if (o->dead) {
@@ -144,22 +158,67 @@ void ks_main_mode_in(struct ks_call *c, const struct isakmp_hdr *hdr)
 
 // ---- informational ----
 
-// Is the key server still there? (RFC 3706)
-static void answer_dpd(struct ks_call *c, struct ike_sa *sa, const struct ike_info *info)
+// Is the key server still there, and what of our own question? (RFC 3706)
+static void dpd_in(struct ks_call *c, struct ike_sa *sa, const struct ike_info *info)
 {
 	struct ks_session *s = sa->owner;
-	uint8_t data[4], buf[IKE_INFO_BUF];
+	uint64_t stale = c->ks->dpd.stale;
+	uint8_t buf[IKE_INFO_BUF];
 	struct bytes msg;
-	bool stale;
 
 	for (size_t i = 0; i < info->n_notify; i++) {
-		if (ike_dpd_notify(&s->dpd, c->now, &info->notify[i], data, &stale) &&
-		    ike_info_notify(sa, ISAKMP_N_R_U_THERE_ACK, BYTES_OF(data), buf, sizeof(buf),
-				    &msg) == 0)
+		if (ike_dpd_answer(&s->dpd, sa, c->now, &info->notify[i], &c->ks->dpd, buf, &msg))
 			ks_out_send_copy(c->out, &s->local, &sa->peer, msg);
-		if (stale)
-			ks_drop_ike(c->ks, c->now, IKE_R_REPLAY, &c->ev->from, "R-U-THERE", c->out);
 	}
+	if (c->ks->dpd.stale > stale)
+		ks_drop_ike(c->ks, c->now, IKE_R_REPLAY, &c->ev->from, "R-U-THERE", c->out);
+}
+
+// On demand: the last registration under this SA is of a group that was sent a rekey since.
+static void demand(const struct ks *ks, struct ks_session *s, mono_t now)
+{
+	for (size_t i = 0; i < KS_PULLS_PER_SA; i++) {
+		const struct ks_pull *p = s->pull[i];
+		const struct ks_group *g = p && p->done ? ks_group_by_identity(ks, p->group) : NULL;
+
+		if (g && g->push.have && mono_before(s->dpd.heard, g->push.started))
+			ike_dpd_sent(&s->dpd, now);
+	}
+}
+
+static void tell_dead(const struct ike_sa *sa, struct ks_out *out)
+{
+	char peer[ENDPOINT_STRLEN], name[IKE_PEER_STRLEN];
+	struct logctx who;
+
+	logctx_set(&who, "peer=%s", endpoint_str(&sa->peer, peer));
+	ks_out_event(out, EV_IKE_PEER_DEAD, &who, "identity=%.100s does not answer R-U-THERE",
+		     ike_peer_str(sa, name));
+}
+
+bool ks_sa_dpd(struct ks *ks, struct ike_sa *sa, mono_t now, struct ks_out *out)
+{
+	struct ks_session *s = sa->owner;
+	uint8_t buf[IKE_INFO_BUF];
+	struct bytes msg;
+
+	if (sa->state != IKE_ESTABLISHED)
+		return true;
+	if (s->dpd.conf.on_demand)
+		demand(ks, s, now);
+	switch (ike_dpd_due(&s->dpd, sa, now, &ks->dpd, buf, &msg)) {
+	case IKE_DPD_NOTHING:
+		return true;
+	case IKE_DPD_ASK:
+		if (msg.len > 0)
+			ks_out_send_copy(out, &s->local, &sa->peer, msg);
+		return true;
+	case IKE_DPD_DEAD:
+		break;
+	}
+	tell_dead(sa, out);
+	ks_sa_drop(ks, sa);
+	return false;
 }
 
 void ks_info_in(struct ks_call *c, const struct isakmp_hdr *hdr)
@@ -187,8 +246,8 @@ void ks_info_in(struct ks_call *c, const struct isakmp_hdr *hdr)
 		ks_sa_drop(c->ks, sa);
 		return;
 	}
+	dpd_in(c, sa, &info);
 	ks_session_touch(sa, c->now);
-	answer_dpd(c, sa, &info);
 }
 
 void ks_dh_done(struct ks_call *c)

@@ -18,4 +18,7 @@ void ks_info_in(struct ks_call *c, const struct isakmp_hdr *hdr);
 void ks_dh_done(struct ks_call *c);
 void ks_auth_done(struct ks_call *c);
 void ks_sa_drop(struct ks *ks, struct ike_sa *sa);
+// Asks whether the peer is there if it is time to. False: it is dead, and the SA is gone; whether it
+// stays a member is for its acknowledgements to tell.
+bool ks_sa_dpd(struct ks *ks, struct ike_sa *sa, mono_t now, struct ks_out *out);
 void ks_sa_timer(struct ks *ks, struct ike_sa *sa, mono_t now, struct ks_out *out);

@@ -1,6 +1,8 @@
 #include "ks/session.h"
 
-#define IDLE_S		60 // a phase 1 SA nobody uses is forgotten
+#define IDLE_S 60 // a phase 1 SA nobody uses is forgotten
+#define KEPT_IDLE_S                                                                                \
+	7200 // so is one that a member keeps, when nobody asks: twice the longest interval
 #define PULL_PATIENCE_S 30 // for message 3
 
 void ks_pull_free(struct ks_pull *p)
@@ -38,7 +40,17 @@ void ks_session_touch(struct ike_sa *sa, mono_t now)
 {
 	struct ks_session *s = sa->owner;
 
-	s->idle_at = mono_add_s(now, IDLE_S);
+	s->idle_at = mono_add_s(now, s->kept ? KEPT_IDLE_S : IDLE_S);
+}
+
+void ks_session_proven(struct ike_sa *sa, mono_t now, bool kept, const struct ike_dpd_conf *c)
+{
+	const struct ike_dpd_conf answers_only = { 0 };
+	struct ks_session *s = sa->owner;
+
+	s->kept = kept;
+	ike_dpd_init(&s->dpd, kept && sa->peer_dpd ? c : &answers_only, now, sa->conf->rng);
+	ks_session_touch(sa, now);
 }
 
 mono_t ks_session_idle_at(const struct ike_sa *sa)

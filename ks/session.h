@@ -34,7 +34,8 @@ struct ks_session {
 	struct endpoint local;
 	bool proven; // its phase 1 stood once
 	mono_t idle_at;
-	struct ike_dpd dpd; // answers only: idle SAs are forgotten anyway
+	bool kept;	    // the member will use it again: not forgotten when idle
+	struct ike_dpd dpd; // asks where the file says so
 	struct ks_pull *pull[KS_PULLS_PER_SA];
 };
 
@@ -42,6 +43,8 @@ struct ks_session {
 void ks_session_open(struct ike_sa *sa, const struct endpoint *local, mono_t now);
 void ks_session_close(struct ike_sa *sa); // before the SA goes
 void ks_session_touch(struct ike_sa *sa, mono_t now);
+// Phase 1 stands. kept: the SA lives on between uses, and its peer is asked as c says.
+void ks_session_proven(struct ike_sa *sa, mono_t now, bool kept, const struct ike_dpd_conf *c);
 mono_t ks_session_idle_at(const struct ike_sa *sa);
 const struct endpoint *ks_session_local(const struct ike_sa *sa);
 

@@ -306,6 +306,11 @@ void ks_show_counters(const struct ks *ks, mono_t now, const char *word, struct 
 	ctl_text_add(t, "    %-36s : %llu\n", "registrations", (unsigned long long)ks->n_pulls);
 	ctl_text_add(t, "    %-36s : %zu\n", "phase1-sas", ks->sas.n);
 	ctl_text_add(t, "    %-36s : %zu\n", "phase1-half-open", ks->halfopen.n_used);
+	ctl_text_add(t, "    %-36s : %zu\n", "phase1-kept", ks->n_kept);
+#define X(field, name)                                                                             \
+	ctl_text_add(t, "    %-36s : %llu\n", name, (unsigned long long)ks->dpd.field);
+	IKE_DPD_COUNTS(X)
+#undef X
 	ctl_text_add(t, "\nRefused, by reason:\n");
 	for (size_t i = 0; i < KS_DROP_COUNT; i++) {
 		if (ks->drop[i] > 0)

@@ -17,6 +17,9 @@ void ks_show_summary(const struct ks *ks, mono_t now, const char *word, struct c
 json_t *ks_show_summary_json(const struct ks *ks, mono_t now, const char *word);
 void ks_show_counters(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
 json_t *ks_show_counters_json(const struct ks *ks, mono_t now, const char *word);
+// show_isakmp.c: phase 1 SAs, and whether their peers are there.
+void ks_show_isakmp(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+json_t *ks_show_isakmp_json(const struct ks *ks, mono_t now, const char *word);
 
 // Shared by both forms.
 const char *ks_show_version(const struct member *m, char buf[16]);

@@ -177,7 +177,7 @@ json_t *ks_show_summary_json(const struct ks *ks, mono_t now, const char *word)
 
 json_t *ks_show_counters_json(const struct ks *ks, mono_t now, const char *word)
 {
-	json_t *refused = json_object(), *phase1 = json_object();
+	json_t *refused = json_object(), *phase1 = json_object(), *dpd = json_object();
 
 	(void)now;
 	(void)word;
@@ -187,9 +187,12 @@ json_t *ks_show_counters_json(const struct ks *ks, mono_t now, const char *word)
 	for (size_t i = 1; i < IKE_R_COUNT; i++)
 		json_object_set_new(phase1, ike_reason_name((enum ike_reason)i),
 				    json_integer((json_int_t)ks->ike_refused[i]));
-	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "phase1_established",
+#define X(field, name) json_object_set_new(dpd, name, json_integer((json_int_t)ks->dpd.field));
+	IKE_DPD_COUNTS(X)
+#undef X
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "phase1_established",
 			 (json_int_t)ks->n_phase1, "registrations", (json_int_t)ks->n_pulls,
 			 "phase1_sas", (json_int_t)ks->sas.n, "phase1_half_open",
-			 (json_int_t)ks->halfopen.n_used, "refused", refused, "phase1_refused",
-			 phase1);
+			 (json_int_t)ks->halfopen.n_used, "phase1_kept", (json_int_t)ks->n_kept,
+			 "refused", refused, "phase1_refused", phase1, "dpd", dpd);
 }

@@ -24,6 +24,8 @@ static void sweep_sas(struct ks *ks, mono_t now, struct ks_out *out)
 			ks_sa_drop(ks, sa);
 		else if (mono_due(sa->deadline, now))
 			ks_sa_timer(ks, sa, now, out);
+		else
+			ks_sa_dpd(ks, sa, now, out);
 		if (ks->sas.n < n)
 			at--;
 	}

@@ -44,6 +44,9 @@
 	X(IKE_ESTABLISHED, "CRYPTO", 6, "IKMP_SA_ESTABLISHED", "phase 1 stands")                   \
 	X(IKE_AUTH_FAIL, "CRYPTO", 4, "IKMP_AUTH_FAIL", "phase 1 peer could not prove itself")     \
 	X(IKE_NO_PROPOSAL, "CRYPTO", 4, "IKMP_NO_PROPOSAL", "no phase 1 proposal in common")       \
+	X(IKE_PEER_DEAD, "CRYPTO", 4, "IKMP_PEER_DEAD",                                            \
+	  "peer does not answer dead peer detection")                                              \
+	X(IKE_PEER_ALIVE, "CRYPTO", 5, "IKMP_PEER_ALIVE", "a dead peer answers again")             \
 	X(IKE_BAD_MESSAGE, "CRYPTO", 4, "IKMP_BAD_MESSAGE", "datagram refused; see its reason")    \
 	X(KEYLOG_ON, "CRYPTO", 3, "KEYLOG_ON", "lab build writes keys to a file")                  \
 	X(CONFIG_OK, "SYS", 5, "CONFIG_I", "configuration loaded")                                 \

@@ -59,7 +59,6 @@ struct ike_conf {
 	size_t n_forms; // 0 and 1: the general one alone
 	const struct ike_peer_form *peers;
 	size_t n_peers;
-	bool dpd;		      // show the DPD vendor id
 	uint16_t features;	      // VID_CONCLAVE_*: what our vendor id says
 	struct ike_schedule schedule; // resending by the initiator
 	uint32_t handshake_s; // responder: a handshake not finished by then is dropped; 0: 30

@@ -229,5 +229,6 @@ void ike_settings_describe(FILE *to)
 	ike_settings_describe_trustpoints(to);
 	settings_describe(to, "isakmp = ( { … } )", isakmp_rows, N_ELEMS(isakmp_rows));
 	settings_describe(to, "psk = ( { … } )", psk_rows, N_ELEMS(psk_rows));
+	ike_settings_describe_dpd(to);
 	ike_settings_describe_wire(to);
 }

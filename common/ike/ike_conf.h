@@ -9,6 +9,7 @@
 //         wire, peers.
 #pragma once
 #include "common/ctl/settings.h"
+#include "common/ike/dpd.h"
 #include "common/ike/ike.h"
 
 #define IKE_MAX_PSKS  4096
@@ -29,7 +30,8 @@ struct ike_settings {
 	size_t n_forms;				   // 0: no `wire` and no `peers`
 	size_t n_peers;
 	struct ike_peer_form *peer;
-	struct ike_pki *pki; // NULL: no trustpoints (pki_conf.h reads them, before isakmp)
+	struct ike_dpd_conf dpd; // interval_s 0: not asked for
+	struct ike_pki *pki;	 // NULL: no trustpoints (pki_conf.h reads them, before isakmp)
 };
 
 // Each reads one entry of its list (for SET_EACH) and appends it.
@@ -41,6 +43,9 @@ void ike_settings_read_wire(struct settings *s, struct set_node *n, struct ike_s
 void ike_settings_read_peer(struct settings *s, struct set_node *n, struct ike_settings *out);
 struct gdoi_wire_opts ike_settings_wire(const struct ike_settings *i); // or the defaults
 void ike_settings_describe_wire(FILE *to);
+// dpd_conf.c: the group `dpd = { … };`, IOS: crypto isakmp keepalive.
+void ike_settings_read_dpd(struct settings *s, struct set_node *n, struct ike_settings *out);
+void ike_settings_describe_dpd(FILE *to);
 // Any proposal with this kind of authentication?
 bool ike_settings_has_psk_proposal(const struct ike_settings *i);
 bool ike_settings_has_sig_proposal(const struct ike_settings *i);

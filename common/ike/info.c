@@ -92,10 +92,28 @@ enum ike_reason ike_info_open(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 	return why;
 }
 
+// HDR*, HASH(1), N or D. One of the two is NULL.
+static int info_write(const struct ike_sa *sa, const struct isakmp_notify *n,
+		      const struct isakmp_delete *d, uint8_t *buf, size_t cap, struct bytes *msg)
+{
+	static const struct ike_nonces none;
+	struct ike_exch x;
+	struct ike_seal s;
+	int err = ike_exch_init(&x, sa, ISAKMP_XCH_INFO, ike_msgid_new(sa->conf->rng));
+
+	if (err)
+		return err;
+	ike_seal_begin(&s, &x, buf, cap);
+	if (n)
+		isakmp_notify_encode(&s.chain, n);
+	else
+		isakmp_delete_encode(&s.chain, d);
+	return ike_seal_end(&s, &x, &none, msg);
+}
+
 int ike_info_notify(const struct ike_sa *sa, uint16_t type, struct bytes data, uint8_t *buf,
 		    size_t cap, struct bytes *msg)
 {
-	static const struct ike_nonces none;
 	uint8_t spi[SPI_LEN];
 	const struct isakmp_notify n = {
 		.doi = own_doi(sa),
@@ -104,22 +122,14 @@ int ike_info_notify(const struct ike_sa *sa, uint16_t type, struct bytes data, u
 		.spi = BYTES_OF(spi),
 		.data = data,
 	};
-	struct ike_exch x;
-	struct ike_seal s;
-	int err = ike_exch_init(&x, sa, ISAKMP_XCH_INFO, ike_msgid_new(sa->conf->rng));
 
-	if (err)
-		return err;
 	pair_of(sa, spi);
-	ike_seal_begin(&s, &x, buf, cap);
-	isakmp_notify_encode(&s.chain, &n);
-	return ike_seal_end(&s, &x, &none, msg);
+	return info_write(sa, &n, NULL, buf, cap, msg);
 }
 
 static int delete_one(const struct ike_sa *sa, uint8_t proto, const uint8_t spi[SPI_LEN],
 		      uint8_t *buf, size_t cap, struct bytes *msg)
 {
-	static const struct ike_nonces none;
 	const struct isakmp_delete d = {
 		.doi = own_doi(sa),
 		.proto = proto,
@@ -127,15 +137,8 @@ static int delete_one(const struct ike_sa *sa, uint8_t proto, const uint8_t spi[
 		.n = 1,
 		.spis = BYTES(spi, SPI_LEN),
 	};
-	struct ike_exch x;
-	struct ike_seal s;
-	int err = ike_exch_init(&x, sa, ISAKMP_XCH_INFO, ike_msgid_new(sa->conf->rng));
 
-	if (err)
-		return err;
-	ike_seal_begin(&s, &x, buf, cap);
-	isakmp_delete_encode(&s.chain, &d);
-	return ike_seal_end(&s, &x, &none, msg);
+	return info_write(sa, NULL, &d, buf, cap, msg);
 }
 
 int ike_info_delete_sa(const struct ike_sa *sa, uint8_t *buf, size_t cap, struct bytes *msg)

@@ -102,8 +102,7 @@ static void vids_write(struct wr_chain *c, const struct ike_conf *conf)
 	own[14] = (uint8_t)(conf->features >> 8);
 	own[15] = (uint8_t)conf->features;
 	wr_pl(c, ISAKMP_PL_VID, BYTES_OF(own));
-	if (conf->dpd)
-		wr_pl(c, ISAKMP_PL_VID, BYTES(vid_dpd, GDOI_VID_LEN));
+	wr_pl(c, ISAKMP_PL_VID, BYTES(vid_dpd, GDOI_VID_LEN));
 	if (!conf->no_fragments)
 		wr_pl(c, ISAKMP_PL_VID, BYTES_OF(vid_fragments));
 }

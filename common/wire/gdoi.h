@@ -408,5 +408,6 @@ extern const uint8_t vid_dpd[GDOI_VID_LEN];  // RFC 3706 5.1; the last two octet
 #define VID_CONCLAVE_MAJOR	0
 #define VID_CONCLAVE_MINOR	1
 #define VID_CONCLAVE_BYPASS	0x0001 // understands the bypass SAT (GDOI_PROTO_BYPASS)
+#define VID_CONCLAVE_KEEP	0x0002 // a member that keeps its phase 1 SA, to ask for life there
 
 extern const uint8_t vid_conclave[GDOI_VID_LEN];

@@ -41,7 +41,6 @@ static void world_init(struct world *w)
 			.n_proposals = 1,
 			.own_id = isakmp_id_of_addr(&w->here[i].addr),
 			.wire = gdoi_wire_opts_default(),
-			.dpd = true,
 			.schedule = IKE_SCHEDULE_DEFAULT,
 			.psk = psk_of,
 			.rng = &w->rng[i],

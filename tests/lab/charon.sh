@@ -7,7 +7,8 @@
 # that. It will try quick mode after phase 1 and be refused, which does not hurt its IKE_SA.
 #
 #   charon_start                       start it, in namespace $CHARON_THEM
-#   charon_peer PSK SUITE              one connection, "peer"; SUITE as aes128-sha256-modp2048
+#   charon_peer PSK SUITE              one connection, "peer"; SUITE as aes128-sha256-modp2048.
+#                                      CHARON_CONNECTION: more lines of the connection
 #   charon_cert_peer LOCAL REMOTE LOCAL_ID REMOTE_ID SUITE
 #                                      the same by certificates: own.pem in $CHARON_DIR/x509 and
 #                                      private, CAs in x509ca
@@ -199,6 +200,7 @@ charon_peer()
 			local_addrs = 10.99.0.2
 			remote_addrs = 10.99.0.1
 			proposals = $suite
+			${CHARON_CONNECTION:-}
 			local {
 				auth = psk
 				id = 10.99.0.2

@@ -79,10 +79,34 @@ answers_gmd()
 	charon_stop
 }
 
+# Both ask whether the other is there (RFC 3706), both are answered.
+dead_peer_detection()
+{
+	ksd_conf aes128-sha256-modp2048 >"$CHARON_DIR/ksd.conf"
+	echo 'dpd: { interval_s = 10; mode = "periodic"; };' >>"$CHARON_DIR/ksd.conf"
+	charon_start && CHARON_CONNECTION='dpd_delay = 14s' \
+		charon_peer 'secret of two' aes128-sha256-modp2048 || exit 1
+	ours_start "$build/ks/ksd" -n -f "$CHARON_DIR/ksd.conf"
+	check "dpd: ksd is ready" ours_says '%SYS-5-RESTART'
+	charon_initiate
+	check "dpd: charon asks ksd for an SA: it says established" charon_established 10
+	check "dpd: ksd asks charon, which answers" charon_wait 14 'generating INFORMATIONAL_V1 .*N\(DPD_ACK\)'
+	kill -STOP "$CHARON_OURS_PID" # silent for a while: now charon asks
+	check "dpd: charon asks ksd" charon_wait 20 'generating INFORMATIONAL_V1 .*N\(DPD\)'
+	kill -CONT "$CHARON_OURS_PID"
+	check "dpd: ksd answers charon" charon_wait 10 'parsed INFORMATIONAL_V1 .*N\(DPD_ACK\)'
+	check "dpd: ksd counted what it asked, heard, answered" \
+		bash -c "'$build/cli/gvsh' -s '$CHARON_DIR/ksd.sock' -j -c 'show crypto gdoi ks counters' |
+			jq -e '.dpd | .[\"dpd-answers-heard\"] >= 1 and .[\"dpd-answered\"] >= 1 and .[\"dpd-peers-dead\"] == 0'"
+	ours_stop
+	charon_stop
+}
+
 charon_lab_up
 openssl genrsa -out "$CHARON_DIR/rekey.pem" 2048 2>/dev/null || exit 1
 for suite in aes128-sha256-modp2048 aes256-sha384-ecp384; do
 	asks_ksd "$suite"
 	answers_gmd "$suite"
 done
+dead_peer_detection
 echo "$CHARON_PASSED checks of ksd and gmd against $(charon_version)"

@@ -94,7 +94,6 @@ static bool options(struct peer *p, int argc, char **argv)
 		.n_proposals = 1,
 		.own_id = isakmp_id_of_addr(&p->local.addr),
 		.wire = gdoi_wire_opts_default(),
-		.dpd = true,
 		.schedule = IKE_SCHEDULE_DEFAULT,
 		.psk = psk_of,
 		.psk_arg = p,

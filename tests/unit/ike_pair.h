@@ -60,7 +60,6 @@ static inline void pair_side_init(struct pair_side *s, const char *ip, const cha
 		.n_proposals = n,
 		.own_id = isakmp_id_of_addr(&s->here.addr),
 		.wire = gdoi_wire_opts_default(),
-		.dpd = true,
 		.schedule = IKE_SCHEDULE_DEFAULT,
 		.psk = pair_psk,
 		.psk_arg = s,

@@ -307,14 +307,26 @@ static void main_in(struct test_ks *k, mono_t now, const struct isakmp_hdr *hdr,
 	ike_act(k, now, &io, out);
 }
 
-static void info_in(struct test_ks *k, const struct isakmp_hdr *hdr, struct bytes d)
+static void info_in(struct test_ks *k, const struct isakmp_hdr *hdr, struct bytes d,
+		    struct test_reply *out)
 {
-	uint8_t plain[IKE_DGRAM_MAX];
+	uint8_t plain[IKE_DGRAM_MAX], buf[IKE_INFO_BUF];
 	struct ike_info info;
 	const char *detail = NULL;
+	struct bytes msg;
 
 	if (!k->sa || k->sa->state != IKE_ESTABLISHED ||
-	    ike_info_open(k->sa, hdr, d, plain, &info, &detail) != IKE_R_OK || !info.deletes_sa)
+	    ike_info_open(k->sa, hdr, d, plain, &info, &detail) != IKE_R_OK)
+		return;
+	if (info.n_notify > 0 && info.notify[0].type == ISAKMP_N_R_U_THERE) {
+		k->questions++;
+		assert_int_equal(ike_info_notify(k->sa, ISAKMP_N_R_U_THERE_ACK, info.notify[0].data,
+						 buf, sizeof(buf), &msg),
+				 0);
+		reply_take(out, msg);
+	}
+	k->answers += info.n_notify > 0 && info.notify[0].type == ISAKMP_N_R_U_THERE_ACK;
+	if (!info.deletes_sa)
 		return;
 	k->deletes++;
 	sa_drop(k);
@@ -336,7 +348,7 @@ void test_ks_in(struct test_ks *k, mono_t now, const struct endpoint *from, stru
 	else if (hdr.exchange == GDOI_XCH_PULL)
 		pull_in(k, &hdr, datagram, out);
 	else if (hdr.exchange == ISAKMP_XCH_INFO)
-		info_in(k, &hdr, datagram);
+		info_in(k, &hdr, datagram, out);
 }
 
 // ---- rekeys ----

@@ -57,6 +57,7 @@ struct test_ks {
 	bool unknown_attr;   // an attribute of the KEK that nobody knows
 	// What it saw.
 	unsigned pulls, deletes, datagrams;
+	unsigned questions, answers; // of dead peer detection
 	uint32_t group_asked;
 	uint16_t sids_asked;
 };

@@ -237,12 +237,18 @@ static void pull_in(struct test_member *m, mono_t now, const struct isakmp_hdr *
 
 static void info_in(struct test_member *m, const struct isakmp_hdr *hdr, struct bytes datagram)
 {
+	uint8_t buf[IKE_INFO_BUF];
 	struct ike_info info;
+	struct bytes msg;
 	const char *detail = NULL;
 
 	if (m->sa.state != IKE_ESTABLISHED || datagram.len > IKE_DGRAM_MAX ||
 	    ike_info_open(&m->sa, hdr, datagram, in_buf, &info, &detail) != IKE_R_OK)
 		return;
+	if (!m->silent && info.n_notify > 0 && info.notify[0].type == ISAKMP_N_R_U_THERE &&
+	    ike_info_notify(&m->sa, ISAKMP_N_R_U_THERE_ACK, info.notify[0].data, buf, sizeof(buf),
+			    &msg) == 0)
+		m->send(m->arg, m, msg);
 	if (info.n_notify > 0) {
 		m->notify = info.notify[0].type;
 		m->state = TM_REFUSED;

@@ -85,7 +85,7 @@ static void repetitions_are_answered_a_bounded_number_of_times(void **state)
 
 // ---- RFC 3706 ----
 
-static const struct ike_dpd_conf dpd_conf = { 60, 5, 3 };
+static const struct ike_dpd_conf dpd_conf = { 60, 5, false };
 
 static struct isakmp_notify notify_of(uint16_t type, const uint8_t *data)
 {
@@ -107,7 +107,10 @@ static void silence_is_asked_about_then_called_death(void **state)
 	assert_int_equal(ike_dpd_timer(&d, mono_add_s(t0, 65), again), IKE_DPD_ASK);
 	assert_memory_equal(first, again, 4); // the same question
 	assert_int_equal(ike_dpd_timer(&d, mono_add_s(t0, 70), again), IKE_DPD_ASK);
-	assert_int_equal(ike_dpd_timer(&d, mono_add_s(t0, 75), again), IKE_DPD_DEAD);
+	assert_int_equal(ike_dpd_timer(&d, mono_add_s(t0, 75), again), IKE_DPD_ASK);
+	assert_int_equal(ike_dpd_timer(&d, mono_add_s(t0, 80), again), IKE_DPD_ASK);
+	assert_int_equal(ike_dpd_timer(&d, mono_add_s(t0, 84), again), IKE_DPD_NOTHING);
+	assert_int_equal(ike_dpd_timer(&d, mono_add_s(t0, 85), again), IKE_DPD_DEAD);
 	assert_true(mono_is_never(d.deadline));
 }
 
@@ -151,7 +154,9 @@ static void questions_are_answered_with_their_number(void **state)
 	ike_dpd_init(&d, &dpd_conf, t0, &rng);
 	assert_true(ike_dpd_notify(&d, t0, &n, data, &stale));
 	assert_memory_equal(data, seven, 4);
-	assert_true(ike_dpd_notify(&d, t0, &n, data, &stale)); // our answer was lost
+	// Our answer was lost: it gets another, but is no sign that the peer hears us.
+	assert_true(ike_dpd_notify(&d, mono_add_s(t0, 5), &n, data, &stale));
+	assert_int_equal(d.heard.ms, t0.ms);
 	n = notify_of(ISAKMP_N_R_U_THERE, six);
 	assert_false(ike_dpd_notify(&d, t0, &n, data, &stale));
 	assert_true(stale);
@@ -162,9 +167,30 @@ static void questions_are_answered_with_their_number(void **state)
 	assert_false(stale);
 }
 
+static void on_demand_asks_only_after_something_was_sent(void **state)
+{
+	const struct ike_dpd_conf conf = { 60, 5, true };
+	struct ike_dpd d;
+	struct rng rng;
+	uint8_t data[4];
+
+	(void)state;
+	rng_seed(&rng, 5);
+	ike_dpd_init(&d, &conf, t0, &rng);
+	assert_true(mono_is_never(d.deadline));
+	ike_dpd_sent(&d, mono_add_s(t0, 10));
+	assert_int_equal(d.deadline.ms, mono_add_s(t0, 60).ms);
+	ike_dpd_heard(&d, mono_add_s(t0, 20)); // it lives: no need to ask
+	assert_true(mono_is_never(d.deadline));
+	ike_dpd_sent(&d, mono_add_s(t0, 500)); // silent for longer than that
+	assert_int_equal(ike_dpd_timer(&d, mono_add_s(t0, 500), data), IKE_DPD_ASK);
+	ike_dpd_sent(&d, mono_add_s(t0, 501));
+	assert_int_equal(d.deadline.ms, mono_add_s(t0, 505).ms);
+}
+
 static void dpd_can_be_off(void **state)
 {
-	const struct ike_dpd_conf off = { 0, 5, 3 };
+	const struct ike_dpd_conf off = { 0, 5, false };
 	struct ike_dpd d;
 	struct rng rng;
 	uint8_t data[4];
@@ -192,6 +218,7 @@ int main(void)
 		cmocka_unit_test(silence_is_asked_about_then_called_death),
 		cmocka_unit_test(only_the_right_number_counts_as_an_answer),
 		cmocka_unit_test(questions_are_answered_with_their_number),
+		cmocka_unit_test(on_demand_asks_only_after_something_was_sent),
 		cmocka_unit_test(dpd_can_be_off),
 	};
 
