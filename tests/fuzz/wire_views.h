@@ -46,5 +46,7 @@ static inline struct gdoi_wire_opts opts_of(uint8_t octet)
 	o.accept_any_zero_spi = !(octet & 32);
 	o.phase1_accept_doi1 = octet & 64;
 	o.pull_ignore_extra = octet & 128;
+	o.dst_id_prot = (octet & 0x18) == 0x18;
+	o.ignore_unknown_attributes = (octet & 0x28) == 0x28;
 	return o;
 }

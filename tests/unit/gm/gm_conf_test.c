@@ -84,6 +84,9 @@ static void a_good_file_is_read_with_its_defaults(void **state)
 
 static void other_readings_of_the_rfcs_can_be_asked_for(void **state)
 {
+	const struct addr at[3] = { addr_from_v4(0x0a000001), addr_from_v4(0x0a000002),
+				    addr_from_v4(0x0a020002) };
+	struct ike_conf conf = { 0 };
 	struct gm_conf *c;
 	char text[4096];
 	struct told t;
@@ -97,6 +100,24 @@ static void other_readings_of_the_rfcs_can_be_asked_for(void **state)
 	assert_int_equal(ike_settings_wire(&c->ike).sak_id_len, 1);
 	assert_false(ike_settings_wire(&c->ike).accept_rsa_bare_hash);
 	assert_true(ike_settings_wire(&c->ike).accept_other_id_len);
+	gm_conf_free(c);
+	snprintf(text, sizeof(text),
+		 "%swire = { sat_id_len = 2; };\npeers = ( { peer = \"10.0.0.1\"; wire = { "
+		 "dst_id_prot = true; }; }, { peer = \"10.0.0.0/24\"; wire = { any_src = "
+		 "\"zeros\"; }; }, { peer = \"10.1.0.0/16\"; wire = { dst_id_prot = true; }; } "
+		 ");\n",
+		 good);
+	c = load(text, &t);
+	assert_string_equal(t.text, "");
+	ike_settings_apply(&c->ike, &conf);
+	assert_int_equal(c->ike.n_forms, 3); // the same readings are one form
+	assert_int_equal(ike_form(&conf, &at[0]), 1);
+	assert_int_equal(ike_form(&conf, &at[1]), 2);
+	assert_int_equal(ike_form(&conf, &at[2]), 0);
+	assert_true(ike_wire(&conf, &at[0])->dst_id_prot);
+	assert_int_equal(ike_wire(&conf, &at[0])->sat_id_len, 2); // from the general ones
+	assert_int_equal(ike_wire(&conf, &at[1])->any_src, GDOI_ANY_ZEROS);
+	assert_false(ike_wire(&conf, &at[2])->dst_id_prot);
 	gm_conf_free(c);
 	snprintf(text, sizeof(text), "%swire = { sat_id_len = 3; };\n", good);
 	assert_null(load(text, &t));

@@ -158,6 +158,8 @@ static void fill_kd(const struct test_ks *k, size_t n, const struct test_tek *te
 	memcpy(kd->kek.spi, kek->spi, sizeof(kd->kek.spi));
 	kd->kek.alg_key = BYTES(room->kek, 16u + kek->key.len);
 	kd->kek.sig_key = BYTES(room->pub, len);
+	if (k->pkcs1)
+		kd->kek.sig_key = pubkey_pkcs1(kd->kek.sig_key);
 }
 
 static void reply_take(struct test_reply *out, struct bytes msg)
@@ -232,10 +234,10 @@ static void answer_3(struct test_ks *k, const struct isakmp_hashed *m, struct te
 		return;
 	k->sids_asked = p.has_gap ? p.gap.sid_request : 0;
 	fill_kd(k, k->n_teks, k->tek, k->no_sak ? NULL : &k->kek, &room, &kd);
-	if (k->sids_asked > 0 && !k->no_sid) {
+	if ((k->sids_asked > 0 || k->sid_unasked) && !k->no_sid) {
 		kd.has_sid = true;
 		kd.sid.bits = k->sid_bits;
-		for (; kd.sid.n < k->sids_asked; kd.sid.n++)
+		for (; kd.sid.n < MAX_OF(k->sids_asked, 1); kd.sid.n++)
 			kd.sid.sid[kd.sid.n] = k->next_sid++;
 	}
 	ike_seal_begin(&s, &k->x, buf, sizeof(buf));
@@ -329,6 +331,7 @@ static void info_in(struct test_ks *k, const struct isakmp_hdr *hdr, struct byte
 	if (!info.deletes_sa)
 		return;
 	k->deletes++;
+	k->kek_deletes += info.del[0].proto == GDOI_PROTO_KEK;
 	sa_drop(k);
 }
 

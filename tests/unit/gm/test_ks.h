@@ -46,6 +46,8 @@ struct test_ks {
 	struct test_kek kek;
 	struct gdoi_gap gap;
 	bool has_gap, no_sak, no_sid;
+	bool pkcs1;	  // its public key so
+	bool sid_unasked; // one sender id for who does not ask
 	size_t n_teks;
 	struct test_tek tek[TKS_MAX_TEKS];
 	uint32_t next_sid;
@@ -56,7 +58,7 @@ struct test_ks {
 	bool bad_hash_2;     // message 2 with a spoiled HASH, once
 	bool unknown_attr;   // an attribute of the KEK that nobody knows
 	// What it saw.
-	unsigned pulls, deletes, datagrams;
+	unsigned pulls, deletes, kek_deletes, datagrams;
 	unsigned questions, answers; // of dead peer detection
 	uint32_t group_asked;
 	uint16_t sids_asked;
