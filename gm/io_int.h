@@ -4,6 +4,7 @@
 
 #include "common/ctl/ctl.h"
 #include "common/pki/auth_io.h"
+#include "common/pki/pki_io.h"
 #include "dataplane/dp_client.h"
 #include "gm/gm_io.h"
 #include "gm/show.h"
@@ -43,6 +44,7 @@ struct gm_io {
 	struct event *udp, *timer, *term, *intr, *hup;
 	struct dh_thread *dh;
 	struct auth_runner *auth;
+	struct pki_io *pki;
 	struct espd_link *espd;
 	struct mcast *mcast;
 	struct ctl_server *ctl;
