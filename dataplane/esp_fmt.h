@@ -76,3 +76,17 @@ bool esp_iv_space_init(struct esp_iv_space *s, uint32_t sid, unsigned sid_bits, 
 void esp_iv_put(uint8_t iv[8], const struct esp_iv_space *s, uint64_t counter);
 void esp_nonce_put(uint8_t nonce[ESP_NONCE_LEN], const uint8_t salt[ESP_SALT_LEN],
 		   const uint8_t iv[8]);
+
+struct iv_count {
+	struct esp_iv_space space;
+	uint64_t last; // counter used last
+} __attribute__((aligned(64)));
+
+// Takes the next counter, first of all for its packet; 0 when the space is used up.
+static inline uint64_t iv_next(struct iv_count *c)
+{
+	if (c->last >= c->space.max)
+		return 0;
+	__atomic_store_n(&c->last, c->last + 1, __ATOMIC_RELAXED);
+	return c->last;
+}

@@ -39,20 +39,6 @@ struct sa_state {
 	struct secret raw, raw_auth; // to know the same SA again
 };
 
-struct iv_count {
-	struct esp_iv_space space;
-	uint64_t last; // counter used last
-} __attribute__((aligned(64)));
-
-// Takes the next counter, first of all for its packet; 0 when the space is used up.
-static inline uint64_t iv_next(struct iv_count *c)
-{
-	if (c->last >= c->space.max)
-		return 0;
-	__atomic_store_n(&c->last, c->last + 1, __ATOMIC_RELAXED);
-	return c->last;
-}
-
 struct iv_state {
 	struct iv_count n[STATS_MAX_WORKERS];
 	unsigned refs;

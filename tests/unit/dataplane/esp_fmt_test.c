@@ -153,6 +153,21 @@ static void ivs_of_senders_and_workers_never_meet(void **state)
 	assert_memory_equal(nonce + 4, iv, 8);
 }
 
+static void a_used_up_iv_space_gives_no_more_and_never_wraps(void **state)
+{
+	struct iv_count c = { .last = 0 };
+
+	(void)state;
+	assert_true(esp_iv_space_init(&c.space, 1, 32, 0, 0));
+	assert_int_equal(c.space.max, UINT32_MAX);
+	assert_int_equal(iv_next(&c), 1);
+	c.last = c.space.max - 1;
+	assert_int_equal(iv_next(&c), c.space.max);
+	assert_int_equal(iv_next(&c), 0);
+	assert_int_equal(iv_next(&c), 0);
+	assert_int_equal(c.last, c.space.max);
+}
+
 static void impossible_iv_spaces_are_refused(void **state)
 {
 	struct esp_iv_space s;
@@ -178,6 +193,7 @@ int main(void)
 		cmocka_unit_test(bad_trailers_are_named),
 		cmocka_unit_test(congestion_marks_follow_rfc_6040),
 		cmocka_unit_test(ivs_of_senders_and_workers_never_meet),
+		cmocka_unit_test(a_used_up_iv_space_gives_no_more_and_never_wraps),
 		cmocka_unit_test(impossible_iv_spaces_are_refused),
 	};
 

@@ -117,7 +117,6 @@ static void fill_sa(const struct test_ks *k, const struct gdoi_gap *gap, size_t 
 		    const struct test_tek *tek, const struct test_kek *kek, struct gdoi_sa *sa)
 {
 	memset(sa, 0, sizeof(*sa));
-	(void)k;
 	if (kek) {
 		sa->has_sak = true;
 		test_ks_fill_sak(kek, &sa->sak);
@@ -128,6 +127,8 @@ static void fill_sa(const struct test_ks *k, const struct gdoi_gap *gap, size_t 
 	}
 	for (size_t i = 0; i < n; i++)
 		sa->sat[sa->n_sat++] = tek[i].sat;
+	if (k->change)
+		k->change(sa);
 }
 
 struct key_room {

@@ -53,10 +53,11 @@ struct test_ks {
 	uint32_t next_sid;
 	uint16_t sid_bits;
 	// How it misbehaves.
-	bool dead;	     // answers nothing
-	bool mute_2, mute_4; // takes the member's message, keeps its own of the PULL
-	bool bad_hash_2;     // message 2 with a spoiled HASH, once
-	bool unknown_attr;   // an attribute of the KEK that nobody knows
+	bool dead;			    // answers nothing
+	bool mute_2, mute_4;		    // takes the member's message, keeps its own of the PULL
+	bool bad_hash_2;		    // message 2 with a spoiled HASH, once
+	bool unknown_attr;		    // an attribute of the KEK that nobody knows
+	void (*change)(struct gdoi_sa *sa); // what it offers, before it is written
 	// What it saw.
 	unsigned pulls, deletes, kek_deletes, datagrams;
 	unsigned questions, answers; // of dead peer detection
