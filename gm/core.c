@@ -162,6 +162,7 @@ static void group_ike(struct gm *gm, struct gm_group *g)
 		.own_id = isakmp_id_of_addr(&c->address),
 		.features = VID_CONCLAVE_BYPASS | (gm_dpd_wanted(gm) ? VID_CONCLAVE_KEEP : 0),
 		.schedule = gm_reg_schedule,
+		.natt_port = c->nat_port,
 		.rng = gm->rng,
 	};
 	ike_settings_apply(&c->ike, &g->ike);
@@ -186,6 +187,7 @@ static struct gm_group *group_new(const struct gm_conf_group *c, mono_t now)
 	g->n.last_rekey = MONO_NEVER;
 	gm_reg_init(&g->reg, now);
 	gm_keks_init(&g->keks);
+	gm_nat_init(&g->nat);
 	gm_teks_init(&g->teks);
 	return g;
 }
@@ -258,25 +260,32 @@ static struct gm_group *find_cookies(const struct gm *gm, const struct isakmp_hd
 
 static void datagram(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out *out)
 {
+	struct bytes msg = ev->datagram;
 	struct rd_err err = { NULL };
-	struct rd r = rd_of(ev->datagram, &err);
 	struct isakmp_hdr hdr;
 	struct gm_group *g;
+	struct rd r;
 
-	if (ev->datagram.len > GM_DATAGRAM_MAX || !isakmp_hdr_decode(&r, &hdr)) {
+	if (gm->conf && gm->conf->nat_port && ev->to.port == gm->conf->nat_port &&
+	    natt_classify(ev->datagram, &msg) != NATT_ISAKMP) {
+		gm_drop(gm, now, out, GM_DROP_NAT_PORT, &ev->from, NULL);
+		return;
+	}
+	r = rd_of(msg, &err);
+	if (msg.len > GM_DATAGRAM_MAX || !isakmp_hdr_decode(&r, &hdr)) {
 		gm_drop(gm, now, out, GM_DROP_MALFORMED, &ev->from, err.why);
 		return;
 	}
 	switch (hdr.exchange) {
 	case GDOI_XCH_PUSH:
-		gm_rekey_in(gm, now, &hdr, &ev->from, ev->datagram, out);
+		gm_rekey_in(gm, now, &hdr, &ev->from, &ev->to, msg, out);
 		return;
 	case ISAKMP_XCH_MAIN:
 	case ISAKMP_XCH_INFO:
 	case GDOI_XCH_PULL:
 		g = find_cookies(gm, &hdr);
 		if (g)
-			gm_reg_in(gm, g, now, &hdr, &ev->from, ev->datagram, out);
+			gm_reg_in(gm, g, now, &hdr, &ev->from, &ev->to, msg, out);
 		else
 			gm_drop(gm, now, out, GM_DROP_COOKIE, &ev->from, NULL);
 		return;
@@ -320,13 +329,6 @@ static void reregister(struct gm *gm, mono_t now, const char *name, struct gm_ou
 	}
 }
 
-static void renew_pki(struct gm *gm, struct ike_pki *pki)
-{
-	ike_settings_renew(&gm->conf->ike, pki);
-	for (size_t i = 0; i < gm->n_groups; i++)
-		gm->group[i]->ike.pki = pki;
-}
-
 static void dispatch(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out *out)
 {
 	switch (ev->kind) {
@@ -343,9 +345,6 @@ static void dispatch(struct gm *gm, mono_t now, const struct gm_event *ev, struc
 		break;
 	case GM_EV_AUTH_DONE:
 		auth_done(gm, now, ev->auth, out);
-		break;
-	case GM_EV_PKI:
-		renew_pki(gm, ev->pki);
 		break;
 	case GM_EV_DP_UP:
 		gm_dp_up(gm, ev->hello, out);

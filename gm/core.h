@@ -9,25 +9,23 @@
 enum gm_event_kind {
 	GM_EV_TIMER,	  // out->deadline of the last step has come; harmless at any time
 	GM_EV_CONFIG,	  // takes conf
-	GM_EV_DATAGRAM,	  // from, datagram: without non-ESP marker
+	GM_EV_DATAGRAM,	  // from, to, datagram: as it came
 	GM_EV_DH_DONE,	  // takes dh
 	GM_EV_AUTH_DONE,  // takes auth
 	GM_EV_DP_UP,	  // hello
 	GM_EV_DP_DOWN,	  //
 	GM_EV_DP_RESULT,  // result: answers the program given last
 	GM_EV_DP_NOTE,	  // note
-	GM_EV_PKI,	  // takes pki: certificates of ours were renewed
 	GM_EV_REREGISTER, // group, NULL for all: an operator wants it
 };
 
 struct gm_event {
 	enum gm_event_kind kind;
-	struct endpoint from;
+	struct endpoint from, to; // to: the endpoint of ours that it came to
 	struct bytes datagram;
 	struct gm_conf *conf;
 	struct dh_job *dh;
 	struct ike_auth_job *auth;
-	struct ike_pki *pki;
 	const struct dp_hello_ack *hello;
 	const struct dp_result *result;
 	const struct dp_note *note;

@@ -75,7 +75,7 @@ void gm_dpd_in(struct gm *gm, struct gm_group *g, mono_t now, const struct ike_i
 
 	for (size_t i = 0; i < info->n_notify; i++) {
 		if (ike_dpd_answer(&r->dpd, &r->sa, now, &info->notify[i], &gm->dpd, buf, &msg))
-			gm_out_send(out, &r->sa.peer, msg);
+			gm_out_send(out, &r->sa.local, &r->sa.peer, msg);
 	}
 	if (gm->dpd.stale > stale)
 		gm_refuse(gm, now, out, IKE_R_REPLAY, &r->sa.peer, "R-U-THERE");
@@ -123,7 +123,7 @@ bool gm_dpd_timer(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *
 		return false;
 	case IKE_DPD_ASK:
 		if (msg.len > 0)
-			gm_out_send(out, &r->sa.peer, msg);
+			gm_out_send(out, &r->sa.local, &r->sa.peer, msg);
 		return false;
 	case IKE_DPD_DEAD:
 		break;

@@ -12,6 +12,7 @@
 #include "gm/lkh.h"
 #include "gm/pull.h"
 #include "gm/keks.h"
+#include "gm/nat.h"
 #include "gm/sids.h"
 #include "gm/teks.h"
 
@@ -22,6 +23,7 @@
 	X(MALFORMED, "isakmp-malformed")                                                           \
 	X(EXCHANGE, "exchange-unknown")                                                            \
 	X(COOKIE, "cookie-unknown")                                                                \
+	X(NAT_PORT, "nat-port-no-isakmp")                                                          \
 	X(PUSH_KEK, "push-kek-unknown")                                                            \
 	X(PUSH_SOURCE, "push-source-not-listed")                                                   \
 	X(PUSH_DUPLICATE, "push-duplicate")                                                        \
@@ -53,8 +55,9 @@ struct gm_group {
 	struct gm_lkh lkh;   // our branch, where the KEK is the root of a key tree
 	struct gm_teks teks;
 	struct gm_sids sids;
+	struct gm_nat nat; // gm/nat.h
 	struct {
-		uint32_t attempts, registrations;
+		uint32_t attempts, registrations, keepalives;
 		uint32_t rekeys, rekeys_since_registration, acks;
 		mono_t last_rekey; // MONO_NEVER: none yet
 		struct addr last_rekey_from;

@@ -20,6 +20,13 @@ static const struct set_row gmd_rows[] = {
 	  .help = "own address: source of registrations and identity in phase 1" },
 	{ "port", SET_U16, OF(port), .min = 1, .max = 65535, .def = "848",
 	  .help = "UDP port of both sides" },
+	{ "nat_traversal", SET_BOOL, OF(nat_traversal), .def = "true",
+	  .help = "look for NATs on the way to key servers and pass them by nat_port" },
+	{ "nat_port", SET_U16, OF(nat_port), .min = 1, .max = 65535, .def = "4500",
+	  .help = "UDP port of both sides when there is a NAT" },
+	{ "nat_keepalive", SET_U32, OF(nat_keepalive_s), .min = 0, .max = 3600, .def = "20",
+	  .help = "seconds between the octets that keep the NAT's mapping open for rekeys; "
+		  "0: none" },
 	{ "control", SET_STR, OF(control), .size = GM_PATH_LEN, .def = "/run/conclave/gmd.sock",
 	  .help = "control socket that gvsh asks" },
 	{ "espd", SET_STR, OF(espd), .size = GM_PATH_LEN, .def = "/run/conclave/espd.sock",
@@ -70,7 +77,13 @@ static const struct set_row file_rows[] = {
 
 static void read_gmd(struct settings *s, struct set_node *n, void *out)
 {
-	settings_group(s, n, gmd_rows, N_ELEMS(gmd_rows), out);
+	struct gm_conf *c = out;
+
+	settings_group(s, n, gmd_rows, N_ELEMS(gmd_rows), c);
+	if (c->nat_port == c->port)
+		settings_complain(s, n, "nat_port", "is the port without NAT too: 4500 is usual");
+	if (!c->nat_traversal)
+		c->nat_port = 0;
 }
 
 static void each_isakmp(struct settings *s, struct set_node *n, void *out)

@@ -27,6 +27,9 @@ struct gm_conf_group {
 struct gm_conf {
 	struct addr address;
 	uint16_t port;
+	bool nat_traversal;
+	uint16_t nat_port; // 0: nat_traversal is off
+	uint32_t nat_keepalive_s;
 	char control[GM_PATH_LEN], espd[GM_PATH_LEN], user[33];
 	struct ike_settings ike;
 	struct acl_conf_list acls;

@@ -26,13 +26,29 @@ static void write_logs(const struct gm_out *o)
 	}
 }
 
+static const struct gm_port *port_of(const struct gm_io *io, const struct endpoint *from)
+{
+	for (size_t i = 0; i < io->n_ports; i++) {
+		if (endpoint_eq(&io->port[i].self, from))
+			return &io->port[i];
+	}
+	return &io->port[0];
+}
+
 static void send_one(const struct gm_io *io, const struct gm_send *s)
 {
+	static uint8_t marker[NATT_MARKER_LEN];
+	const struct gm_port *p = port_of(io, &s->from);
+	bool marked = p->marked && !s->keepalive;
+	struct iovec v[] = { { marker, sizeof(marker) }, { s->data, s->len } };
 	struct sockaddr_storage ss;
-	size_t len = endpoint_to_sockaddr(&s->to, &ss);
+	struct msghdr m = { .msg_name = &ss,
+			    .msg_namelen = (socklen_t)endpoint_to_sockaddr(&s->to, &ss),
+			    .msg_iov = marked ? &v[0] : &v[1],
+			    .msg_iovlen = marked ? 2 : 1 };
 	char to[ENDPOINT_STRLEN];
 
-	if (sendto(io->fd, s->data, s->len, 0, (struct sockaddr *)&ss, (socklen_t)len) < 0)
+	if (sendmsg(p->fd, &m, 0) < 0)
 		log_debug(MAIN, NULL, "send to=%s: %s", endpoint_str(&s->to, to), strerror(errno));
 }
 
@@ -103,8 +119,8 @@ static void on_auth_done(void *arg, struct ike_auth_job *job)
 void gm_io_on_datagram(evutil_socket_t fd, short what, void *arg)
 {
 	static uint8_t buf[GM_DATAGRAM_MAX];
-	struct gm_io *io = arg;
-	struct gm_event ev = { .kind = GM_EV_DATAGRAM };
+	const struct gm_port *p = arg;
+	struct gm_event ev = { .kind = GM_EV_DATAGRAM, .to = p->self };
 
 	(void)what;
 	for (int i = 0; i < READ_AT_ONCE; i++) {
@@ -117,7 +133,7 @@ void gm_io_on_datagram(evutil_socket_t fd, short what, void *arg)
 		if (endpoint_from_sockaddr(&ss, &ev.from) < 0)
 			continue;
 		ev.datagram = BYTES(buf, n);
-		gm_io_event(io, &ev);
+		gm_io_event(p->io, &ev);
 	}
 }
 
@@ -140,7 +156,8 @@ static void report_log(void *arg, const char *text)
 static bool reload_possible(const struct gm_conf *now, const struct gm_conf *next)
 {
 	return addr_eq(&now->address, &next->address) && now->port == next->port &&
-	       strcmp(now->control, next->control) == 0 && strcmp(now->espd, next->espd) == 0;
+	       now->nat_port == next->nat_port && strcmp(now->control, next->control) == 0 &&
+	       strcmp(now->espd, next->espd) == 0;
 }
 
 static void on_reload(evutil_socket_t sig, short what, void *arg)
@@ -155,38 +172,25 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 		log_err(CONF, NULL, "configuration stays as it is");
 	} else if (!reload_possible(io->gm->conf, conf)) {
 		log_err(CONF, NULL,
-			"address, port, control and espd change with a restart only; "
+			"address, port, nat_traversal, nat_port, control and espd change with a "
+			"restart only; "
 			"configuration stays as it is");
 		gm_conf_free(conf);
 	} else {
 		event_log(EV_CONFIG_OK, NULL, "groups=%zu", conf->n_groups);
 		gm_io_event(io, &ev);
-		pki_io_config(io->pki);
 	}
-}
-
-static struct ike_pki *pki_now(void *arg)
-{
-	const struct gm_io *io = arg;
-
-	return io->gm->conf->ike.pki;
-}
-
-static void pki_take(void *arg, struct ike_pki *next)
-{
-	gm_io_event(arg, &(struct gm_event){ .kind = GM_EV_PKI, .pki = next });
 }
 
 // ---- start and end ----
 
 // The address may be one that a TAP of espd will carry later.
-static int open_port(const struct gm_conf *c)
+static int open_socket(const struct endpoint *own)
 {
-	const struct endpoint own = { c->address, c->port };
 	struct sockaddr_storage ss;
-	size_t len = endpoint_to_sockaddr(&own, &ss);
+	size_t len = endpoint_to_sockaddr(own, &ss);
 	int one = 1, size = RCVBUF, err;
-	bool v4 = c->address.family == 4;
+	bool v4 = own->addr.family == 4;
 	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -202,6 +206,22 @@ static int open_port(const struct gm_conf *c)
 	return fd;
 }
 
+static int open_port(struct gm_io *io, const struct gm_conf *c, uint16_t number, bool marked)
+{
+	struct gm_port *p = &io->port[io->n_ports];
+	char at[ENDPOINT_STRLEN];
+
+	*p = (struct gm_port){ .io = io, .self = { c->address, number }, .marked = marked };
+	p->fd = open_socket(&p->self);
+	if (p->fd < 0) {
+		log_err(MAIN, NULL, "UDP %s: %s", endpoint_str(&p->self, at), strerror(-p->fd));
+		return p->fd;
+	}
+	io->n_ports++;
+	p->on = event_new(io->base, p->fd, EV_READ | EV_PERSIST, gm_io_on_datagram, p);
+	return p->on && event_add(p->on, NULL) == 0 ? 0 : -ENOMEM;
+}
+
 static int add(struct event **e, struct gm_io *io, evutil_socket_t fd, short what,
 	       event_callback_fn run)
 {
@@ -213,17 +233,13 @@ static int add(struct event **e, struct gm_io *io, evutil_socket_t fd, short wha
 
 static int add_events(struct gm_io *io)
 {
-	int err = add(&io->udp, io, io->fd, EV_READ | EV_PERSIST, gm_io_on_datagram);
+	int err = add(&io->timer, io, -1, 0, on_timer);
 
-	err = err ? err : add(&io->timer, io, -1, 0, on_timer);
 	err = err ? err : add(&io->term, io, SIGTERM, EV_SIGNAL | EV_PERSIST, on_end);
 	err = err ? err : add(&io->intr, io, SIGINT, EV_SIGNAL | EV_PERSIST, on_end);
 	err = err ? err : add(&io->hup, io, SIGHUP, EV_SIGNAL | EV_PERSIST, on_reload);
 	err = err ? err : dh_thread_new(io->base, on_dh_done, io, &io->dh);
 	err = err ? err : auth_runner_new(io->base, 1, on_auth_done, io, &io->auth);
-	err = err ? err
-		  : pki_io_new(io->base, &io->rng, &(struct enrol_hooks){ pki_now, pki_take, io },
-			       &io->pki);
 	return err;
 }
 
@@ -235,15 +251,12 @@ static int failed(const char *what, int err)
 
 static int open_all(struct gm_io *io, const struct gm_conf *c)
 {
-	char at[ENDPOINT_STRLEN];
-	const struct endpoint own = { c->address, c->port };
-	int err;
+	int err = open_port(io, c, c->port, false);
 
-	io->fd = open_port(c);
-	if (io->fd < 0) {
-		log_err(MAIN, NULL, "UDP %s: %s", endpoint_str(&own, at), strerror(-io->fd));
-		return io->fd;
-	}
+	if (!err && c->nat_port)
+		err = open_port(io, c, c->nat_port, true);
+	if (err)
+		return err;
 	err = add_events(io);
 	if (err)
 		return failed("events", err);
@@ -269,7 +282,6 @@ int gm_io_new(const struct gm_io_options *o, struct gm_conf *conf, struct gm_io 
 		return err;
 	}
 	io->opt = *o;
-	io->fd = -1;
 	crypto_rng_init(&io->rng);
 	io->base = event_base_new();
 	io->gm = gm_new(&io->rng);
@@ -285,7 +297,6 @@ int gm_io_new(const struct gm_io_options *o, struct gm_conf *conf, struct gm_io 
 #endif
 	event_log(EV_CONFIG_OK, NULL, "groups=%zu", conf->n_groups);
 	gm_io_event(io, &(struct gm_event){ .kind = GM_EV_CONFIG, .conf = conf });
-	pki_io_config(io->pki);
 	*out = io;
 	return 0;
 }
@@ -304,19 +315,19 @@ static void event_end(struct event *e)
 
 void gm_io_free(struct gm_io *io)
 {
-	pki_io_free(io->pki);
 	ctl_server_free(io->ctl);
 	espd_link_free(io->espd);
 	mcast_free(io->mcast);
 	dh_thread_free(io->dh);
 	auth_runner_free(io->auth);
-	event_end(io->udp);
+	for (size_t i = 0; i < io->n_ports; i++) {
+		event_end(io->port[i].on);
+		close(io->port[i].fd);
+	}
 	event_end(io->timer);
 	event_end(io->term);
 	event_end(io->intr);
 	event_end(io->hup);
-	if (io->fd >= 0)
-		close(io->fd);
 	gm_free(io->gm);
 	if (io->base)
 		event_base_free(io->base);

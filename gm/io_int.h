@@ -4,7 +4,6 @@
 
 #include "common/ctl/ctl.h"
 #include "common/pki/auth_io.h"
-#include "common/pki/pki_io.h"
 #include "dataplane/dp_client.h"
 #include "gm/gm_io.h"
 #include "gm/show.h"
@@ -35,16 +34,26 @@ void mcast_sync(struct mcast *m); // after every step: listens where the core wa
 // ---- ctl_io.c ----
 extern const struct ctl_cmd gm_ctl_cmds[]; // their arg: struct gm_io
 
+// A UDP endpoint of ours. From the NAT port messages leave behind the non-ESP marker.
+struct gm_port {
+	struct gm_io *io;
+	struct endpoint self;
+	bool marked;
+	int fd;
+	struct event *on;
+};
+#define GM_PORTS_MAX 2
+
 struct gm_io {
 	struct gm_io_options opt;
 	struct event_base *base;
 	struct rng rng;
 	struct gm *gm;
-	int fd;
-	struct event *udp, *timer, *term, *intr, *hup;
+	size_t n_ports;
+	struct gm_port port[GM_PORTS_MAX]; // the first is gmd.port
+	struct event *timer, *term, *intr, *hup;
 	struct dh_thread *dh;
 	struct auth_runner *auth;
-	struct pki_io *pki;
 	struct espd_link *espd;
 	struct mcast *mcast;
 	struct ctl_server *ctl;
@@ -52,4 +61,4 @@ struct gm_io {
 
 // Runs a step and performs what it asks for.
 void gm_io_event(struct gm_io *io, const struct gm_event *ev);
-void gm_io_on_datagram(evutil_socket_t fd, short what, void *io); // libevent's form
+void gm_io_on_datagram(evutil_socket_t fd, short what, void *port); // libevent's form

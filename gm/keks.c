@@ -186,7 +186,7 @@ void gm_keks_send_acks(struct gm_keks *k, mono_t now, struct gm_out *out)
 
 		if (!mono_due(a->at, now))
 			continue;
-		gm_out_send(out, &a->to, BYTES(a->msg, a->len));
+		gm_out_send(out, &a->from, &a->to, BYTES(a->msg, a->len));
 		a->at = MONO_NEVER;
 	}
 }

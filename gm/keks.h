@@ -49,7 +49,7 @@ struct gm_kek {
 
 struct gm_ack {
 	mono_t at; // MONO_NEVER: free
-	struct endpoint to;
+	struct endpoint from, to;
 	size_t len;
 	uint8_t msg[GM_ACK_MAX];
 };

@@ -96,7 +96,8 @@ static void open_listen(struct mcast *m, const struct endpoint *at)
 			endpoint_str(at, text), strerror(-l->fd));
 		return;
 	}
-	l->on = event_new(m->io->base, l->fd, EV_READ | EV_PERSIST, gm_io_on_datagram, m->io);
+	l->on = event_new(m->io->base, l->fd, EV_READ | EV_PERSIST, gm_io_on_datagram,
+			  &m->io->port[0]); // answered from there
 	if (l->on)
 		event_add(l->on, NULL);
 	join_and_tell(m, l);

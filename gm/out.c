@@ -2,6 +2,8 @@
 
 #include <stdarg.h>
 
+#include "common/wire/isakmp.h"
+
 void gm_out_init(struct gm_out *o)
 {
 	*o = (struct gm_out){ .deadline = MONO_NEVER };
@@ -31,15 +33,24 @@ static void *grow(void *array, size_t n, size_t size)
 	return p;
 }
 
-void gm_out_send(struct gm_out *o, const struct endpoint *to, struct bytes msg)
+void gm_out_send(struct gm_out *o, const struct endpoint *from, const struct endpoint *to,
+		 struct bytes msg)
 {
 	struct gm_send *s;
 
 	o->send = grow(o->send, o->n_sends, sizeof(*s));
 	s = &o->send[o->n_sends++];
-	*s = (struct gm_send){ .to = *to, .len = msg.len, .data = malloc(msg.len) };
+	*s = (struct gm_send){ .from = *from, .to = *to, .len = msg.len, .data = malloc(msg.len) };
 	BUG_ON(!s->data);
 	memcpy(s->data, msg.p, msg.len);
+}
+
+void gm_out_keepalive(struct gm_out *o, const struct endpoint *from, const struct endpoint *to)
+{
+	static const uint8_t keepalive[] = { NATT_KEEPALIVE_OCTET };
+
+	gm_out_send(o, from, to, BYTES_OF(keepalive));
+	o->send[o->n_sends - 1].keepalive = true;
 }
 
 void gm_out_dh(struct gm_out *o, struct dh_job *dh)

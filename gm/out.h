@@ -10,8 +10,11 @@
 #include "common/ike/auth.h"
 #include "gm/policy.h"
 
+// From the NAT port messages leave behind the non-ESP marker, which who sends puts before them;
+// keepalives do not.
 struct gm_send {
-	struct endpoint to;
+	struct endpoint from, to;
+	bool keepalive;
 	size_t len;
 	uint8_t *data;
 };
@@ -39,9 +42,11 @@ struct gm_out {
 void gm_out_init(struct gm_out *o);
 void gm_out_clear(struct gm_out *o); // frees and wipes what is left in it; deadline stays
 
-void gm_out_send(struct gm_out *o, const struct endpoint *to, struct bytes msg); // copies
-void gm_out_dh(struct gm_out *o, struct dh_job *dh);				 // takes
-void gm_out_auth(struct gm_out *o, struct ike_auth_job *job);			 // takes
+void gm_out_send(struct gm_out *o, const struct endpoint *from, const struct endpoint *to,
+		 struct bytes msg); // copies
+void gm_out_keepalive(struct gm_out *o, const struct endpoint *from, const struct endpoint *to);
+void gm_out_dh(struct gm_out *o, struct dh_job *dh);	      // takes
+void gm_out_auth(struct gm_out *o, struct ike_auth_job *job); // takes
 void gm_out_event(struct gm_out *o, enum event_id id, const struct logctx *who, const char *fmt,
 		  ...) PRINTF(4, 5);
 void gm_out_log(struct gm_out *o, enum log_module m, enum log_level level, const struct logctx *who,

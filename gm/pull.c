@@ -63,7 +63,7 @@ void gm_reg_close(struct gm_group *g, struct gm_out *out)
 
 	if (r->sa_used && r->sa.state == IKE_ESTABLISHED &&
 	    ike_info_delete_sa(&r->sa, buf, sizeof(buf), &msg) == 0)
-		gm_out_send(out, &r->sa.peer, msg);
+		gm_out_send(out, &r->sa.local, &r->sa.peer, msg);
 	sa_drop(r);
 	if (r->state != GM_REG_IDLE)
 		set_state(g, GM_REG_IDLE, "closed", out);
@@ -120,7 +120,7 @@ static void refused(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out
 
 	if (wire(g)->reject_with_kek_delete && r->offer.has_sak && r->sa.state == IKE_ESTABLISHED &&
 	    ike_info_delete_kek(&r->sa, r->offer.sak.spi, buf, sizeof(buf), &msg) == 0)
-		gm_out_send(out, &r->sa.peer, msg);
+		gm_out_send(out, &r->sa.local, &r->sa.peer, msg);
 	gm_out_event(out, EV_GM_REJECTED, &g->lc, "ks=%s reason=\"%s\"",
 		     addr_str(&g->reg.sa.peer.addr, ks), why);
 	failed(gm, g, now, out, why);
@@ -139,7 +139,7 @@ static void send_exchange(struct gm *gm, struct gm_group *g, mono_t now, struct 
 		failed(gm, g, now, out, "out of memory");
 		return;
 	}
-	gm_out_send(out, &r->sa.peer, msg);
+	gm_out_send(out, &r->sa.local, &r->sa.peer, msg);
 }
 
 // (1) HDR*, HASH(1), Ni, ID
@@ -283,6 +283,7 @@ static void in_4(struct gm *gm, struct gm_group *g, mono_t now, const struct isa
 		gm_out_event(out, EV_GM_REGS_COMPL, &g->lc, "ks=%s teks=%zu seq=%u sids=%zu",
 			     addr_str(&r->sa.peer.addr, ks), gm->scratch->grant.n_teks, p->seq,
 			     p->kd.has_sid ? p->kd.sid.n : 0);
+		gm_nat_registered(gm, g, now, out);
 	}
 	explicit_bzero(&kek, sizeof(kek));
 }
@@ -323,6 +324,16 @@ static void pull_in(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 
 // ---- phase 1 ----
 
+// A key server behind a NAT calls itself by an address that nobody outside knows. That it holds the
+// pre-shared key of the address we asked says who it is.
+static bool behind_nat_with_psk(const struct gm_group *g)
+{
+	const struct ike_sa *sa = &g->reg.sa;
+
+	return sa->peer_behind_nat && sa->suite.auth == SIGN_NONE &&
+	       gm_conf_is_server(&g->conf, &sa->peer.addr);
+}
+
 // RFC 6407 3.1: who answered has to be a key server of this group: by its address, or by a name it
 // proved with its certificate. A member's certificate is as good as a key server's but for that.
 static bool identity_judge(const struct gm_group *g)
@@ -330,7 +341,8 @@ static bool identity_judge(const struct gm_group *g)
 	struct isakmp_id id = ike_id_view(&g->reg.sa.peer_id);
 	struct addr a;
 
-	if (isakmp_id_to_addr(&id, &a) && gm_conf_is_server(&g->conf, &a))
+	if (isakmp_id_to_addr(&id, &a) &&
+	    (gm_conf_is_server(&g->conf, &a) || behind_nat_with_psk(g)))
 		return true;
 	return ike_peer_is(&g->reg.sa, g->conf.server_name, g->conf.n_server_names);
 }
@@ -362,7 +374,7 @@ static void send_phase1(const struct ike_out *io, struct gm_out *out)
 
 	for (size_t n = 0; (len = frag_cut(BYTES(io->msg, io->msg_len), io->fragments, n, &p, buf));
 	     n++)
-		gm_out_send(out, &io->to, BYTES(p, len));
+		gm_out_send(out, &io->from, &io->to, BYTES(p, len));
 }
 
 // What a step of phase 1 asks for.
@@ -407,11 +419,12 @@ static void phase1(struct gm *gm, struct gm_group *g, mono_t now, const struct e
 		   struct gm_out *out)
 {
 	const struct ike_event ev = { .kind = IKE_EV_START };
+	const struct endpoint own = { gm->conf->address, gm->conf->port };
 	struct gm_reg *r = &g->reg;
 
 	gm_reg_close(g, out);
 	memset(&r->sa, 0, sizeof(r->sa));
-	ike_sa_init(&r->sa, &g->ike, ks);
+	ike_sa_init(&r->sa, &g->ike, &own, ks);
 	r->sa_used = true;
 	r->probe = MONO_NEVER;
 	r->dpd = (struct ike_dpd){ .deadline = MONO_NEVER };
@@ -507,12 +520,13 @@ static void info_in(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 }
 
 void gm_reg_in(struct gm *gm, struct gm_group *g, mono_t now, const struct isakmp_hdr *hdr,
-	       const struct endpoint *from, struct bytes datagram, struct gm_out *out)
+	       const struct endpoint *from, const struct endpoint *to, struct bytes datagram,
+	       struct gm_out *out)
 {
 	struct gm_reg *r = &g->reg;
-	const struct ike_event ev = { .kind = IKE_EV_DATAGRAM,
-				      .datagram = datagram,
-				      .from = *from };
+	const struct ike_event ev = {
+		.kind = IKE_EV_DATAGRAM, .datagram = datagram, .from = *from, .to = *to
+	};
 
 	if (!addr_eq(&from->addr, &r->sa.peer.addr))
 		gm_refuse(gm, now, out, IKE_R_WRONG_SOURCE, from, NULL);
@@ -535,7 +549,7 @@ static void resend_due(struct gm *gm, struct gm_group *g, mono_t now, struct gm_
 
 	switch (ike_resend_due(&r->resend, &gm_reg_schedule, now)) {
 	case IKE_RESEND_AGAIN:
-		gm_out_send(out, &r->sa.peer, BYTES(r->resend.msg, r->resend.len));
+		gm_out_send(out, &r->sa.local, &r->sa.peer, BYTES(r->resend.msg, r->resend.len));
 		break;
 	case IKE_RESEND_GIVE_UP:
 		failed(gm, g, now, out, ike_reason_name(IKE_R_TIMEOUT));

@@ -62,7 +62,8 @@ void gm_reg_timer(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *
 mono_t gm_reg_next(const struct gm_reg *r);
 // A datagram of exchange 2, 5 or 32 whose cookies are this group's.
 void gm_reg_in(struct gm *gm, struct gm_group *g, mono_t now, const struct isakmp_hdr *hdr,
-	       const struct endpoint *from, struct bytes datagram, struct gm_out *out);
+	       const struct endpoint *from, const struct endpoint *to, struct bytes datagram,
+	       struct gm_out *out);
 void gm_reg_auth_done(struct gm *gm, struct gm_group *g, mono_t now, struct ike_auth_job *job,
 		      struct gm_out *out);
 void gm_reg_dh_done(struct gm *gm, struct gm_group *g, mono_t now, struct dh_job *dh,

@@ -10,9 +10,10 @@
 
 // Multicast rekeys reach all members at once: spread the answers.
 static void ack_send(struct gm *gm, struct gm_group *g, const struct gm_kek *kek, mono_t now,
-		     uint32_t seq, const struct endpoint *to, struct gm_out *out)
+		     uint32_t seq, const struct endpoint *from, const struct endpoint *to,
+		     struct gm_out *out)
 {
-	struct gm_ack a = { .to = *to, .at = now };
+	struct gm_ack a = { .from = *from, .to = *to, .at = now };
 	struct gm_keks *k = &g->keks;
 
 	if (!gm_ack_build(kek, ike_wire(&g->ike, &to->addr), seq, &gm->conf->address, a.msg,
@@ -27,7 +28,7 @@ static void ack_send(struct gm *gm, struct gm_group *g, const struct gm_kek *kek
 			return;
 		}
 	}
-	gm_out_send(out, to, BYTES(a.msg, a.len));
+	gm_out_send(out, from, to, BYTES(a.msg, a.len));
 }
 
 // ---- accepting ----
@@ -38,7 +39,7 @@ struct push_in {
 	struct gm_group *g;
 	struct gm_kek *kek;
 	mono_t now;
-	struct endpoint from;
+	struct endpoint from, to;
 	struct gm_out *out;
 	uint8_t hash[32];
 };
@@ -92,7 +93,7 @@ static void repeat(struct push_in *p, struct gm_seen_push *s)
 	if (!mono_due(mono_add_ms(s->acked, GM_ACK_SPACING_MS), p->now)) // never: not answered
 		return;
 	s->acked = p->now;
-	ack_send(p->gm, p->g, p->kek, p->now, s->seq, &p->from, p->out);
+	ack_send(p->gm, p->g, p->kek, p->now, s->seq, &p->to, &p->from, p->out);
 }
 
 static const struct gdoi_wire_opts *wire(const struct push_in *p)
@@ -295,7 +296,7 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 		gm_out_log(p->out, LOG_M_REKEY, LOG_L_WARN, &p->g->lc,
 			   "%s has a new KEK, but no key for us", tag);
 	} else if (old.ack)
-		ack_send(p->gm, p->g, &old, p->now, f->seq, &p->from, p->out);
+		ack_send(p->gm, p->g, &old, p->now, f->seq, &p->to, &p->from, p->out);
 	gm_dpd_rekey_heard(p->g, p->now, &p->from.addr, old.ack && !left_out, p->out);
 	gm_kek_fini(&old);
 	gm_kek_fini(&fresh);
@@ -333,9 +334,10 @@ static void scratch_wipe(struct gm_scratch *s, size_t plain_len)
 }
 
 void gm_rekey_in(struct gm *gm, mono_t now, const struct isakmp_hdr *hdr,
-		 const struct endpoint *from, struct bytes datagram, struct gm_out *out)
+		 const struct endpoint *from, const struct endpoint *to, struct bytes datagram,
+		 struct gm_out *out)
 {
-	struct push_in p = { .gm = gm, .now = now, .from = *from, .out = out };
+	struct push_in p = { .gm = gm, .now = now, .from = *from, .to = *to, .out = out };
 	struct gm_seen_push *again;
 
 	p.kek = find_group(gm, hdr, &p.g);

@@ -15,4 +15,5 @@ struct gm;
 struct gm_out;
 
 void gm_rekey_in(struct gm *gm, mono_t now, const struct isakmp_hdr *hdr,
-		 const struct endpoint *from, struct bytes datagram, struct gm_out *out);
+		 const struct endpoint *from, const struct endpoint *to, struct bytes datagram,
+		 struct gm_out *out);

@@ -1,5 +1,7 @@
 #include "gm/show.h"
 
+#include "common/ike/natt.h"
+
 static const char *const tek_states[] = { "staged", "current", "draining" };
 
 static const char *group_state(const struct gm_group *g)
@@ -227,6 +229,24 @@ static void group_text(struct ctl_text *t, const struct gm_group *g)
 	ctl_text_add(t, "\n");
 }
 
+static void nat_text(struct ctl_text *t, const struct gm *gm, const struct gm_group *g)
+{
+	const struct gm_nat *n = &g->nat;
+	char ks[ENDPOINT_STRLEN];
+
+	if (!n->behind && !n->ks_behind)
+		return;
+	ctl_text_add(t, "       NAT before            : %s\n",
+		     n->behind && n->ks_behind ? "this member and the key server"
+		     : n->behind	       ? "this member"
+					       : "the key server");
+	ctl_text_add(t, "       NAT traversal         : UDP %u to %s, keepalives %u every %u sec\n",
+		     n->local.port, endpoint_str(&n->ks, ks), g->n.keepalives,
+		     gm->conf->nat_keepalive_s);
+	ctl_text_add(t, "       Data traffic          : ESP keeps the hosts' addresses and cannot "
+			"pass the NAT\n");
+}
+
 static void registration_text(struct ctl_text *t, const struct gm *gm, const struct gm_group *g,
 			      mono_t now)
 {
@@ -237,6 +257,7 @@ static void registration_text(struct ctl_text *t, const struct gm *gm, const str
 	ctl_text_add(t, "       Local addr/port       : %s/%u\n", addr_str(&own.addr, a), own.port);
 	ctl_text_add(t, "       Remote addr/port      : %s/%u\n", server_str(g, a),
 		     gm_server(gm, g, 0).port);
+	nat_text(t, gm, g);
 	ctl_text_add(t, "       fvrf/ivrf             : None/None\n");
 	ctl_text_add(t, "       Version               : %s\n", CONCLAVE_VERSION);
 	ctl_text_add(t, "       Registration status   : %s\n", group_state_text(g));
@@ -334,6 +355,8 @@ static json_t *group_json(const struct gm *gm, const struct gm_group *g, mono_t 
 	json_object_set_new(o, "server",
 			    g->registered ? json_string(server_str(g, a)) : json_null());
 	json_object_set_new(o, "address", json_string(addr_str(&gm->conf->address, a)));
+	json_object_set_new(o, "nat", json_string(g->nat.side));
+	json_object_set_new(o, "nat_keepalives", json_integer(g->n.keepalives));
 	json_object_set_new(o, "registrations", json_integer(g->n.registrations));
 	json_object_set_new(o, "attempts", json_integer(g->n.attempts));
 	json_object_set_new(o, "renew_s",
@@ -428,12 +451,12 @@ json_t *gm_show_rekey_json(const struct gm *gm, mono_t now)
 
 // Phase 1 SAs, and each KEK as an SA of its own kind, as IOS lists them.
 static void sa_row(struct ctl_text *t, const struct addr *dst, const struct addr *src,
-		   const char *state, size_t id, bool active)
+		   const char *state, size_t id, const char *status)
 {
 	char d[ADDR_STRLEN], s[ADDR_STRLEN];
 
 	ctl_text_add(t, "%-15s %-15s %-14s %7zu %s\n", addr_str(dst, d), addr_str(src, s), state,
-		     1001 + id, active ? "ACTIVE" : "ACTIVE (deleted)");
+		     1001 + id, status);
 }
 
 static void dpd_text(struct ctl_text *t, const struct gm *gm, mono_t now)
@@ -475,11 +498,11 @@ void gm_show_isakmp_text(struct ctl_text *t, const struct gm *gm, mono_t now)
 
 		for (size_t k = 0; k < g->keks.n; k++)
 			sa_row(t, own, &g->registered_with, "GDOI_REKEY", id++,
-			       !g->keks.kek[k].closed);
+			       g->keks.kek[k].closed ? "ACTIVE (deleted)" : "ACTIVE");
 		if (r->sa_used)
 			sa_row(t, &r->sa.peer.addr, own,
 			       r->sa.state == IKE_ESTABLISHED ? "GDOI_IDLE" : "MM_NO_STATE", id++,
-			       true);
+			       natt_seen(&r->sa) ? "ACTIVE (NAT)" : "ACTIVE");
 	}
 	ctl_text_add(t, "\nIPv6 Crypto ISAKMP SA\n");
 	dpd_text(t, gm, now);
@@ -491,11 +514,11 @@ static json_t *sa_json(const struct gm_group *g, mono_t now)
 	char a[ADDR_STRLEN], suite[IKE_PROPOSAL_STRLEN];
 	bool idle = r->state == GM_REG_IDLE;
 
-	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:s,s:o}", "group", g->conf.name, "peer",
-			 addr_str(&r->sa.peer.addr, a), "state", ike_state_name(r->sa.state),
-			 "suite", ike_proposal_str(&r->sa.suite, suite), "doi",
-			 (json_int_t)r->sa.doi, "dpd", idle ? ike_dpd_state(&r->dpd) : "off",
-			 "heard_s",
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:o}", "group", g->conf.name, "nat",
+			 natt_side(&r->sa), "peer", addr_str(&r->sa.peer.addr, a), "state",
+			 ike_state_name(r->sa.state), "suite",
+			 ike_proposal_str(&r->sa.suite, suite), "doi", (json_int_t)r->sa.doi, "dpd",
+			 idle ? ike_dpd_state(&r->dpd) : "off", "heard_s",
 			 idle ? json_integer((now.ms - r->dpd.heard.ms) / 1000) : json_null());
 }
 

@@ -12,6 +12,7 @@ static void group_run(struct gm *gm, struct gm_group *g, mono_t before, mono_t n
 	}
 	gm_keks_send_acks(&g->keks, now, out);
 	gm_keks_age(&g->keks, now);
+	gm_nat_timer(gm, g, now, out);
 	if (mono_due(g->renew_at, now)) {
 		g->renew_at = MONO_NEVER;
 		gm_out_event(out, EV_GM_RE_REGISTER, &g->lc, "reason=\"%s\"", g->renew_why);
@@ -32,6 +33,7 @@ static mono_t group_next(const struct gm_group *g, mono_t now)
 
 	next = mono_min(next, gm_keks_next(&g->keks));
 	next = mono_min(next, g->renew_at);
+	next = mono_min(next, g->nat.keepalive);
 	return mono_min(next, gm_reg_next(&g->reg));
 }
 

@@ -107,14 +107,38 @@ void ks_drop_ike(struct ks *ks, mono_t now, enum ike_reason why, const struct en
 
 // ---- datagrams ----
 
+// On the NAT port ISAKMP stands behind a marker. Keepalives are for the NAT: they prove nothing.
+static bool nat_port_in(struct ks_call *c)
+{
+	const struct ks_event *ev = c->ev;
+
+	c->msg = ev->datagram;
+	if (c->ks->conf->nat_port == 0 || ev->to.port != c->ks->conf->nat_port)
+		return true;
+	switch (natt_classify(ev->datagram, &c->msg)) {
+	case NATT_ISAKMP:
+		return true;
+	case NATT_KEEPALIVE:
+		c->ks->n_keepalives++;
+		return false;
+	case NATT_ESP:
+		break;
+	}
+	ks_drop(c->ks, c->now, KS_DROP_NAT_PORT, &ev->from, NULL, c->out);
+	return false;
+}
+
 static void datagram_in(struct ks_call *c)
 {
 	const struct ks_event *ev = c->ev;
 	struct rd_err err = { NULL };
 	struct isakmp_hdr hdr;
-	struct rd r = rd_of(ev->datagram, &err);
+	struct rd r;
 
-	if (!isakmp_hdr_decode(&r, &hdr) || ev->datagram.len > KS_DGRAM_MAX) {
+	if (!nat_port_in(c))
+		return;
+	r = rd_of(c->msg, &err);
+	if (!isakmp_hdr_decode(&r, &hdr) || c->msg.len > KS_DGRAM_MAX) {
 		ks_drop(c->ks, c->now, KS_DROP_SHORT, &ev->from, err.why, c->out);
 		return;
 	}
@@ -126,10 +150,10 @@ static void datagram_in(struct ks_call *c)
 		ks_info_in(c, &hdr);
 		break;
 	case GDOI_XCH_PULL:
-		ks_pull_in(c->ks, c->now, &hdr, ev->datagram, &ev->from, &ev->to, c->out);
+		ks_pull_in(c->ks, c->now, &hdr, c->msg, &ev->from, &ev->to, c->out);
 		break;
 	case GDOI_XCH_PUSH_ACK:
-		ks_ack_in(c->ks, c->now, ev->datagram, &ev->from, c->out);
+		ks_ack_in(c->ks, c->now, c->msg, &ev->from, &ev->to, c->out);
 		break;
 	default:
 		ks_drop(c->ks, c->now, KS_DROP_EXCHANGE, &ev->from, NULL, c->out);
@@ -192,6 +216,7 @@ static void conf_to_ike(struct ks *ks)
 	ike_settings_apply(&c->ike, &ks->ike);
 	ks->ike.own_id = isakmp_id_of_addr(&c->address);
 	ks->ike.wire.phase1_accept_doi1 |= c->accept_doi1;
+	ks->ike.natt_port = c->nat_port;
 }
 
 static struct ks_group **groups_of(const struct ks_conf *conf)
@@ -363,7 +388,7 @@ void ks_fini(struct ks *ks)
 
 void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out *out)
 {
-	struct ks_call c = { ks, now, ev, out };
+	struct ks_call c = { .ks = ks, .now = now, .ev = ev, .out = out };
 
 	ks_out_reset(out);
 	switch (ev->kind) {
@@ -387,10 +412,6 @@ void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out
 	case KS_EV_EXCLUDE:
 	case KS_EV_READMIT:
 		command(&c);
-		break;
-	case KS_EV_PKI:
-		ike_settings_renew(&ks->conf->ike, ev->pki);
-		ks->ike.pki = ev->pki;
 		break;
 	case KS_EV_ADOPT:
 		adopt(&c);

@@ -8,7 +8,7 @@
 
 enum ks_event_kind {
 	KS_EV_CONFIG,	// takes conf: groups appear, stay or go; POLICY_CHANGE where members differ
-	KS_EV_DATAGRAM, // borrowed
+	KS_EV_DATAGRAM, // borrowed; as it came
 	KS_EV_DH_DONE,	// takes dh
 	KS_EV_AUTH_DONE, // takes auth
 	KS_EV_TIMER,
@@ -16,7 +16,6 @@ enum ks_event_kind {
 	KS_EV_CLEAR,   // group by name, NULL: all; at_once
 	KS_EV_EXCLUDE, // group, member
 	KS_EV_READMIT, // group, member
-	KS_EV_PKI,     // takes pki: certificates of ours were renewed
 	KS_EV_ADOPT,   // saved; once, first of all
 };
 
@@ -27,7 +26,6 @@ struct ks_event {
 	struct endpoint from, to; // to: the address and port of ours that it came to
 	struct ks_dh dh;
 	struct ike_auth_job *auth;
-	struct ike_pki *pki;
 	const char *group;
 	bool at_once;
 	struct addr member;

@@ -101,7 +101,7 @@ void ks_durable_note_all(struct ks_durable *d, const struct ks *ks)
 		const struct ks_group *g = ks->group[i];
 
 		for (const struct member *m = g->members.first; m; m = m->next)
-			touch(d, &(struct ks_touch){ g->identity, m->remote.addr });
+			touch(d, &(struct ks_touch){ g->identity, member_name(m) });
 	}
 	d->dirty = true;
 }
@@ -171,7 +171,7 @@ static void write_member(const struct ks *ks, const struct ks_touch *t, int64_t 
 			 struct ks_write *w)
 {
 	const struct ks_group *g = ks_group_by_identity(ks, t->group);
-	const struct member *m = g ? members_find(&g->members, &t->member) : NULL;
+	const struct member *m = g ? members_named(&g->members, &t->member) : NULL;
 	struct ks_row *row;
 
 	if (!g)

@@ -1,6 +1,7 @@
 #include "ks/fanout.h"
 
 #include "ks/core.h"
+#include "ks/nat.h"
 #include "ks/rekey.h"
 #include "ks/removal.h"
 
@@ -48,15 +49,30 @@ static unsigned variant_of(const struct ks_group *g, const struct member *m)
 	return p->part[m->part].dgram[v] ? v : v % KS_V_FORM; // a form that came since
 }
 
+// To where its registration came from, through the NAT if there is one; or to the one port that the
+// wire option names.
+static void rekey_path(const struct ks_push *p, const struct member *m, struct endpoint *from,
+		       struct endpoint *to)
+{
+	*from = m->local;
+	*to = m->remote;
+	if (p->port) {
+		*from = p->from;
+		to->port = p->port;
+	}
+}
+
 static void send_to(struct ks_group *g, struct member *m, struct ks_out *out)
 {
 	struct ks_push *p = &g->push;
 	const struct ks_part *part = &p->part[m->part];
 	unsigned v = variant_of(g, m);
+	struct endpoint from, to;
 
 	if (!part->dgram[v]) // a member whose form of the policy cannot be said any more
 		return;
-	ks_out_send_view(out, &m->local, &m->remote, BYTES(part->dgram[v], part->len[v]));
+	rekey_path(p, m, &from, &to);
+	ks_out_send_view(out, &from, &to, BYTES(part->dgram[v], part->len[v]));
 	ks_out_waits(out);
 	if (p->round == 0) {
 		m->rekeys_sent++;
@@ -113,7 +129,7 @@ void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
 		m->push = due ? MEMBER_PUSH_DUE : MEMBER_PUSH_NONE;
 		p->n_due += due;
 		if (p->n_parts > 1) // which of them is its own, a restart has to know
-			ks_out_touch(out, g->identity, &m->remote.addr);
+			ks_out_touch(out, g->identity, member_name(m));
 		if (due && by_group(p, m)) {
 			m->rekeys_sent++;
 			member_note_seq(m->sent_seq, p->part[m->part].seq);
@@ -154,13 +170,12 @@ void ks_fanout_forget(struct ks_push *p, const struct member *m)
 
 static void delete_member(struct ks_group *g, struct member *m, struct ks_out *out, const char *why)
 {
-	char addr[ADDR_STRLEN];
+	char gm[MEMBER_STRLEN];
 	struct logctx who;
 
 	ks_group_logctx(g, &who);
-	ks_out_event(out, EV_KS_GM_DELETED, &who, "gm=%s reason=%s",
-		     addr_str(&m->remote.addr, addr), why);
-	ks_out_touch(out, g->identity, &m->remote.addr);
+	ks_out_event(out, EV_KS_GM_DELETED, &who, "gm=%s reason=%s", member_str(m, gm), why);
+	ks_out_touch(out, g->identity, member_name(m));
 	ks_removal_drop(g, m);
 }
 
@@ -168,7 +183,7 @@ static void delete_member(struct ks_group *g, struct member *m, struct ks_out *o
 static void judge(struct ks_group *g, struct ks_out *out)
 {
 	uint32_t missing = 0, all = g->push.n_due;
-	char tag[KS_TAG_LEN], first[ADDR_STRLEN] = "";
+	char tag[KS_TAG_LEN], first[MEMBER_STRLEN] = "";
 	struct logctx who;
 
 	for (struct member *m = g->members.first, *next; m; m = next) {
@@ -184,7 +199,7 @@ static void judge(struct ks_group *g, struct ks_out *out)
 		if (!m->ack_asked)
 			continue;
 		if (missing++ == 0)
-			addr_str(&m->remote.addr, first);
+			member_str(m, first);
 		m->acks_missed++;
 		if (++m->missed_in_row >= KS_ACKS_MISSED_MAX && m->acked_ever)
 			delete_member(g, m, out, "no-acknowledgement");
@@ -205,7 +220,7 @@ static void note_new_kek(const struct ks_group *g, struct member *m, struct ks_o
 	bool asked = was || is ? g->conf->ack : ks_conf_asks_ack(g->conf, &m->remote.addr);
 
 	if (m->ack_asked != asked || m->by_group != is)
-		ks_out_touch(out, g->identity, &m->remote.addr);
+		ks_out_touch(out, g->identity, member_name(m));
 	m->ack_asked = asked;
 	m->by_group = is;
 }
@@ -352,16 +367,32 @@ static struct ks_group *group_of_push(const struct ks *ks, const uint8_t *spi)
 	return NULL;
 }
 
+// Its identity is the address of the last PULL (RFC 8263 3.4). Behind a NAT a member knows only its
+// inner one: that is its phase 1 identity, or else the port tells who it is.
+static struct member *member_of_ack(const struct ks_group *g, const struct gdoi_ack_msg *a,
+				    const struct endpoint *from)
+{
+	const struct member_name behind = { from->addr, member_behind(&a->id) };
+	struct member *m;
+	struct addr id;
+
+	if (!isakmp_id_to_addr(&a->id, &id))
+		return NULL;
+	m = members_find(&g->members, &id);
+	if (!m)
+		m = members_named(&g->members, &behind);
+	return m ? m : members_behind(&g->members, from);
+}
+
 // Cheapest first; the HMAC last. Returns the member, or NULL and why.
 static struct member *judge_ack(const struct ks *ks, struct ks_group *g,
 				const struct gdoi_ack_msg *a, const struct endpoint *from,
 				enum ks_drop *why)
 {
-	struct addr id;
-	struct member *m;
+	struct member *m = member_of_ack(g, a, from);
 
 	*why = KS_DROP_ACK_NO_MEMBER;
-	if (!isakmp_id_to_addr(&a->id, &id) || !(m = members_find(&g->members, &id)))
+	if (!m)
 		return NULL;
 	*why = KS_DROP_ACK_SEQ;
 	if (a->seq != g->push.part[m->part].seq)
@@ -385,7 +416,7 @@ static void accept_ack(struct ks_group *g, struct member *m, mono_t now, struct 
 		g->push.n_due++;
 	m->push = MEMBER_PUSH_ACKED;
 	if (!m->acked_ever)
-		ks_out_touch(out, g->identity, &m->remote.addr);
+		ks_out_touch(out, g->identity, member_name(m));
 	m->acked_ever = true;
 	m->missed_in_row = 0;
 	m->acks_received++;
@@ -396,7 +427,7 @@ static void accept_ack(struct ks_group *g, struct member *m, mono_t now, struct 
 }
 
 void ks_ack_in(struct ks *ks, mono_t now, struct bytes datagram, const struct endpoint *from,
-	       struct ks_out *out)
+	       const struct endpoint *to, struct ks_out *out)
 {
 	struct gdoi_ack_msg a;
 	struct rd_err err = { NULL };
@@ -414,8 +445,12 @@ void ks_ack_in(struct ks *ks, mono_t now, struct bytes datagram, const struct en
 		return;
 	}
 	m = judge_ack(ks, g, &a, from, &why);
-	if (m)
-		accept_ack(g, m, now, out);
-	else
+	if (!m) {
 		ks_drop(ks, now, why, from, g->name, out);
+		return;
+	}
+	if (m->behind && g->push.ack_lkh && to->port == ks->conf->nat_port &&
+	    from->port != m->remote.port)
+		ks_nat_move(g, m, from, to, out);
+	accept_ack(g, m, now, out);
 }

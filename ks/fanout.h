@@ -28,7 +28,7 @@ void ks_fanout_catch_up(struct ks_group *g, struct member *m, mono_t now, struct
 void ks_fanout_forget(struct ks_push *p, const struct member *m);
 
 void ks_ack_in(struct ks *ks, mono_t now, struct bytes datagram, const struct endpoint *from,
-	       struct ks_out *out);
+	       const struct endpoint *to, struct ks_out *out);
 
 // For acknowledgements to rekeys under the KEK of this SPI. base: that KEK, or a member's leaf.
 // -errno.

@@ -30,6 +30,7 @@
 #define KS_DROPS(X)                                                                                \
 	X(SHORT, "malformed") /* no ISAKMP header of version 1 */                                  \
 	X(EXCHANGE, "unknown-exchange")                                                            \
+	X(NAT_PORT, "nat-port-no-isakmp") /* ESP, or garbage */                                    \
 	X(TABLE_FULL, "phase1-table-full")                                                         \
 	X(UNPROVEN, "phase1-too-many-unproven") /* from this source, or in all */                  \
 	X(INFO_NO_SA, "info-unknown-cookie")                                                       \
@@ -95,6 +96,7 @@ struct ks_push {
 	bool ack_lkh; // acknowledged with the member's leaf, not with ack_key
 	uint8_t spi[KEYS_KEK_SPI_LEN]; // of the KEK it was sealed under
 	struct endpoint from, group;   // group: where that KEK told members to listen; or none
+	uint16_t port;		       // of members, where the wire option names one; or 0
 	uint8_t ttl;
 	uint32_t seq;		  // of its last part
 	struct secret ack_key[2]; // RFC 8263: L as block size and as output size
@@ -151,6 +153,7 @@ struct ks {
 	uint64_t drop[KS_DROP_COUNT], ike_refused[IKE_R_COUNT];
 	struct log_limit drop_log[KS_DROP_COUNT], ike_log[IKE_R_COUNT];
 	uint64_t n_phase1, n_pulls; // established, completed
+	uint64_t n_keepalives;	    // of NATs
 	uint8_t *buf, *plain;	    // KS_DGRAM_MAX each: the message being written, read
 #if CONCLAVE_KEYLOG
 	FILE *keylog; // borrowed; NULL: none

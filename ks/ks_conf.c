@@ -12,6 +12,10 @@ static const struct set_row ksd_rows[] = {
 	{ "address", SET_ADDR, KSD(address), .required = true,
 	  .help = "own address: members talk to it, rekeys come from it" },
 	{ "port", SET_U16, KSD(port), .min = 1, .max = 65535, .def = "848", .help = "UDP port" },
+	{ "nat_traversal", SET_BOOL, KSD(nat_traversal), .def = "true",
+	  .help = "look for NATs on the way to members and pass them by nat_port" },
+	{ "nat_port", SET_U16, KSD(nat_port), .min = 1, .max = 65535, .def = "4500",
+	  .help = "UDP port of both sides when there is a NAT" },
 	{ "control", SET_STR, KSD(control), .size = KS_PATH_LEN, .def = "/run/conclave/ksd.sock",
 	  .help = "control socket, for gvsh" },
 	{ "user", SET_STR, KSD(user), .size = 33, .def = "",
@@ -29,7 +33,13 @@ static const struct set_row ksd_rows[] = {
 
 static void read_ksd(struct settings *s, struct set_node *n, void *out)
 {
-	settings_group(s, n, ksd_rows, N_ELEMS(ksd_rows), ks_load_of(out)->conf);
+	struct ks_conf *c = ks_load_of(out)->conf;
+
+	settings_group(s, n, ksd_rows, N_ELEMS(ksd_rows), c);
+	if (c->nat_port == c->port)
+		settings_complain(s, n, "nat_port", "is the port without NAT too: 4500 is usual");
+	if (!c->nat_traversal)
+		c->nat_port = 0;
 }
 
 static void read_isakmp(struct settings *s, struct set_node *n, void *out)

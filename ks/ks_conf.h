@@ -34,6 +34,8 @@ struct ks_group_conf {
 struct ks_conf {
 	struct addr address;
 	uint16_t port;
+	bool nat_traversal;
+	uint16_t nat_port; // 0: nat_traversal is off
 	char control[KS_PATH_LEN], user[33];
 	char state[KS_PATH_LEN], device_key[KS_PATH_LEN]; // "": nothing is kept; in state
 	bool accept_doi1;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto/prf.h"
+
 #define BUCKETS_MIN 64
 
 // FNV-1a: these are addresses that proved a key, not strangers' choices.
@@ -58,13 +60,65 @@ void members_fini(struct members *m)
 	*m = (struct members){ 0 };
 }
 
-struct member *members_find(const struct members *m, const struct addr *a)
+struct member *members_named(const struct members *m, const struct member_name *n)
 {
-	struct member *r = m->bucket[bucket_of(m, a)];
+	struct member *r = m->bucket[bucket_of(m, &n->addr)];
 
-	while (r && !addr_eq(&r->remote.addr, a))
+	while (r && (r->behind != n->behind || !addr_eq(&r->remote.addr, &n->addr)))
 		r = r->chain;
 	return r;
+}
+
+struct member *members_find(const struct members *m, const struct addr *a)
+{
+	return members_named(m, &(struct member_name){ .addr = *a });
+}
+
+struct member *members_behind(const struct members *m, const struct endpoint *remote)
+{
+	struct member *r = m->bucket[bucket_of(m, &remote->addr)];
+
+	while (r && (!r->behind || !endpoint_eq(&r->remote, remote)))
+		r = r->chain;
+	return r;
+}
+
+size_t members_at(const struct members *m, const struct addr *a)
+{
+	size_t n = 0;
+
+	for (struct member *r = m->bucket[bucket_of(m, a)]; r; r = r->chain)
+		n += addr_eq(&r->remote.addr, a);
+	return n;
+}
+
+uint64_t member_behind(const struct isakmp_id *id)
+{
+	const struct bytes part[] = { BYTES(&id->type, 1), id->data };
+	uint8_t hash[HASH_MAX];
+	uint64_t n;
+
+	BUG_ON(hash_parts(HASH_ALG_SHA256, part, N_ELEMS(part), hash));
+	memcpy(&n, hash, sizeof(n));
+	return n ? n : 1;
+}
+
+bool member_is(const struct member *m, const struct addr *a)
+{
+	return addr_eq(&m->remote.addr, a) || (m->inner.family && addr_eq(&m->inner, a));
+}
+
+const char *member_str(const struct member *m, char buf[MEMBER_STRLEN])
+{
+	char inner[ADDR_STRLEN] = "", outer[ENDPOINT_STRLEN];
+
+	if (!m->behind)
+		return addr_str(&m->remote.addr, buf);
+	if (m->inner.family)
+		addr_str(&m->inner, inner);
+	snprintf(buf, MEMBER_STRLEN, "%s%s%s", endpoint_str(&m->remote, outer), inner[0] ? "=" : "",
+		 inner);
+	return buf;
 }
 
 void members_del(struct members *m, struct member *r)

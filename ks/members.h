@@ -1,10 +1,12 @@
 // ks/members.h - who is registered in a group.
 // With a pre-shared key what a member has proved is that it holds the key of its address: the
 // address of its last PULL is its name here, where rekeys go and what its acknowledgements say.
+// Behind a NAT many have one address: there the phase 1 identity, which is the member's word alone
+// unless a certificate proves it, tells them apart, and rekeys go to the port of its last PULL.
 // The list keeps the order of registration so that a paced fan-out can walk it while members come
 // and go.
 // Owns:   the records.     From: pull.c adds, rekey.c counts, core.c and show.c read.
-// Always: one record per address; a new registration replaces the old record.
+// Always: one record per name; a new registration replaces the old record.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,8 +14,10 @@
 
 #include "common/base/addr.h"
 #include "common/base/mono.h"
+#include "common/wire/ike1_pl.h"
 
 #define MEMBERS_MAX	 100000 // per group
+#define MEMBERS_PER_NAT	 1024	// of one address
 #define MEMBER_NAME_LEN	 64
 #define MEMBER_SEQ_SHOWN 4
 
@@ -24,11 +28,18 @@ enum member_push {
 	MEMBER_PUSH_MISSED, // all rounds went by without its acknowledgement
 };
 
+struct member_name {
+	struct addr addr;
+	uint64_t behind; // no NAT: 0
+};
+
 struct member {
 	struct member *prev, *next;	// order of registration
 	struct member *chain;		// of its hash bucket
 	char identity[MEMBER_NAME_LEN]; // of phase 1, for people
 	struct endpoint remote, local;	// where it is, and the address of ours it talks to
+	uint64_t behind;		// the NAT of remote.addr, as whom; 0: there is none
+	struct addr inner;		// its own address there, if it says so; or none
 	mono_t registered;
 	bool conclave; // showed our vendor id
 	uint8_t major, minor;
@@ -55,8 +66,21 @@ struct members {
 void members_init(struct members *m);
 void members_fini(struct members *m);
 
-struct member *members_find(const struct members *m, const struct addr *a);
-// A fresh record at the end of the list, NULL when the table is full. old: a copy of the record
+struct member *members_find(const struct members *m, const struct addr *a); // behind no NAT
+struct member *members_named(const struct members *m, const struct member_name *n);
+// The one behind a NAT whose messages come from there.
+struct member *members_behind(const struct members *m, const struct endpoint *remote);
+size_t members_at(const struct members *m, const struct addr *a); // how many, NAT or not
+static inline struct member_name member_name(const struct member *m)
+{
+	return (struct member_name){ m->remote.addr, m->behind };
+}
+uint64_t member_behind(const struct isakmp_id *id); // what tells this identity from others
+// Is this its address, outside or inside?
+bool member_is(const struct member *m, const struct addr *a);
+#define MEMBER_STRLEN (ENDPOINT_STRLEN + ADDR_STRLEN + 4)
+const char *member_str(const struct member *m, char buf[MEMBER_STRLEN]); // for logs
+// A fresh record at the end of the list, behind no NAT, NULL when the table is full. old: a copy of the record
 // this one replaces, already deleted; its counters move over. NULL: none.
 struct member *members_add(struct members *m, const struct endpoint *remote,
 			   const struct member *old);

@@ -69,10 +69,10 @@ void ks_out_waits(struct ks_out *o)
 	o->send[o->n_send - 1].waits = true;
 }
 
-void ks_out_touch(struct ks_out *o, uint32_t group, const struct addr *member)
+void ks_out_touch(struct ks_out *o, uint32_t group, struct member_name member)
 {
 	o->touch = grow(o->touch, o->n_touch, &o->cap_touch, sizeof(*o->touch));
-	o->touch[o->n_touch++] = (struct ks_touch){ group, *member };
+	o->touch[o->n_touch++] = (struct ks_touch){ group, member };
 }
 
 void ks_out_dh(struct ks_out *o, struct dh_job *job, const uint8_t cky_i[8], const uint8_t cky_r[8])

@@ -9,7 +9,9 @@
 #include "common/base/mono.h"
 #include "common/crypto/dh.h"
 #include "common/ike/auth.h"
+#include "ks/members.h"
 
+// From the NAT port it goes behind the non-ESP marker, which who sends puts before it.
 struct ks_send {
 	struct endpoint from, to;
 	struct bytes datagram;
@@ -21,7 +23,7 @@ struct ks_send {
 // A member's record was made, changed in a way that a restart must remember, or deleted.
 struct ks_touch {
 	uint32_t group;
-	struct addr member;
+	struct member_name member;
 };
 
 // To be run anywhere and handed back with KS_EV_DH_DONE and the same cookies.
@@ -63,7 +65,7 @@ void ks_out_send_copy(struct ks_out *o, const struct endpoint *from, const struc
 void ks_out_send_view(struct ks_out *o, const struct endpoint *from, const struct endpoint *to,
 		      struct bytes datagram);
 void ks_out_waits(struct ks_out *o); // the datagram handed in last
-void ks_out_touch(struct ks_out *o, uint32_t group, const struct addr *member);
+void ks_out_touch(struct ks_out *o, uint32_t group, struct member_name member);
 void ks_out_dh(struct ks_out *o, struct dh_job *job, const uint8_t cky_i[8],
 	       const uint8_t cky_r[8]);
 void ks_out_auth(struct ks_out *o, struct ike_auth_job *job);

@@ -1,5 +1,6 @@
 #include "ks/phase1.h"
 
+#include "ks/nat.h"
 #include "ks/session.h"
 
 static uint16_t *unproven_of(struct ks *ks, const struct addr *a)
@@ -66,7 +67,7 @@ static void tell_established(const struct ike_sa *sa, struct ks_out *out)
 		     ike_peer_str(sa, name), ike_proposal_str(&sa->suite, suite));
 }
 
-static void send_message(const struct endpoint *local, const struct ike_out *o, struct ks_out *out)
+static void send_message(const struct ike_out *o, struct ks_out *out)
 {
 	struct bytes msg = BYTES(o->msg, o->msg_len);
 	uint8_t buf[FRAG_SIZE];
@@ -74,16 +75,16 @@ static void send_message(const struct endpoint *local, const struct ike_out *o, 
 	size_t len;
 
 	for (size_t n = 0; (len = frag_cut(msg, o->fragments, n, &p, buf)); n++)
-		ks_out_send_copy(out, local, &o->to, BYTES(p, len));
+		ks_out_send_copy(out, &o->from, &o->to, BYTES(p, len));
 }
 
 // What one step of phase 1 asks for. sa may be NULL (a stranger's datagram); it may be gone
 // afterwards.
-static void carry_out(struct ks *ks, mono_t now, struct ike_sa *sa, const struct endpoint *local,
-		      const struct endpoint *from, struct ike_out *o, struct ks_out *out)
+static void carry_out(struct ks *ks, mono_t now, struct ike_sa *sa, const struct endpoint *from,
+		      struct ike_out *o, struct ks_out *out)
 {
 	if (o->msg_len > 0)
-		send_message(local, o, out);
+		send_message(o, out);
 	if (o->dh)
 		ks_out_dh(out, o->dh, sa->cky_i, sa->cky_r);
 	if (o->auth)
@@ -94,6 +95,7 @@ static void carry_out(struct ks *ks, mono_t now, struct ike_sa *sa, const struct
 		ks->n_phase1++;
 		proven(ks, now, sa);
 		tell_established(sa, out);
+		ks_nat_arrived(ks, sa, out);
 	}
 	if (o->dead) {
 		if (o->refused == IKE_R_OK && sa->reason != IKE_R_EXPIRED)
@@ -108,7 +110,7 @@ void ks_sa_timer(struct ks *ks, struct ike_sa *sa, mono_t now, struct ks_out *ou
 	struct ike_out o;
 
 	ike_sa_step(sa, now, &ev, &o);
-	carry_out(ks, now, sa, ks_session_local(sa), &sa->peer, &o, out);
+	carry_out(ks, now, sa, &sa->peer, &o, out);
 }
 
 static void refuse_sa(struct ks_call *c, struct ike_sa *sa, struct ike_out *o, enum ks_drop why)
@@ -125,35 +127,35 @@ static void new_sa(struct ks_call *c, struct ike_sa *sa, struct ike_out *o)
 		refuse_sa(c, sa, o, KS_DROP_UNPROVEN);
 		return;
 	}
-	ks_session_open(sa, &c->ev->to, c->now);
+	ks_session_open(sa, c->now);
 	if (ike_table_put(&c->ks->sas, sa)) {
 		unproven_give_back(c->ks, sa);
 		ks_session_close(sa);
 		refuse_sa(c, sa, o, KS_DROP_TABLE_FULL);
 		return;
 	}
-	carry_out(c->ks, c->now, sa, &c->ev->to, &c->ev->from, o, c->out);
+	carry_out(c->ks, c->now, sa, &c->ev->from, o, c->out);
 }
 
 void ks_main_mode_in(struct ks_call *c, const struct isakmp_hdr *hdr)
 {
 	const struct ks_event *ev = c->ev;
 	struct ike_sa *sa = ike_table_find(&c->ks->sas, hdr->cky_i, hdr->cky_r);
-	struct ike_event in = { .kind = IKE_EV_DATAGRAM,
-				.datagram = ev->datagram,
-				.from = ev->from };
+	struct ike_event in = {
+		.kind = IKE_EV_DATAGRAM, .datagram = c->msg, .from = ev->from, .to = ev->to
+	};
 	struct ike_out o;
 
 	if (sa) {
 		ike_sa_step(sa, c->now, &in, &o);
-		carry_out(c->ks, c->now, sa, ks_session_local(sa), &ev->from, &o, c->out);
+		carry_out(c->ks, c->now, sa, &ev->from, &o, c->out);
 		return;
 	}
-	ike_halfopen_in(&c->ks->halfopen, &c->ks->ike, c->now, ev->datagram, &ev->from, &o, &sa);
+	ike_halfopen_in(&c->ks->halfopen, &c->ks->ike, c->now, c->msg, &ev->from, &ev->to, &o, &sa);
 	if (sa)
 		new_sa(c, sa, &o);
 	else
-		carry_out(c->ks, c->now, NULL, &ev->to, &ev->from, &o, c->out);
+		carry_out(c->ks, c->now, NULL, &ev->from, &o, c->out);
 }
 
 // ---- informational ----
@@ -167,8 +169,10 @@ static void dpd_in(struct ks_call *c, struct ike_sa *sa, const struct ike_info *
 	struct bytes msg;
 
 	for (size_t i = 0; i < info->n_notify; i++) {
-		if (ike_dpd_answer(&s->dpd, sa, c->now, &info->notify[i], &c->ks->dpd, buf, &msg))
-			ks_out_send_copy(c->out, &s->local, &sa->peer, msg);
+		if (ike_dpd_answer(&s->dpd, sa, c->now, &info->notify[i], &c->ks->dpd, buf, &msg)) {
+			ks_nat_follow(c, sa);
+			ks_out_send_copy(c->out, &sa->local, &sa->peer, msg);
+		}
 	}
 	if (c->ks->dpd.stale > stale)
 		ks_drop_ike(c->ks, c->now, IKE_R_REPLAY, &c->ev->from, "R-U-THERE", c->out);
@@ -211,7 +215,7 @@ bool ks_sa_dpd(struct ks *ks, struct ike_sa *sa, mono_t now, struct ks_out *out)
 		return true;
 	case IKE_DPD_ASK:
 		if (msg.len > 0)
-			ks_out_send_copy(out, &s->local, &sa->peer, msg);
+			ks_out_send_copy(out, &sa->local, &sa->peer, msg);
 		return true;
 	case IKE_DPD_DEAD:
 		break;
@@ -233,11 +237,11 @@ void ks_info_in(struct ks_call *c, const struct isakmp_hdr *hdr)
 		ks_drop(c->ks, c->now, KS_DROP_INFO_CLEAR, &ev->from, NULL, c->out);
 		return;
 	}
-	if (!sa || sa->state != IKE_ESTABLISHED || ev->datagram.len > IKE_DGRAM_MAX) {
+	if (!sa || sa->state != IKE_ESTABLISHED || c->msg.len > IKE_DGRAM_MAX) {
 		ks_drop(c->ks, c->now, KS_DROP_INFO_NO_SA, &ev->from, NULL, c->out);
 		return;
 	}
-	r = ike_info_open(sa, hdr, ev->datagram, c->ks->plain, &info, &detail);
+	r = ike_info_open(sa, hdr, c->msg, c->ks->plain, &info, &detail);
 	if (r != IKE_R_OK)
 		ks_drop_ike(c->ks, c->now, r, &ev->from, detail, c->out);
 	if (r != IKE_R_OK)
@@ -262,7 +266,7 @@ void ks_dh_done(struct ks_call *c)
 		return;
 	}
 	ike_sa_step(sa, c->now, &in, &o);
-	carry_out(c->ks, c->now, sa, ks_session_local(sa), &sa->peer, &o, c->out);
+	carry_out(c->ks, c->now, sa, &sa->peer, &o, c->out);
 }
 
 void ks_auth_done(struct ks_call *c)
@@ -277,5 +281,5 @@ void ks_auth_done(struct ks_call *c)
 		return;
 	}
 	ike_sa_step(sa, c->now, &in, &o);
-	carry_out(c->ks, c->now, sa, ks_session_local(sa), &sa->peer, &o, c->out);
+	carry_out(c->ks, c->now, sa, &sa->peer, &o, c->out);
 }

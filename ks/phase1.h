@@ -10,6 +10,7 @@ struct ks_call {
 	struct ks *ks;
 	mono_t now;
 	const struct ks_event *ev;
+	struct bytes msg; // of a datagram: without marker
 	struct ks_out *out;
 };
 

@@ -1,9 +1,11 @@
 #include "ks/pull.h"
 
 #include "common/ike/info.h"
+#include "common/ike/natt.h"
 #include "common/wire/gdoi_pull.h"
 #include "ks/core.h"
 #include "ks/fanout.h"
+#include "ks/nat.h"
 #include "ks/rekey.h"
 #include "ks/removal.h"
 #include "ks/sa_build.h"
@@ -18,6 +20,7 @@ struct call {
 	const struct isakmp_hdr *hdr;
 	struct bytes datagram;
 	struct endpoint from, to;
+	struct member_name name; // of this peer as a member
 	struct ks_out *out;
 };
 
@@ -60,13 +63,22 @@ static bool authorized(const struct ks_group_conf *g, const struct ike_sa *sa)
 	return ike_peer_is(sa, g->names, g->n_names) || g->n_authorized + g->n_names == 0;
 }
 
-// With a pre-shared key only the address is proved: an identity that is another address is a lie.
+// With a pre-shared key only the address is proved: an identity that is another address is a lie,
+// unless a NAT stands before the peer.
 static bool identity_fits(const struct ike_sa *sa)
 {
 	struct isakmp_id id = ike_id_view(&sa->peer_id);
 	struct addr a;
 
-	return !isakmp_id_to_addr(&id, &a) || addr_eq(&a, &sa->peer.addr);
+	return sa->peer_behind_nat || !isakmp_id_to_addr(&id, &a) || addr_eq(&a, &sa->peer.addr);
+}
+
+// By the address that we see, or by the one behind a NAT.
+static bool is_excluded(const struct ks_group *g, const struct ike_sa *sa)
+{
+	struct addr inner = ks_nat_inner(sa);
+
+	return removal_has(&g->removal, &sa->peer.addr) || removal_has(&g->removal, &inner);
 }
 
 static bool takes_ordered(const struct ike_sa *sa)
@@ -93,7 +105,7 @@ static struct ks_group *judge_group(struct call *c, uint32_t identity)
 		       wire(c)->refused_group_notify, text);
 		return NULL;
 	}
-	if (removal_has(&g->removal, &c->sa->peer.addr)) {
+	if (is_excluded(g, c->sa)) {
 		refuse(c, KS_DROP_PULL_EXCLUDED, ISAKMP_N_AUTHENTICATION_FAILED, g->name);
 		return NULL;
 	}
@@ -305,7 +317,7 @@ static bool take_sids(struct call *c, struct ks_group *g, const struct ks_offer 
 // A place in the key tree: the member's own when it registers again.
 static bool take_leaf(struct call *c, struct ks_group *g, uint16_t *leaf)
 {
-	const struct member *m = members_find(&g->members, &c->from.addr);
+	const struct member *m = members_named(&g->members, &c->name);
 
 	*leaf = m ? m->leaf : 0;
 	if (!ks_has_tree(g) || *leaf)
@@ -318,7 +330,7 @@ static bool take_leaf(struct call *c, struct ks_group *g, uint16_t *leaf)
 
 static void give_back_leaf(struct call *c, struct ks_group *g, uint16_t leaf)
 {
-	const struct member *m = members_find(&g->members, &c->from.addr);
+	const struct member *m = members_named(&g->members, &c->name);
 
 	if (leaf && !(m && m->leaf == leaf))
 		lkh_leave(&g->lkh, leaf);
@@ -352,7 +364,7 @@ static bool seal_4(struct call *c, struct ks_pull *p, struct ks_group *g, uint16
 static struct member *record(struct call *c, struct ks_pull *p, struct ks_group *g, uint16_t leaf)
 {
 	struct isakmp_id id = ike_id_view(&c->sa->peer_id);
-	struct member *old = members_find(&g->members, &c->from.addr), before, *m;
+	struct member *old = members_named(&g->members, &c->name), before, *m;
 	char name[ISAKMP_ID_STRLEN];
 
 	if (old) {
@@ -365,6 +377,8 @@ static struct member *record(struct call *c, struct ks_pull *p, struct ks_group 
 	snprintf(m->identity, sizeof(m->identity), "%.*s", (int)sizeof(m->identity) - 1,
 		 isakmp_id_str(&id, name));
 	m->local = c->to;
+	m->behind = c->name.behind;
+	m->inner = ks_nat_inner(c->sa);
 	m->registered = c->now;
 	m->conclave = c->sa->peer_conclave;
 	m->major = c->sa->peer_major;
@@ -381,7 +395,7 @@ static void registered(struct call *c, struct ks_pull *p, struct ks_group *g, ui
 		       const struct gdoi_kd *kd)
 {
 	struct member *m = record(c, p, g, leaf);
-	char addr[ADDR_STRLEN], sids[48] = "";
+	char gm[MEMBER_STRLEN], sids[48] = "";
 	struct logctx who;
 
 	ks_group_logctx(g, &who);
@@ -389,18 +403,23 @@ static void registered(struct call *c, struct ks_pull *p, struct ks_group *g, ui
 		snprintf(sids, sizeof(sids), " sid=%u+%zu", kd->sid.sid[0], kd->sid.n);
 	g->registrations++;
 	c->ks->n_pulls++;
-	ks_out_touch(c->out, g->identity, &m->remote.addr);
+	ks_out_touch(c->out, g->identity, c->name);
 	ks_out_event(c->out, EV_KS_GM_REGISTERED, &who, "gm=%s identity=%s seq=%u policy=%s%s",
-		     addr_str(&m->remote.addr, addr), m->identity, p->offer.seq,
-		     m->ordered ? "ordered" : "flat", sids);
+		     member_str(m, gm), m->identity, p->offer.seq, m->ordered ? "ordered" : "flat",
+		     sids);
+	ks_nat_tell(g, c->sa, c->out);
 	if (g->push.have && memcmp(p->offer.kek_spi, g->push.spi, sizeof(g->push.spi)) == 0 &&
 	    p->offer.seq + 1 == g->push.seq)
 		ks_fanout_catch_up(g, m, c->now, c->out);
 }
 
-static bool room_for_member(const struct ks_group *g, const struct addr *a)
+// Identities behind a NAT cost their inventor nothing: they are bounded.
+static bool room_for_member(const struct ks_group *g, const struct member_name *n)
 {
-	return g->members.n < MEMBERS_MAX || members_find(&g->members, a);
+	if (members_named(&g->members, n))
+		return true;
+	return g->members.n < MEMBERS_MAX &&
+	       (!n->behind || members_at(&g->members, &n->addr) < MEMBERS_PER_NAT);
 }
 
 static void pull_in_3(struct call *c, struct ks_pull *p)
@@ -416,6 +435,7 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 
 	if (!open_message(c, &p->exch, 3, &nonces, &m))
 		return;
+	natt_follow(c->sa, &c->from, &c->to);
 	ks_session_touch(c->sa, c->now);
 	p->done = true; // whatever comes of it, this exchange has had its message 3
 	if (ike_stored_accept(&p->stored, c->datagram) ||
@@ -426,7 +446,7 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 	g = judge_offer(c, p);
 	if (!g)
 		return;
-	if (!room_for_member(g, &c->from.addr)) {
+	if (!room_for_member(g, &c->name)) {
 		refuse(c, KS_DROP_PULL_MEMBERS_FULL, ISAKMP_N_AUTHENTICATION_FAILED, g->name);
 		return;
 	}
@@ -483,11 +503,12 @@ void ks_pull_in(struct ks *ks, mono_t now, const struct isakmp_hdr *hdr, struct 
 		drop(&c, KS_DROP_PULL_NO_SA, NULL);
 		return;
 	}
-	if (!endpoint_eq(from, &c.sa->peer)) {
+	if (!endpoint_eq(from, &c.sa->peer) && !natt_may_follow(c.sa, from, to)) {
 		drop(&c, KS_DROP_PULL_SOURCE, NULL);
 		return;
 	}
 	c.session = c.sa->owner;
+	c.name = ks_nat_name(c.sa);
 	pull_dispatch(&c);
 	explicit_bzero(ks->plain, datagram.len);
 }

@@ -34,6 +34,7 @@ static bool push_init(const struct ks *ks, const struct ks_group *g, struct ks_p
 	*p = (struct ks_push){ .seq = k->seq,
 			       .ack_lkh = k->params.ack_lkh,
 			       .from = { ks->conf->address, ks->conf->port },
+			       .port = ks->ike.wire.push_port,
 			       .group = k->params.group,
 			       .ttl = k->params.ttl };
 	memcpy(p->spi, k->spi, sizeof(p->spi));

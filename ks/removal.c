@@ -79,15 +79,31 @@ bool ks_removal_clear(struct ks *ks, struct ks_group *g, mono_t now, bool at_onc
 	return ok;
 }
 
-static void tell_excluded(const struct ks_group *g, const struct addr *who, bool was_member,
+static void tell_excluded(const struct ks_group *g, const struct addr *who, size_t n,
 			  struct ks_out *out)
 {
 	char addr[ADDR_STRLEN];
 	struct logctx lc;
 
 	ks_group_logctx(g, &lc);
-	ks_out_event(out, EV_KS_GM_DELETED, &lc, "gm=%s reason=excluded%s", addr_str(who, addr),
-		     was_member ? "" : " (was no member)");
+	ks_out_event(out, EV_KS_GM_DELETED, &lc, "gm=%s reason=excluded%s members=%zu",
+		     addr_str(who, addr), n ? "" : " (was no member)", n);
+}
+
+// One address may be a NAT's, with several members behind it.
+static size_t drop_all(struct ks_group *g, const struct addr *who, struct ks_out *out)
+{
+	size_t n = 0;
+
+	for (struct member *m = g->members.first, *next; m; m = next) {
+		next = m->next;
+		if (!member_is(m, who))
+			continue;
+		ks_out_touch(out, g->identity, member_name(m));
+		ks_removal_drop(g, m);
+		n++;
+	}
+	return n;
 }
 
 // Its tombstone stands from here on, whatever becomes of the rekeys: they are tried until they go
@@ -95,8 +111,8 @@ static void tell_excluded(const struct ks_group *g, const struct addr *who, bool
 bool ks_removal_exclude(struct ks *ks, struct ks_group *g, mono_t now, const struct addr *who,
 			struct ks_out *out, char *why, size_t why_size)
 {
-	struct member *m = members_find(&g->members, who);
 	char addr[ADDR_STRLEN];
+	size_t n;
 
 	addr_str(who, addr);
 	if (removal_has(&g->removal, who) || g->removal.n == TOMBSTONES_MAX) {
@@ -106,10 +122,8 @@ bool ks_removal_exclude(struct ks *ks, struct ks_group *g, mono_t now, const str
 		return false;
 	}
 	bury(&g->removal, who);
-	tell_excluded(g, who, m != NULL, out);
-	ks_out_touch(out, g->identity, who);
-	if (m)
-		ks_removal_drop(g, m);
+	n = drop_all(g, who, out);
+	tell_excluded(g, who, n, out);
 	if (!(ks_has_tree(g) ? shut_out(ks, g, now, out) : retire(ks, g, now, out)))
 		snprintf(why, why_size,
 			 "group %s: %s is excluded, but the rekey could not be signed yet", g->name,

@@ -22,6 +22,7 @@
 
 #define TOMBSTONES_MAX 4096
 
+// Whoever has this address, as we see it or behind a NAT.
 struct tombstone {
 	struct addr who;
 };

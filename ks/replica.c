@@ -147,20 +147,15 @@ static void get_group(struct rd *r, struct endpoint *e, uint8_t *ttl)
 	*ttl = rd_u8(r);
 }
 
-size_t ks_member_key(const struct addr *a, uint8_t out[KS_MEMBER_KEY_MAX])
+size_t ks_member_key(const struct member_name *n, uint8_t out[KS_MEMBER_KEY_MAX])
 {
-	out[0] = a->family;
-	memcpy(out + 1, a->b, addr_len(a));
-	return 1 + addr_len(a);
-}
+	struct wr w;
 
-bool ks_member_key_addr(struct bytes key, struct addr *out)
-{
-	struct rd_err err = { NULL };
-	struct rd r = rd_of(key, &err);
-
-	get_addr(&r, out);
-	return rd_end(&r, 0);
+	wr_init(&w, out, KS_MEMBER_KEY_MAX);
+	put_addr(&w, &n->addr);
+	if (n->behind)
+		put_u64(&w, n->behind);
+	return w.len;
 }
 
 // ---- policy ----
@@ -496,6 +491,7 @@ static void put_push(struct wr *w, const struct ks_group *g, int64_t base_ms)
 	put_bool(w, p->tree);
 	put_bool(w, p->ack_lkh);
 	put_endpoint(w, &p->from);
+	wr_u16(w, p->port);
 	put_group(w, &p->group, p->ttl);
 	wr_put(w, p->spi, sizeof(p->spi));
 	wr_u32(w, p->seq);
@@ -571,6 +567,7 @@ static void get_push(struct rd *r, struct ks_group *g, int64_t base_ms)
 	p->tree = get_bool(r);
 	p->ack_lkh = get_bool(r);
 	get_endpoint(r, &p->from);
+	p->port = rd_u16(r);
 	get_group(r, &p->group, &p->ttl);
 	rd_copy(r, p->spi, sizeof(p->spi));
 	p->seq = rd_u32(r);
@@ -714,6 +711,10 @@ static void put_member(struct wr *w, const struct member *m, int64_t base_ms)
 	put_str(w, m->identity);
 	put_endpoint(w, &m->remote);
 	put_endpoint(w, &m->local);
+	put_u64(w, m->behind);
+	put_bool(w, m->inner.family);
+	if (m->inner.family)
+		put_addr(w, &m->inner);
 	put_time(w, m->registered, base_ms);
 	put_bool(w, m->conclave);
 	wr_u8(w, m->major);
@@ -742,6 +743,9 @@ static void read_member(struct rd *r, struct member *m, int64_t base_ms)
 	get_str(r, m->identity, sizeof(m->identity));
 	get_endpoint(r, &m->remote);
 	get_endpoint(r, &m->local);
+	m->behind = get_u64(r);
+	if (get_bool(r))
+		get_addr(r, &m->inner);
 	m->registered = get_time(r, base_ms);
 	m->conclave = get_bool(r);
 	m->major = rd_u8(r);
@@ -770,13 +774,15 @@ static void read_member(struct rd *r, struct member *m, int64_t base_ms)
 static void get_member(struct rd *r, struct ks_group *g, int64_t base_ms)
 {
 	struct member in = { 0 }, *m;
+	struct member_name name;
 
 	read_member(r, &in, base_ms);
+	name = member_name(&in);
 	if (in.leaf != 0 && (in.leaf >= g->lkh.n || g->lkh.node[in.leaf].n_members != 1 ||
 			     g->lkh.node[in.leaf].child != 0))
 		rd_fail(r, "member without a leaf in the key tree");
-	if (rd_ok(r) && members_find(&g->members, &in.remote.addr))
-		rd_fail(r, "two members of one address");
+	if (rd_ok(r) && members_named(&g->members, &name))
+		rd_fail(r, "two members of one name");
 	if (!rd_end(r, 0))
 		return;
 	m = members_add(&g->members, &in.remote, NULL);

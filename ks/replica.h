@@ -6,7 +6,7 @@
 //	PUSH     the sealed rekey that is being sent               with a rekey, and at its end
 //	TREE     keys of the key tree                              when members join or leave it
 //	BANNED   tombstones of excluded members                    by an operator's word
-//	MEMBER   one record, named by its address                  when it registers or goes
+//	MEMBER   one record, under its name                        when it registers or goes
 //
 // Times are written on a scale that survives reboots: mono + base, base being the reader's.
 // Every part opens with its version; a part of another version is refused, never guessed at.
@@ -33,10 +33,9 @@ struct ks_blob {
 };
 void ks_blob_fini(struct ks_blob *b); // wipes
 
-// ADDR octets that name a member: family, then address.
-#define KS_MEMBER_KEY_MAX 17
-size_t ks_member_key(const struct addr *a, uint8_t out[KS_MEMBER_KEY_MAX]);
-bool ks_member_key_addr(struct bytes key, struct addr *out);
+// Octets that name a member: family, address, and behind a NAT as whom.
+#define KS_MEMBER_KEY_MAX 25
+size_t ks_member_key(const struct member_name *n, uint8_t out[KS_MEMBER_KEY_MAX]);
 
 // m: KS_PART_MEMBER only.
 void ks_replica_pack(const struct ks_group *g, enum ks_part_kind part, const struct member *m,

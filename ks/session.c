@@ -14,12 +14,11 @@ void ks_pull_free(struct ks_pull *p)
 	free(p);
 }
 
-void ks_session_open(struct ike_sa *sa, const struct endpoint *local, mono_t now)
+void ks_session_open(struct ike_sa *sa, mono_t now)
 {
 	struct ks_session *s = calloc(1, sizeof(*s));
 
 	BUG_ON(!s);
-	s->local = *local;
 	s->idle_at = mono_add_s(now, IDLE_S);
 	sa->owner = s;
 }
@@ -58,13 +57,6 @@ mono_t ks_session_idle_at(const struct ike_sa *sa)
 	const struct ks_session *s = sa->owner;
 
 	return s->idle_at;
-}
-
-const struct endpoint *ks_session_local(const struct ike_sa *sa)
-{
-	const struct ks_session *s = sa->owner;
-
-	return &s->local;
 }
 
 struct ks_pull *ks_pull_find(const struct ks_session *s, uint32_t msgid)

@@ -1,5 +1,4 @@
-// ks/session.h - what is kept beside a phase 1 SA: where it talks to, how long it has been idle,
-// and the PULL exchanges under it, each with its last reply.
+// ks/session.h - what is kept beside a phase 1 SA: how long it has been idle, and the PULL exchanges under it, each with its last reply.
 // Owns:   struct ks_session, hung on sa->owner; bounded per SA.
 // From:   core.c opens and closes; pull.c works in it; timers.c asks for idle ones.
 // Spec:   RFC 6407 3 (several PULLs may use one phase 1 SA), 7.2.5.
@@ -31,7 +30,6 @@ struct ks_pull {
 };
 
 struct ks_session {
-	struct endpoint local;
 	bool proven; // its phase 1 stood once
 	mono_t idle_at;
 	bool kept;	    // the member will use it again: not forgotten when idle
@@ -39,14 +37,13 @@ struct ks_session {
 	struct ks_pull *pull[KS_PULLS_PER_SA];
 };
 
-// A phase 1 SA begins: it gets its session. local: the endpoint of ours it talks to.
-void ks_session_open(struct ike_sa *sa, const struct endpoint *local, mono_t now);
+// A phase 1 SA begins: it gets its session.
+void ks_session_open(struct ike_sa *sa, mono_t now);
 void ks_session_close(struct ike_sa *sa); // before the SA goes
 void ks_session_touch(struct ike_sa *sa, mono_t now);
 // Phase 1 stands. kept: the SA lives on between uses, and its peer is asked as c says.
 void ks_session_proven(struct ike_sa *sa, mono_t now, bool kept, const struct ike_dpd_conf *c);
 mono_t ks_session_idle_at(const struct ike_sa *sa);
-const struct endpoint *ks_session_local(const struct ike_sa *sa);
 
 struct ks_pull *ks_pull_find(const struct ks_session *s, uint32_t msgid); // NULL: none
 // A free place, else that of an exchange that is over or was left waiting too long, else NULL.

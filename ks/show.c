@@ -32,7 +32,7 @@ const char *ks_show_hex(const uint8_t *b, size_t n, char *out)
 
 bool ks_show_wanted(const struct member *m, const struct addr *only)
 {
-	return only->family == 0 || addr_eq(&m->remote.addr, only);
+	return only->family == 0 || member_is(m, only);
 }
 
 static void seqs_text(struct ctl_text *t, const char *title, const uint32_t seq[MEMBER_SEQ_SHOWN])
@@ -41,6 +41,20 @@ static void seqs_text(struct ctl_text *t, const char *title, const uint32_t seq[
 	for (size_t i = 0; i < MEMBER_SEQ_SHOWN; i++)
 		ctl_text_add(t, " %-5u", seq[i]);
 	ctl_text_add(t, "\n");
+}
+
+// Where rekeys go, and what it is called behind there.
+static void nat_text(const struct member *m, struct ctl_text *t)
+{
+	char addr[ADDR_STRLEN];
+
+	if (!m->behind)
+		return;
+	ctl_text_add(t, " NAT mapping       : %s port %u\n", addr_str(&m->remote.addr, addr),
+		     m->remote.port);
+	ctl_text_add(t, " Behind NAT as     : %s\n", m->identity);
+	ctl_text_add(t, " Data traffic      : ESP keeps the hosts' addresses and cannot pass the "
+			"NAT\n");
 }
 
 static void member_text(const struct ks_group *g, const struct member *m, struct ctl_text *t)
@@ -53,6 +67,7 @@ static void member_text(const struct ks_group *g, const struct member *m, struct
 	ctl_text_add(t, " Group Name        : %s\n", g->name);
 	ctl_text_add(t, " Group Type        : GDOI (ISAKMP)\n");
 	ctl_text_add(t, " GM State          : Registered\n");
+	nat_text(m, t);
 	ctl_text_add(t, " Key Server ID     : %s\n", addr_str(&m->local.addr, ks));
 	ctl_text_add(t, " Rekeys sent       : %u\n", m->rekeys_sent);
 	ctl_text_add(t, " Rekeys retries    : %u\n", m->retransmits);
@@ -303,6 +318,8 @@ void ks_show_counters(const struct ks *ks, mono_t now, const char *word, struct 
 	ctl_text_add(t, "Key server counters:\n");
 	ctl_text_add(t, "    %-36s : %llu\n", "phase1-established",
 		     (unsigned long long)ks->n_phase1);
+	ctl_text_add(t, "    %-36s : %llu\n", "nat-keepalives",
+		     (unsigned long long)ks->n_keepalives);
 	ctl_text_add(t, "    %-36s : %llu\n", "registrations", (unsigned long long)ks->n_pulls);
 	ctl_text_add(t, "    %-36s : %zu\n", "phase1-sas", ks->sas.n);
 	ctl_text_add(t, "    %-36s : %zu\n", "phase1-half-open", ks->halfopen.n_used);

@@ -1,3 +1,4 @@
+#include "common/ike/natt.h"
 #include "ks/session.h"
 #include "ks/show.h"
 
@@ -22,14 +23,14 @@ void ks_show_isakmp(const struct ks *ks, mono_t now, const char *word, struct ct
 
 	(void)word;
 	ctl_text_add(t, "Crypto ISAKMP SA\n");
-	ctl_text_add(t, "dst             src             state          kept dpd     heard\n");
+	ctl_text_add(t, "dst             src             state          kept nat  dpd     heard\n");
 	while ((sa = ike_table_next(&ks->sas, &at))) {
 		const struct ks_session *own = sa->owner;
 		bool stands = sa->state == IKE_ESTABLISHED;
 
-		ctl_text_add(t, "%-15s %-15s %-14s %-4s %-7s", addr_str(&own->local.addr, d),
+		ctl_text_add(t, "%-15s %-15s %-14s %-4s %-4s %-7s", addr_str(&sa->local.addr, d),
 			     addr_str(&sa->peer.addr, s), state_word(sa), own->kept ? "yes" : "no",
-			     ike_dpd_state(&own->dpd));
+			     natt_side(sa), ike_dpd_state(&own->dpd));
 		if (stands)
 			ctl_text_add(t, " %lld s ago", (long long)heard_s(own, now));
 		ctl_text_add(t, "\n");
@@ -56,11 +57,11 @@ json_t *ks_show_isakmp_json(const struct ks *ks, mono_t now, const char *word)
 
 		json_array_append_new(
 			list,
-			json_pack("{s:s, s:s, s:s, s:I, s:b, s:s, s:o}", "peer",
-				  endpoint_str(&sa->peer, peer), "state", ike_state_name(sa->state),
-				  "suite", ike_proposal_str(&sa->suite, suite), "doi",
-				  (json_int_t)sa->doi, "kept", own->kept, "dpd",
-				  ike_dpd_state(&own->dpd), "heard_s",
+			json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:s, s:o}", "peer",
+				  endpoint_str(&sa->peer, peer), "nat", natt_side(sa), "state",
+				  ike_state_name(sa->state), "suite",
+				  ike_proposal_str(&sa->suite, suite), "doi", (json_int_t)sa->doi,
+				  "kept", own->kept, "dpd", ike_dpd_state(&own->dpd), "heard_s",
 				  stands ? json_integer(heard_s(own, now)) : json_null()));
 	}
 	return json_pack("{s:o}", "sas", list);

@@ -9,12 +9,13 @@ static uint32_t age_s(mono_t since, mono_t now)
 
 static json_t *member_json(const struct member *m, mono_t now)
 {
-	char addr[ADDR_STRLEN], version[16];
+	char addr[ADDR_STRLEN], inner[ADDR_STRLEN], version[16];
 
-	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I}", "id",
-			 addr_str(&m->remote.addr, addr), "identity", m->identity, "registered_s",
-			 (json_int_t)age_s(m->registered, now), "version",
-			 ks_show_version(m, version), "policy_form",
+	return json_pack("{s:s, s:b, s:s?, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I}", "id",
+			 addr_str(&m->remote.addr, addr), "nat", m->behind != 0, "inner",
+			 m->inner.family ? addr_str(&m->inner, inner) : NULL, "identity",
+			 m->identity, "registered_s", (json_int_t)age_s(m->registered, now),
+			 "version", ks_show_version(m, version), "policy_form",
 			 m->ordered ? "ordered" : "flat", "port", m->remote.port, "registrations",
 			 (json_int_t)m->registrations, "rekeys_sent", (json_int_t)m->rekeys_sent,
 			 "acks_received", (json_int_t)m->acks_received, "acks_missed",
@@ -190,7 +191,8 @@ json_t *ks_show_counters_json(const struct ks *ks, mono_t now, const char *word)
 #define X(field, name) json_object_set_new(dpd, name, json_integer((json_int_t)ks->dpd.field));
 	IKE_DPD_COUNTS(X)
 #undef X
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "phase1_established",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "nat_keepalives",
+			 (json_int_t)ks->n_keepalives, "phase1_established",
 			 (json_int_t)ks->n_phase1, "registrations", (json_int_t)ks->n_pulls,
 			 "phase1_sas", (json_int_t)ks->sas.n, "phase1_half_open",
 			 (json_int_t)ks->halfopen.n_used, "phase1_kept", (json_int_t)ks->n_kept,

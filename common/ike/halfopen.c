@@ -240,11 +240,12 @@ static enum ike_reason in_1(struct ike_halfopen *h, const struct ike_conf *conf,
 }
 
 static struct ike_sa *make_sa(const struct ike_halfopen_slot *s, const struct ike_conf *conf,
-			      mono_t now)
+			      mono_t now, const struct endpoint *local)
 {
 	const struct half_body *b = s->body;
 	const struct ike_responder_seed seed = {
 		.conf = conf,
+		.local = *local,
 		.peer = s->peer,
 		.cky_i = s->cky_i,
 		.cky_r = s->cky_r,
@@ -254,6 +255,7 @@ static struct ike_sa *make_sa(const struct ike_halfopen_slot *s, const struct ik
 		.peer_dpd = b->vids.dpd,
 		.peer_conclave = b->vids.conclave,
 		.peer_fragments = b->vids.fragments,
+		.peer_natt = b->vids.natt,
 		.peer_major = b->vids.major,
 		.peer_minor = b->vids.minor,
 		.peer_features = b->vids.features,
@@ -272,11 +274,12 @@ static struct ike_sa *make_sa(const struct ike_halfopen_slot *s, const struct ik
 // message was a good one.
 static enum ike_reason in_3(struct ike_halfopen *h, const struct ike_conf *conf, mono_t now,
 			    struct bytes datagram, const struct isakmp_hdr *hdr,
-			    const struct endpoint *from, struct ike_out *out, struct ike_sa **made)
+			    const struct endpoint *from, const struct endpoint *to,
+			    struct ike_out *out, struct ike_sa **made)
 {
-	const struct ike_event ev = { .kind = IKE_EV_DATAGRAM,
-				      .datagram = datagram,
-				      .from = *from };
+	const struct ike_event ev = {
+		.kind = IKE_EV_DATAGRAM, .datagram = datagram, .from = *from, .to = *to
+	};
 	struct ike_halfopen_slot *s;
 	struct ike_sa *sa;
 
@@ -285,7 +288,7 @@ static enum ike_reason in_3(struct ike_halfopen *h, const struct ike_conf *conf,
 	s = find(h, now, from, hdr->cky_i, hdr->cky_r);
 	if (!s)
 		return IKE_R_COOKIE_UNKNOWN;
-	sa = make_sa(s, conf, now);
+	sa = make_sa(s, conf, now, to);
 	if (!sa)
 		return IKE_R_NO_MEMORY;
 	ike_sa_step(sa, now, &ev, out);
@@ -300,8 +303,8 @@ static enum ike_reason in_3(struct ike_halfopen *h, const struct ike_conf *conf,
 }
 
 void ike_halfopen_in(struct ike_halfopen *h, const struct ike_conf *conf, mono_t now,
-		     struct bytes datagram, const struct endpoint *from, struct ike_out *out,
-		     struct ike_sa **made)
+		     struct bytes datagram, const struct endpoint *from, const struct endpoint *to,
+		     struct ike_out *out, struct ike_sa **made)
 {
 	static const uint8_t no_cookie[ISAKMP_COOKIE_LEN];
 	struct rd_err err = { NULL };
@@ -310,6 +313,7 @@ void ike_halfopen_in(struct ike_halfopen *h, const struct ike_conf *conf, mono_t
 
 	*made = NULL;
 	ike_out_clear(out);
+	out->from = *to;
 	out->to = *from;
 	if (datagram.len > IKE_DGRAM_MAX || !isakmp_hdr_decode(&r, &hdr)) {
 		out->refused = IKE_R_MALFORMED;
@@ -322,7 +326,7 @@ void ike_halfopen_in(struct ike_halfopen *h, const struct ike_conf *conf, mono_t
 	else if (memcmp(hdr.cky_r, no_cookie, sizeof(no_cookie)) == 0)
 		out->refused = in_1(h, conf, now, datagram, &hdr, from, out);
 	else
-		out->refused = in_3(h, conf, now, datagram, &hdr, from, out, made);
+		out->refused = in_3(h, conf, now, datagram, &hdr, from, to, out, made);
 	if (out->refused != IKE_R_OK && out->msg_len == 0)
 		tell(h, conf, now, &hdr, out->refused, out);
 }

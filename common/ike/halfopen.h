@@ -33,10 +33,10 @@ MUST_CHECK int ike_halfopen_init(struct ike_halfopen *h, struct rng *rng, mono_t
 				 size_t n_slots, size_t per_source);
 void ike_halfopen_fini(struct ike_halfopen *h);
 
-// One datagram of exchange 2 whose cookies are of no SA we have. Message 1 is answered through
+// One datagram of exchange 2 whose cookies are of no SA we have; it came to our endpoint `to`. Message 1 is answered through
 // out. Message 3 with the right cookie makes *made, an SA on the heap (ike_sa_fini and free are
 // the caller's) which has taken its first step: out says what it wants. Everything else leaves
 // *made NULL and says why in out->refused.
 void ike_halfopen_in(struct ike_halfopen *h, const struct ike_conf *conf, mono_t now,
-		     struct bytes datagram, const struct endpoint *from, struct ike_out *out,
-		     struct ike_sa **made);
+		     struct bytes datagram, const struct endpoint *from, const struct endpoint *to,
+		     struct ike_out *out, struct ike_sa **made);

@@ -15,6 +15,7 @@ struct ike_value {
 
 struct ike_handshake {
 	struct ike_resend resend;	  // initiator
+	struct endpoint from, to;	  // of message 5: believed once it is proved
 	struct dh_job *dh;		  // NULL while the caller has it, or when there is none
 	uint64_t dh_tag;		  // of the job that is out; 0: none is
 	uint64_t auth_tag;		  // the same for the signature job

@@ -70,7 +70,8 @@ struct ike_conf {
 	// judge certificates by.
 	struct ike_pki *pki;
 	int64_t (*wall_clock)(void);
-	bool no_fragments; // do not offer to reassemble
+	bool no_fragments;  // do not offer to reassemble
+	uint16_t natt_port; // where messages go when there is a NAT (natt.h); 0: not looked for
 	struct rng *rng;
 #if CONCLAVE_KEYLOG
 	void (*keylog)(void *arg, const struct ike_keylog *k);
@@ -133,8 +134,8 @@ struct ike_sa {
 	enum ike_state state;	// written by ike_sa_step alone
 	enum ike_reason reason; // why IKE_DEAD
 	const struct ike_conf *conf;
-	struct ike_handshake *hs; // NULL once established or dead
-	struct endpoint peer;	  // where its messages come from and go to
+	struct ike_handshake *hs;    // NULL once established or dead
+	struct endpoint local, peer; // where messages come to and from
 	uint8_t cky_i[ISAKMP_COOKIE_LEN], cky_r[ISAKMP_COOKIE_LEN];
 	uint32_t doi;		   // of this SA: 2, or 1
 	struct ike_proposal suite; // chosen
@@ -146,7 +147,9 @@ struct ike_sa {
 	uint8_t peer_major, peer_minor;
 	uint16_t peer_features; // VID_CONCLAVE_*
 	bool peer_fragments;	// reassembles what we cut (frag.h)
-	bool initial_contact;	// peer says it holds no other SA with us
+	bool peer_natt;		// knows RFC 3947 as we do (natt.h)
+	bool behind_nat, peer_behind_nat;
+	bool initial_contact; // peer says it holds no other SA with us
 	struct ike_id peer_id;
 	struct cert *peer_cert; // verified; NULL without signatures. For authorization and logs.
 	struct ike_frag frag;	// a message of the peer's in pieces
@@ -162,7 +165,7 @@ struct ike_sa {
 struct ike_out {
 	size_t msg_len; // 0: nothing to send
 	uint8_t msg[IKE_MSG_MAX];
-	struct endpoint to;
+	struct endpoint from, to;
 	bool fragments; // the peer reassembles
 	// Not NULL: run it (dh_job_run) here or on another thread and hand it back with
 	// IKE_EV_DH_DONE; if the SA is gone by then, dh_job_free it.

@@ -1,5 +1,6 @@
 #include "common/ike/handshake.h"
 #include "common/ike/keylog.h"
+#include "common/ike/natt.h"
 #include "common/ike/proposal.h"
 
 static const uint8_t no_cookie[ISAKMP_COOKIE_LEN];
@@ -39,6 +40,7 @@ static enum ike_reason finish(const struct ike_sa *sa, struct wr *w, struct ike_
 	if (!isakmp_msg_end(w, 0))
 		return IKE_R_NO_MEMORY;
 	out->msg_len = w->len;
+	out->from = sa->local;
 	out->to = sa->peer;
 	out->fragments = sa->peer_fragments;
 	return IKE_R_OK;
@@ -104,6 +106,7 @@ enum ike_reason main_in_2(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 	sa->peer_dpd = vids.dpd;
 	sa->peer_conclave = vids.conclave;
 	sa->peer_fragments = vids.fragments;
+	sa->peer_natt = vids.natt;
 	sa->peer_major = vids.major;
 	sa->peer_minor = vids.minor;
 	sa->peer_features = vids.features;
@@ -128,17 +131,19 @@ static enum ike_reason ke_keep(struct ike_sa *sa, const struct isakmp_chain *c,
 	return IKE_R_OK;
 }
 
-// 3  HDR, KE, Ni [, CERTREQ..]
+// 3  HDR, KE, Ni [, CERTREQ..] [, NAT-D..]
 enum ike_reason main_in_3(struct ike_sa *sa, const struct isakmp_chain *c, const char **detail)
 {
 	enum ike_reason why = ke_keep(sa, c, &sa->hs->ke_i, &sa->hs->ni, detail);
 
+	if (why == IKE_R_OK && natt_keep(sa, c))
+		why = IKE_R_NO_MEMORY;
 	if (why == IKE_R_OK)
 		sig_requests_keep(sa, c);
 	return why;
 }
 
-// 4  HDR, KE, Nr [, CERTREQ..]
+// 4  HDR, KE, Nr [, CERTREQ..] [, NAT-D..]
 enum ike_reason main_in_4(struct ike_sa *sa, const struct isakmp_chain *c, const char **detail)
 {
 	enum ike_reason why = ke_keep(sa, c, &sa->hs->ke_r, &sa->hs->nr, detail);
@@ -147,6 +152,8 @@ enum ike_reason main_in_4(struct ike_sa *sa, const struct isakmp_chain *c, const
 	if (why == IKE_R_OK &&
 	    bytes_eq(ike_value_view(&sa->hs->ke_r), ike_value_view(&sa->hs->ke_i)))
 		return IKE_R_BAD_KE;
+	if (why == IKE_R_OK && natt_keep(sa, c))
+		why = IKE_R_NO_MEMORY;
 	if (why == IKE_R_OK)
 		sig_requests_keep(sa, c);
 	return why;
@@ -166,6 +173,8 @@ enum ike_reason main_out_3_4(struct ike_sa *sa, struct ike_out *out)
 	wr_pl(&c, ISAKMP_PL_NONCE, ike_value_view(nonce));
 	if (main_by_signature(sa))
 		sig_requests_write(sa, &c);
+	if (natt_write(sa, &c))
+		return IKE_R_NO_MEMORY;
 	return finish(sa, &w, out);
 }
 

@@ -165,7 +165,8 @@ static enum ike_reason verify_fill(struct ike_sa *sa, const struct isakmp_chain 
 	v->id_type = id.type;
 	v->id_len = (uint16_t)id.data.len;
 	memcpy(v->id, id.data.p, id.data.len);
-	v->from = sa->peer.addr;
+	if (!sa->peer_behind_nat)
+		v->from = sa->peer.addr;
 	v->sig_len = (uint16_t)sig.len;
 	memcpy(v->sig, sig.p, sig.len);
 	return IKE_R_OK;

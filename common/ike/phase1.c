@@ -2,11 +2,11 @@
 
 #include "common/ike/handshake.h"
 #include "common/ike/info.h"
+#include "common/ike/natt.h"
 
 _Static_assert(FRAG_MAX_MSG <= IKE_DGRAM_MAX, "a whole of fragments is a message like any other");
 
-// What each waiting state takes, each row under the drawing of its message. NAT-D needs NAT-T
-// vendor ids, which we do not show, but is harmless.
+// What each waiting state takes, each row under the drawing of its message.
 #define BIT PL_BIT
 #define FORM_SA                                                                                    \
 	{                                                                                          \
@@ -33,9 +33,9 @@ _Static_assert(FRAG_MAX_MSG <= IKE_DGRAM_MAX, "a whole of fragments is a message
 static const struct ike_row rows[] = {
 	// 2  HDR, SA [, VID..]
 	{ IKE_I_WAIT_SA, IKE_I_KEYGEN, false, FORM_SA, ISAKMP_PL_SA },
-	// 3  HDR, KE, Ni
+	// 3  HDR, KE, Ni [, NAT-D..]
 	{ IKE_R_WAIT_KE, IKE_R_DERIVE, false, FORM_KE, 0 },
-	// 4  HDR, KE, Nr
+	// 4  HDR, KE, Nr [, NAT-D..]
 	{ IKE_I_WAIT_KE, IKE_I_DERIVE, false, FORM_KE, 0 },
 	// 5  HDR*, IDii, HASH_I [, N]
 	{ IKE_R_WAIT_AUTH, IKE_ESTABLISHED, true, FORM_AUTH, 0 },
@@ -146,6 +146,7 @@ static void dh_derive_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
 		if (why == IKE_R_OK)
 			why = main_keys(sa, &hs->dh->shared);
 	} else {
+		natt_move(sa);
 		why = main_keys(sa, &hs->dh->shared);
 		if (why == IKE_R_OK)
 			why = main_by_signature(sa) ? sig_start(sa, out) : main_out_5_6(sa, out);
@@ -196,6 +197,7 @@ static void tell(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
 	out->msg_len =
 		ike_info_clear(sa->cky_i, sa->cky_r, ike_wire(sa->conf, &sa->peer.addr)->notify_doi,
 			       type, sa->conf->rng, out->msg, sizeof(out->msg));
+	out->from = sa->local;
 	out->to = sa->peer;
 }
 
@@ -218,6 +220,8 @@ static enum ike_reason auth_take(struct ike_sa *sa, struct ike_auth_job *j, stru
 		main_id_keep(sa, &id);
 		sa->peer_cert = j->who;
 		j->who = NULL;
+		if (sa->role == IKE_RESPONDER)
+			natt_follow(sa, &sa->hs->from, &sa->hs->to);
 	}
 	return j->sign ? sig_out_5_6(sa, j, out) : IKE_R_OK;
 }
@@ -300,13 +304,17 @@ static enum ike_reason judge(struct ike_sa *sa, const struct ike_row *row,
 // What follows from an accepted message: it is remembered, message 5 is answered (unless a job has
 // to look at it first), state moves.
 static enum ike_reason accept(struct ike_sa *sa, mono_t now, const struct ike_row *row,
-			      struct bytes msg, struct ike_out *out)
+			      const struct ike_event *ev, struct ike_out *out)
 {
-	if (ike_stored_accept(&sa->stored, msg))
+	if (ike_stored_accept(&sa->stored, ev->datagram))
 		return IKE_R_NO_MEMORY;
+	sa->hs->from = ev->from;
+	sa->hs->to = ev->to;
 	if (sa->state == IKE_R_WAIT_AUTH && !out->auth) {
-		enum ike_reason why = main_out_5_6(sa, out);
+		enum ike_reason why;
 
+		natt_follow(sa, &ev->from, &ev->to);
+		why = main_out_5_6(sa, out);
 		if (why == IKE_R_OK)
 			why = keep_sent(sa, now, out);
 		if (why != IKE_R_OK)
@@ -374,7 +382,7 @@ static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *e
 static void in_fragment(struct ike_sa *sa, mono_t now, const struct ike_event *ev,
 			struct ike_out *out)
 {
-	struct ike_event whole = { .kind = IKE_EV_DATAGRAM, .from = ev->from };
+	struct ike_event whole = { .kind = IKE_EV_DATAGRAM, .from = ev->from, .to = ev->to };
 	struct rd_err err = { NULL };
 	struct ike_fragment f;
 	uint8_t *msg = NULL;
@@ -408,7 +416,7 @@ static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *e
 	if (ev->datagram.len > IKE_DGRAM_MAX || !isakmp_hdr_decode(&r, &hdr)) {
 		out->refused = IKE_R_MALFORMED;
 		out->detail = err.why ? err.why : "datagram too long";
-	} else if (!endpoint_eq(&sa->peer, &ev->from)) {
+	} else if (!endpoint_eq(&sa->peer, &ev->from) && !natt_may_follow(sa, &ev->from, &ev->to)) {
 		out->refused = IKE_R_WRONG_SOURCE;
 	} else if (!ours(sa, &hdr)) {
 		out->refused = IKE_R_COOKIE_UNKNOWN;
@@ -422,6 +430,7 @@ static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *e
 		out->refused = IKE_R_DUPLICATE;
 		out->msg_len = MIN_OF(again.len, sizeof(out->msg));
 		memcpy(out->msg, again.p ? again.p : out->msg, out->msg_len);
+		out->from = sa->local;
 		out->to = sa->peer;
 		out->fragments = sa->peer_fragments;
 	} else if (!row) {
@@ -429,7 +438,7 @@ static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *e
 	} else {
 		why = judge(sa, row, &hdr, ev->datagram, out);
 		if (why == IKE_R_OK)
-			why = accept(sa, now, row, ev->datagram, out);
+			why = accept(sa, now, row, ev, out);
 		if (why != IKE_R_OK)
 			refuse(sa, why, out);
 	}
@@ -450,6 +459,7 @@ static void timer(struct ike_sa *sa, mono_t now, struct ike_out *out)
 	    ike_resend_due(r, &sa->conf->schedule, now) == IKE_RESEND_AGAIN) {
 		out->msg_len = MIN_OF(r->len, sizeof(out->msg));
 		memcpy(out->msg, r->msg, out->msg_len);
+		out->from = sa->local;
 		out->to = sa->peer;
 		out->fragments = sa->peer_fragments;
 		sa->deadline = r->next;

@@ -14,6 +14,8 @@
 //	5  HDR*, IDii, CERT.., CERTREQ.., SIG_I     ->
 //	                                            <-   6  HDR*, IDir, CERT.., SIG_R
 //
+// NAT-D payloads, where both sides know them, follow the nonces of 3 and 4 (natt.h).
+//
 // From:   gm (initiator), halfopen.h (message 3 makes a responder's SA).
 // Spec:   RFC 2409 5.4, 5.1, 5; RFC 4754, RFC 4945; RFC 2408 for the envelope.
 // Always: state moves only when a message was accepted whole; each accepted message is remembered
@@ -32,14 +34,15 @@ enum ike_event_kind {
 
 struct ike_event {
 	enum ike_event_kind kind;
-	struct bytes datagram; // without non-ESP marker; borrowed
-	struct endpoint from;
+	struct bytes datagram;	  // without non-ESP marker; borrowed
+	struct endpoint from, to; // to: the endpoint of ours that it came to
 	struct dh_job *dh;
 	struct ike_auth_job *auth;
 };
 
-// A zeroed SA becomes an initiator towards peer; IKE_EV_START sends. conf is borrowed.
-void ike_sa_init(struct ike_sa *sa, const struct ike_conf *conf, const struct endpoint *peer);
+// A zeroed SA becomes an initiator, from our endpoint local towards peer; IKE_EV_START sends. conf is borrowed.
+void ike_sa_init(struct ike_sa *sa, const struct ike_conf *conf, const struct endpoint *local,
+		 const struct endpoint *peer);
 void ike_sa_fini(struct ike_sa *sa); // wipes; frees the handshake; idempotent
 
 // out is overwritten. After each step sa->deadline says when IKE_EV_TIMER is due (MONO_NEVER: not).
@@ -51,12 +54,12 @@ void ike_sa_kill(struct ike_sa *sa, enum ike_reason why);
 // What halfopen.c hands over when message 3 shows the right cookie.
 struct ike_responder_seed {
 	const struct ike_conf *conf;
-	struct endpoint peer;
+	struct endpoint local, peer;
 	const uint8_t *cky_i, *cky_r;
 	uint32_t doi;
 	struct ike_proposal suite;
 	uint32_t life_s;
-	bool peer_dpd, peer_conclave, peer_fragments;
+	bool peer_dpd, peer_conclave, peer_fragments, peer_natt;
 	uint8_t peer_major, peer_minor;
 	uint16_t peer_features;
 	struct bytes sai; // SAi_b; copied

@@ -103,6 +103,8 @@ static void vids_write(struct wr_chain *c, const struct ike_conf *conf)
 	own[15] = (uint8_t)conf->features;
 	wr_pl(c, ISAKMP_PL_VID, BYTES_OF(own));
 	wr_pl(c, ISAKMP_PL_VID, BYTES(vid_dpd, GDOI_VID_LEN));
+	if (conf->natt_port)
+		wr_pl(c, ISAKMP_PL_VID, BYTES(vid_natt, GDOI_VID_LEN));
 	if (!conf->no_fragments)
 		wr_pl(c, ISAKMP_PL_VID, BYTES_OF(vid_fragments));
 }
@@ -202,6 +204,7 @@ uint32_t proposal_life(const struct ike_conf *conf, const struct ike1_transform 
 struct ike_peer_vids proposal_vids(const struct isakmp_chain *c)
 {
 	struct ike_peer_vids v = { .dpd = isakmp_vid_has(c, vid_dpd),
+				   .natt = isakmp_vid_has(c, vid_natt),
 				   .fragments = shows_fragments(c) };
 	const struct isakmp_pl *pl;
 

@@ -22,7 +22,7 @@ uint32_t proposal_life(const struct ike_conf *conf, const struct ike1_transform 
 
 // What the peer showed of itself.
 struct ike_peer_vids {
-	bool dpd, conclave, fragments;
+	bool dpd, conclave, fragments, natt;
 	uint8_t major, minor;
 	uint16_t features;
 };

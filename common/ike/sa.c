@@ -50,12 +50,14 @@ void handshake_free(struct ike_handshake *hs)
 	free(hs);
 }
 
-void ike_sa_init(struct ike_sa *sa, const struct ike_conf *conf, const struct endpoint *peer)
+void ike_sa_init(struct ike_sa *sa, const struct ike_conf *conf, const struct endpoint *local,
+		 const struct endpoint *peer)
 {
 	*sa = (struct ike_sa){
 		.role = IKE_INITIATOR,
 		.state = IKE_IDLE,
 		.conf = conf,
+		.local = *local,
 		.peer = *peer,
 		.deadline = MONO_NEVER,
 		.expires = MONO_NEVER,
@@ -107,7 +109,7 @@ int ike_sa_init_responder(struct ike_sa *sa, mono_t now, const struct ike_respon
 {
 	uint32_t handshake_s = seed->conf->handshake_s;
 
-	ike_sa_init(sa, seed->conf, &seed->peer);
+	ike_sa_init(sa, seed->conf, &seed->local, &seed->peer);
 	sa->role = IKE_RESPONDER;
 	memcpy(sa->cky_i, seed->cky_i, sizeof(sa->cky_i));
 	memcpy(sa->cky_r, seed->cky_r, sizeof(sa->cky_r));
@@ -117,6 +119,7 @@ int ike_sa_init_responder(struct ike_sa *sa, mono_t now, const struct ike_respon
 	sa->peer_dpd = seed->peer_dpd;
 	sa->peer_conclave = seed->peer_conclave;
 	sa->peer_fragments = seed->peer_fragments;
+	sa->peer_natt = seed->peer_natt;
 	sa->peer_major = seed->peer_major;
 	sa->peer_minor = seed->peer_minor;
 	sa->peer_features = seed->peer_features;

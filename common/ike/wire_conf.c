@@ -61,6 +61,8 @@ static const struct set_row wire_rows[] = {
 	FLAG(accept_any_zero_spi, "true", "SPIs of any length that are zero delete all"),
 	FLAG(send_kek_only_push, "true", "change the KEK alone by rekey (wire only)"),
 	FLAG(accept_kek_only_push, "true", "rekeys that change the KEK alone"),
+	NUMBER(push_port, U16, 0, 65535, "0: to that of the last PULL",
+	       "UDP port that unicast rekeys go to, even behind a NAT (wire only)"),
 	FLAG(ack_l_is_output_size, "false", "acknowledgement keys: L is the prf's output size"),
 	FLAG(accept_ack_other_l, "true", "acknowledgements made with the other L"),
 };

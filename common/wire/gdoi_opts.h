@@ -15,9 +15,7 @@
 //   - a delay that is absent is 0 for activation, the old SA's own end for deactivation; what is
 //     received is opened at once, whatever the activation delay: the other way only loses packets;
 //   - GMAC keys may stand in one of three attributes: no AH and no GMAC transform is offered or
-//     taken here, so no key of theirs is ever sent or read;
-//   - a unicast PUSH goes to the address and port of the member's last PULL; port 4500 and its
-//     marker belong to NAT traversal.
+//     taken here, so no key of theirs is ever sent or read.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -141,6 +139,12 @@ struct gdoi_wire_opts {
 	// for the one that shuts a member out. Sending is for all members: of the general `wire`
 	// group alone.
 	bool send_kek_only_push, accept_kek_only_push;
+	// RFC 6407 does not say where a unicast PUSH goes when a NAT stands before the member. Default,
+	// 0: to the address and port of its last PULL, from the port that went to (through a NAT
+	// from 4500 to the mapped port, behind the marker). Else to this port of that address, from
+	// port 848 and without marker, as for members behind a NAT that maps 848 one to one.
+	// Applied by ks, of the general `wire` group alone; members take a PUSH on either port.
+	uint16_t push_port;
 
 	// -- sender ids (applied by ks) --
 

@@ -48,7 +48,7 @@ enum natt_kind natt_classify(struct bytes datagram, struct bytes *isakmp)
 	struct rd r = rd_of(datagram, &err);
 
 	*isakmp = (struct bytes){ NULL, 0 };
-	if (datagram.len == 1 && datagram.p[0] == 0xff)
+	if (datagram.len == 1 && datagram.p[0] == NATT_KEEPALIVE_OCTET)
 		return NATT_KEEPALIVE;
 	if (rd_u32(&r) != 0 || !rd_ok(&r))
 		return NATT_ESP;

@@ -37,7 +37,8 @@ void isakmp_hdr_len_set(uint8_t *msg, uint32_t len);
 
 // UDP 4500: 0 marks ISAKMP, anything else is ESP; one octet 0xff is a keepalive (RFC 3948).
 enum natt_kind { NATT_ISAKMP, NATT_ESP, NATT_KEEPALIVE };
-#define NATT_MARKER_LEN 4
+#define NATT_MARKER_LEN	     4
+#define NATT_KEEPALIVE_OCTET 0xff
 // *isakmp is the datagram without its marker when the kind is NATT_ISAKMP.
 enum natt_kind natt_classify(struct bytes datagram, struct bytes *isakmp);
 

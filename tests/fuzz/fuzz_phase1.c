@@ -48,7 +48,7 @@ static void world_init(struct world *w)
 	}
 	w->conf[1].wire.phase1_accept_doi1 = true;
 	BUG_ON(ike_halfopen_init(&w->half, &w->rng[1], w->now, 4, 2));
-	ike_sa_init(&w->gm, &w->conf[0], &w->here[1]);
+	ike_sa_init(&w->gm, &w->conf[0], &w->here[0], &w->here[1]);
 }
 
 static void world_fini(struct world *w)
@@ -73,14 +73,17 @@ static void step(struct world *w, struct ike_sa *sa, struct ike_event ev, struct
 // One datagram to the member or the key server, and what follows from it.
 static void deliver(struct world *w, bool to_ks, struct bytes d, struct ike_out *out)
 {
-	struct ike_event ev = { .kind = IKE_EV_DATAGRAM, .datagram = d, .from = w->here[!to_ks] };
+	struct ike_event ev = { .kind = IKE_EV_DATAGRAM,
+				.datagram = d,
+				.from = w->here[!to_ks],
+				.to = w->here[to_ks] };
 	struct ike_sa *made = NULL;
 
 	if (!to_ks || w->ks) {
 		step(w, to_ks ? w->ks : &w->gm, ev, out);
 		return;
 	}
-	ike_halfopen_in(&w->half, &w->conf[1], w->now, d, &w->here[0], out, &made);
+	ike_halfopen_in(&w->half, &w->conf[1], w->now, d, &w->here[0], &w->here[1], out, &made);
 	if (made) {
 		w->ks = made;
 		ev = (struct ike_event){ .kind = IKE_EV_DH_DONE, .dh = out->dh };

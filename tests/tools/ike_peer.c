@@ -224,7 +224,7 @@ static void in_datagram(struct peer *p, struct bytes msg, const struct endpoint 
 	} else if (!p->initiate) {
 		struct ike_sa *made;
 
-		ike_halfopen_in(&p->half, &p->conf, mono_now(), msg, from, &out, &made);
+		ike_halfopen_in(&p->half, &p->conf, mono_now(), msg, from, &p->local, &out, &made);
 		if (made) { // one at a time: the latest
 			if (p->sa)
 				ike_sa_fini(p->sa);
@@ -273,7 +273,7 @@ static void start(struct peer *p)
 
 	p->sa = malloc(sizeof(*p->sa));
 	BUG_ON(!p->sa);
-	ike_sa_init(p->sa, &p->conf, &p->remote);
+	ike_sa_init(p->sa, &p->conf, &p->local, &p->remote);
 	ike_sa_step(p->sa, mono_now(), &ev, &out);
 	perform(p, &out);
 }

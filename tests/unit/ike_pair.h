@@ -38,6 +38,9 @@ struct ike_pair {
 	// Sees, and may change, every datagram before it travels. NULL: none.
 	void (*tap)(struct ike_pair *p, uint8_t *b, size_t *len, bool from_initiator);
 	void *tap_arg;
+	// Between the two: may rewrite where a datagram seems to come from and goes. NULL: none.
+	void (*nat)(struct ike_pair *p, bool from_initiator, struct endpoint *from,
+		    struct endpoint *to);
 };
 
 static const struct secret *pair_psk(void *arg, const struct addr *peer)
@@ -77,7 +80,7 @@ static inline void pair_init(struct ike_pair *p, const struct ike_proposal *prop
 	rng_seed(&p->net, seed * 3);
 	p->now = (mono_t){ 1000 };
 	assert_int_equal(ike_halfopen_init(&p->half, &p->r.rng, p->now, 8, 4), 0);
-	ike_sa_init(&p->gm, &p->i.conf, &p->r.here);
+	ike_sa_init(&p->gm, &p->i.conf, &p->i.here, &p->r.here);
 }
 
 static inline void pair_fini(struct ike_pair *p)
@@ -112,21 +115,30 @@ static inline void pair_enqueue(struct ike_pair *p, const uint8_t *b, size_t len
 	fail_msg("the network's queue is full");
 }
 
-static inline void pair_send(struct ike_pair *p, const uint8_t *b, size_t len, bool from_initiator)
+static inline void pair_send_at(struct ike_pair *p, const uint8_t *b, size_t len,
+				bool from_initiator, const struct endpoint *src,
+				const struct endpoint *dst)
 {
-	const struct endpoint *from = from_initiator ? &p->i.here : &p->r.here;
-	const struct endpoint *to = from_initiator ? &p->r.here : &p->i.here;
+	struct endpoint from = *src, to = *dst;
 	uint8_t copy[IKE_DGRAM_MAX];
 
 	memcpy(copy, b, len);
 	p->n_sent++;
 	if (p->tap)
 		p->tap(p, copy, &len, from_initiator);
+	if (p->nat)
+		p->nat(p, from_initiator, &from, &to);
 	if (len == 0 || rng_range(&p->net, 0, 99) < p->lose)
 		return;
-	pair_enqueue(p, copy, len, from, to);
+	pair_enqueue(p, copy, len, &from, &to);
 	if (rng_range(&p->net, 0, 99) < p->twice)
-		pair_enqueue(p, copy, len, from, to);
+		pair_enqueue(p, copy, len, &from, &to);
+}
+
+static inline void pair_send(struct ike_pair *p, const uint8_t *b, size_t len, bool from_initiator)
+{
+	pair_send_at(p, b, len, from_initiator, from_initiator ? &p->i.here : &p->r.here,
+		     from_initiator ? &p->r.here : &p->i.here);
 }
 
 // A message as the datagrams it takes.
@@ -138,7 +150,7 @@ static inline void pair_send_out(struct ike_pair *p, const struct ike_out *out, 
 
 	for (size_t n = 0;
 	     (len = frag_cut(BYTES(out->msg, out->msg_len), out->fragments, n, &b, buf)); n++)
-		pair_send(p, b, len, from_initiator);
+		pair_send_at(p, b, len, from_initiator, &out->from, &out->to);
 }
 
 static inline void pair_step(struct ike_pair *p, struct ike_sa *sa, struct ike_event ev);
@@ -171,7 +183,8 @@ static inline void pair_step(struct ike_pair *p, struct ike_sa *sa, struct ike_e
 }
 
 // What ks does with exchange 2: its SA when it knows the cookies, else the half-open slots.
-static inline void pair_ks_in(struct ike_pair *p, struct bytes dgram, const struct endpoint *from)
+static inline void pair_ks_in(struct ike_pair *p, struct bytes dgram, const struct endpoint *from,
+			      const struct endpoint *to)
 {
 	struct ike_out out;
 	struct ike_sa *made;
@@ -179,11 +192,13 @@ static inline void pair_ks_in(struct ike_pair *p, struct bytes dgram, const stru
 	if (p->ks && p->ks->state != IKE_DEAD && dgram.len >= 16 &&
 	    memcmp(dgram.p, p->ks->cky_i, 8) == 0 && memcmp(dgram.p + 8, p->ks->cky_r, 8) == 0) {
 		pair_step(p, p->ks,
-			  (struct ike_event){
-				  .kind = IKE_EV_DATAGRAM, .datagram = dgram, .from = *from });
+			  (struct ike_event){ .kind = IKE_EV_DATAGRAM,
+					      .datagram = dgram,
+					      .from = *from,
+					      .to = *to });
 		return;
 	}
-	ike_halfopen_in(&p->half, &p->r.conf, p->now, dgram, from, &out, &made);
+	ike_halfopen_in(&p->half, &p->r.conf, p->now, dgram, from, to, &out, &made);
 	if (made) {
 		if (p->ks)
 			ike_sa_fini(p->ks);
@@ -219,13 +234,14 @@ static inline bool pair_advance(struct ike_pair *p)
 	p->now = next->at.ms > p->now.ms ? next->at : p->now;
 	d = *next;
 	next->b = NULL;
-	if (endpoint_eq(&d.to, &p->i.here))
+	if (addr_eq(&d.to.addr, &p->i.here.addr))
 		pair_step(p, &p->gm,
 			  (struct ike_event){ .kind = IKE_EV_DATAGRAM,
 					      .datagram = BYTES(d.b, d.len),
-					      .from = d.from });
+					      .from = d.from,
+					      .to = d.to });
 	else
-		pair_ks_in(p, BYTES(d.b, d.len), &d.from);
+		pair_ks_in(p, BYTES(d.b, d.len), &d.from, &d.to);
 	free(d.b);
 	return true;
 }

@@ -301,7 +301,7 @@ static void main_in(struct test_ks *k, mono_t now, const struct isakmp_hdr *hdr,
 	if (k->sa && memcmp(k->sa->cky_i, hdr->cky_i, 8) == 0) {
 		ike_sa_step(k->sa, now, &ev, &io);
 	} else {
-		ike_halfopen_in(&k->half, &k->conf, now, d, from, &io, &made);
+		ike_halfopen_in(&k->half, &k->conf, now, d, from, &k->at, &io, &made);
 		if (made) {
 			sa_drop(k);
 			k->sa = made;

@@ -59,7 +59,7 @@ void tm_start(struct test_member *m, mono_t now)
 	m->state = TM_PHASE1;
 	ike_resend_clear(&m->resend);
 	ike_sa_fini(&m->sa);
-	ike_sa_init(&m->sa, m->conf, &m->server);
+	ike_sa_init(&m->sa, m->conf, &m->self, &m->server);
 	be_oneself(m);
 	ike_sa_step(&m->sa, now, &ev, &o);
 	carry_out(m, now, &o);

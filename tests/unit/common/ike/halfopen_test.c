@@ -29,7 +29,7 @@ static size_t message_1(uint8_t buf[IKE_MSG_MAX])
 	struct ike_sa gm;
 	struct ike_out out;
 
-	ike_sa_init(&gm, &conf, &ks);
+	ike_sa_init(&gm, &conf, &ks, &ks);
 	ike_sa_step(&gm, t0, &ev, &out);
 	memcpy(buf, out.msg, out.msg_len);
 	ike_sa_fini(&gm);
@@ -41,7 +41,9 @@ static enum ike_reason in(mono_t now, const uint8_t *b, size_t len, struct endpo
 {
 	struct ike_sa *made;
 
-	ike_halfopen_in(&half, &conf, now, BYTES(b, len), &src, out, &made);
+	const struct endpoint here = from(1, 848);
+
+	ike_halfopen_in(&half, &conf, now, BYTES(b, len), &src, &here, out, &made);
 	assert_null(made);
 	return out->refused;
 }

@@ -330,6 +330,7 @@ static void an_address_identity_must_be_where_it_comes_from(void **state)
 		memcpy(w.tp_i->id, here, 4);
 		if (away)
 			assert_int_equal(addr_parse("10.0.1.2", &w.p.i.here.addr), 0);
+		w.p.gm.local = w.p.i.here;
 		if (away)
 			refused(&w, IKE_R_BAD_ID, 2);
 		else
@@ -369,7 +370,8 @@ static void run_until_auth(struct sig_world *w, struct ike_out *out)
 	ike_sa_step(w->p.ks, w->p.now,
 		    &(struct ike_event){ .kind = IKE_EV_DATAGRAM,
 					 .datagram = BYTES(d.b, d.len),
-					 .from = d.from },
+					 .from = d.from,
+					 .to = d.to },
 		    out);
 	free(d.b);
 	assert_int_equal(out->refused, IKE_R_OK);

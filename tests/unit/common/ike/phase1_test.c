@@ -287,7 +287,7 @@ static void replayed_handshake_gets_nowhere(void **state)
 	for (unsigned i = 0; i < 6; i++) { // everything to both, long after
 		struct bytes d = BYTES(r.b[i], r.len[i]);
 
-		pair_ks_in(&p, d, &p.i.here);
+		pair_ks_in(&p, d, &p.i.here, &p.r.here);
 		pair_step(&p, &p.gm,
 			  (struct ike_event){
 				  .kind = IKE_EV_DATAGRAM, .datagram = d, .from = p.r.here });
@@ -298,8 +298,8 @@ static void replayed_handshake_gets_nowhere(void **state)
 	// Another responder, or the same one a few minutes later, has other cookies.
 	p.now = mono_add_s(p.now, 300);
 	ike_sa_kill(p.ks, IKE_R_CLOSED);
-	pair_ks_in(&p, BYTES(r.b[0], r.len[0]), &p.i.here);
-	pair_ks_in(&p, BYTES(r.b[2], r.len[2]), &p.i.here);
+	pair_ks_in(&p, BYTES(r.b[0], r.len[0]), &p.i.here, &p.r.here);
+	pair_ks_in(&p, BYTES(r.b[2], r.len[2]), &p.i.here, &p.r.here);
 	assert_int_equal(p.n_dh, dh);
 	assert_int_equal(p.refused_r[IKE_R_COOKIE_UNKNOWN], 1);
 	pair_fini(&p);
@@ -319,7 +319,7 @@ static void other_sources_are_refused(void **state)
 	assert_true(pair_run(&p));
 	evil = p.i.here;
 	evil.port = 9;
-	pair_ks_in(&p, BYTES(r.b[4], r.len[4]), &evil);
+	pair_ks_in(&p, BYTES(r.b[4], r.len[4]), &evil, &p.r.here);
 	assert_int_equal(p.refused_r[IKE_R_WRONG_SOURCE], 1);
 	pair_fini(&p);
 }
