@@ -11,6 +11,7 @@ LAB_MANAGEMENT=${LAB_MANAGEMENT:-none} # lkh: the KEK is the root of a key tree
 LAB_ACK=${LAB_ACK:-interoperable}     # acknowledgement of rekeys
 LAB_MEMORY_MB=${LAB_MEMORY_MB:-128}   # of each espd
 LAB_IKE=${LAB_IKE:-aes 128 sha256 19} # encryption, key bits, hash, group of phase 1
+LAB_GMD=${LAB_GMD:-}                  # more settings of every gmd, as "nat_keepalive = 5;"
 
 # Comma-separated list of what FUNCTION prints for each of the words.
 conf_list() { # FUNCTION WORD…
@@ -29,7 +30,7 @@ conf_isakmp() {
 	echo "isakmp = ( { encryption = \"$cipher\"; key_bits = $bits; hash = \"$hash\"; group = $group; lifetime = 86400; } );"
 }
 
-# One secret per member, as an operator should have it.
+# One secret per member, as an operator should have it; behind a NAT, one for all of its address.
 conf_make_keys() {
 	local gm ks
 	umask 077
@@ -37,13 +38,14 @@ conf_make_keys() {
 		openssl genrsa -out "$LAB_DIR/$ks/rekey.pem" 2048 2>/dev/null || return 1
 	done
 	for gm in $(topo_nodes gm); do
-		openssl rand -hex 16 >"$LAB_DIR/$gm/psk" || return 1
+		ln -sf "../psk-$(topo_seen_addr "$gm")" "$LAB_DIR/$gm/psk"
+		[ -e "$LAB_DIR/$gm/psk" ] || openssl rand -hex 16 >"$LAB_DIR/$gm/psk" || return 1
 	done
 	umask 022
 }
 
-conf_psk_of() { # GM: the key server's entry for it
-	printf '{ peer = "%s"; key = "%s"; }' "$(topo_gdoi_addr "$1" wan)" "$(cat "$LAB_DIR/$1/psk")"
+conf_psk_of() { # ADDRESS: the key server's entry for it
+	printf '{ peer = "%s"; key = "%s"; }' "$1" "$(cat "$LAB_DIR/psk-$1")"
 }
 
 conf_permits() { # GROUP: a line for every ordered pair
@@ -92,12 +94,18 @@ conf_group() { # GROUP, as its key server has it
 	END
 }
 
+# shellcheck disable=SC2046,SC2086 # lists of words
 conf_members() { # GROUP
-	local gm sep=''
-	for gm in ${group_gms[$1]}; do
-		printf '%s"%s"' "$sep" "$(topo_gdoi_addr "$gm" wan)"
+	local addr sep=''
+	for addr in $(conf_seen_addrs ${group_gms[$1]}); do
+		printf '%s"%s"' "$sep" "$addr"
 		sep=', '
 	done
+}
+
+conf_seen_addrs() { # GM…: each address once
+	local gm
+	for gm in "$@"; do topo_seen_addr "$gm"; done | sort -u
 }
 
 conf_groups_of_ks() { # KS
@@ -116,7 +124,7 @@ conf_ksd() { # KS
 		# Key server $1 of the lab "$LAB".
 		ksd: { address = "$(topo_gdoi_addr "$1")"; port = 848; control = "$LAB_DIR/$1/ksd.sock"; state = "$LAB_DIR/$1/state"; user = "nobody"; workers = 1; };
 		$(conf_isakmp)
-		psk = ($(conf_list conf_psk_of $(conf_members_of_ks "$1"))
+		psk = ($(conf_list conf_psk_of $(conf_seen_addrs $(conf_members_of_ks "$1")))
 		);
 		keys = ( { label = "REKEY"; file = "rekey.pem"; } );
 		acls = ($(conf_list conf_acl $(conf_groups_of_ks "$1"))
@@ -143,7 +151,7 @@ conf_gmd() { # GM
 	for g in ${node_groups[$1]}; do servers+=("$1 ${group_ks[$g]}"); done
 	cat <<-END
 		# Group member $1 of the lab "$LAB".
-		gmd: { address = "$(topo_gdoi_addr "$1" wan)"; port = 848; control = "$LAB_DIR/$1/gmd.sock"; espd = "$LAB_DIR/$1/espd.sock"; user = "nobody"; };
+		gmd: { address = "$(topo_gdoi_addr "$1" wan)"; port = 848; control = "$LAB_DIR/$1/gmd.sock"; espd = "$LAB_DIR/$1/espd.sock"; user = "nobody"; $LAB_GMD };
 		$(conf_isakmp)
 		psk = ($(conf_list conf_server_psk "${servers[@]}")
 		);

@@ -233,6 +233,7 @@ lab_up_network() { # TOPO
 	lab_step "namespaces" topo_make_nodes
 	lab_step "links" topo_make_links
 	lab_step "addresses and routes" topo_dress_all
+	lab_step "NATs" topo_make_nats
 	lab_step "keys and configurations" conf_write_all
 }
 

@@ -4,6 +4,8 @@
 #   node NAME KIND                          router, host, ks (key server) or gm (group member)
 #   link A:IF ADDR/LEN  B:IF ADDR/LEN [mtu N]
 #   ipv6 NODE:IF ADDR/LEN                   one address more; a node that has one speaks GDOI over IPv6
+#   nat NODE:IF GM…                         a router that changes the source of what leaves there; key
+#                                           servers see these members by its address
 #   route NODE PREFIX via GATEWAY           PREFIX may be default
 #   group NAME IDENTITY KS GM…              the group's members and its key server
 #   rekey NAME multicast ADDRESS [unicast GM…]   rekeys by multicast, to the GMs named by unicast
@@ -14,7 +16,7 @@
 # named IF that carries the address. The end named wan faces the network that may not read us.
 
 declare -A node_kind node_ports node_groups end_addr end_addr6 end_mtu group_identity group_ks group_gms
-declare -A group_protect group_mcast group_unicast node_mroutes
+declare -A group_protect group_mcast group_unicast node_mroutes gm_nat
 topo_order=()
 topo_links=()
 topo_routes=()
@@ -32,11 +34,11 @@ topo_load() { # TOPO: a name in lab/topo or a path
 		line=$((line + 1))
 		case $word in
 		'' | '#'*) continue ;;
-		node | link | ipv6 | route | group | rekey | mroute | protect)
+		node | link | ipv6 | nat | route | group | rekey | mroute | protect)
 			# shellcheck disable=SC2086 # words of a line
 			topo_$word $rest || lab_die "$path:$line: $word: cannot read \"$rest\""
 			;;
-		*) lab_die "$path:$line: $word is not known; known are: node link ipv6 route group rekey mroute protect" ;;
+		*) lab_die "$path:$line: $word is not known; known are: node link ipv6 nat route group rekey mroute protect" ;;
 		esac
 	done <"$path"
 }
@@ -65,6 +67,13 @@ topo_link() {
 topo_ipv6() {
 	[[ $# = 2 && -n ${end_addr[$1]:-} && $2 == *:*/* ]] || return 1
 	end_addr6[$1]=$2
+}
+
+topo_nat() {
+	[[ $# -ge 2 && ${node_kind[${1%:*}]:-} == router && -n ${end_addr[$1]:-} ]] || return 1
+	local end=$1 gm
+	shift
+	for gm in "$@"; do gm_nat[$gm]=$end; done
 }
 
 topo_route() {
@@ -124,6 +133,12 @@ topo_gdoi_addr() { # NODE [IF]: the address that key server and members know it 
 	# shellcheck disable=SC2086 # the first word
 	[ -n "$port" ] || { set -- $1 ${node_ports[$1]} && port=$2; }
 	local a=${end_addr6[$1:$port]:-${end_addr[$1:$port]}}
+	echo "${a%/*}"
+}
+
+topo_seen_addr() { # GM: what its key server sees it by
+	[ -z "${gm_nat[$1]:-}" ] && topo_gdoi_addr "$1" wan && return
+	local a=${end_addr[${gm_nat[$1]}]}
 	echo "${a%/*}"
 }
 
@@ -194,6 +209,17 @@ topo_add_routes() { # NODE
 		[ "$node" = "$1" ] || continue
 		[[ $gateway == *:* ]] && family=-6 || family=-4
 		ip $family -n "$(lab_ns "$node")" route replace "$prefix" via "$gateway" || return 1
+	done
+}
+
+# Ports change too, as they do where many share an address.
+topo_make_nats() {
+	local end
+	for end in $(printf '%s\n' "${gm_nat[@]}" | sort -u); do
+		lab_in "${end%:*}" nft "add table ip lab
+			add chain ip lab nat { type nat hook postrouting priority srcnat; }
+			add rule ip lab nat oifname ${end#*:} udp sport 1-65535 masquerade to :20000-29999
+			add rule ip lab nat oifname ${end#*:} masquerade" || return 1
 	done
 }
 
