@@ -2,6 +2,7 @@
 # ksd is killed under traffic and starts again: members notice nothing. Nobody registers again, no
 # packet is lost, the next rekey reaches all with a higher SEQ, and a new registration gets a sender
 # id that nobody had.
+# alone: 10,000 packets per second, and none may be lost
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/helpers.sh"
 need_daemons ksd gmd espd gvsh flow

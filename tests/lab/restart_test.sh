@@ -1,6 +1,7 @@
 #!/bin/bash
 # gmd restarts: no packet is lost. espd restarts: traffic stops for its start time only, nothing of
 # it leaves in clear, and no nonce is ever used twice under one key.
+# alone: it measures how long traffic stops
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/helpers.sh"
 need_daemons ksd gmd espd gvsh flow
