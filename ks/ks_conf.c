@@ -100,6 +100,28 @@ static void beside(const char *conf_path, const char *file, char *out, size_t si
 		snprintf(out, size, "%.*s/%s", (int)(slash - conf_path), conf_path, file);
 }
 
+// RFC 6407 4.1: whoever gets hold of one of them must not have the other too.
+static void judge_key(struct ks_load *l, struct set_node *n, const char *label)
+{
+	const struct ike_pki *pki = l->conf->ike.pki;
+	uint8_t ours[PUBKEY_MAX], theirs[PUBKEY_MAX];
+	size_t len, other;
+
+	if (signer_public(&l->conf->store->signer, label, ours, sizeof(ours), &len))
+		return;
+	for (size_t i = 0; pki && i < pki->n; i++) {
+		const struct ike_trustpoint *tp = &pki->tp[i];
+
+		if (tp->n_own > 0 &&
+		    pubkey_encode(cert_key(tp->own[0]), theirs, sizeof(theirs), &other) == 0 &&
+		    bytes_eq(BYTES(ours, len), BYTES(theirs, other)))
+			ks_conf_warn(l, settings_line(n),
+				     "\"%s\" is the key of trustpoint \"%s\" too: rekeys should be "
+				     "signed with a key of their own",
+				     label, tp->name);
+	}
+}
+
 static void read_key(struct settings *s, struct set_node *n, void *out)
 {
 	struct ks_load *l = ks_load_of(out);
@@ -122,6 +144,8 @@ static void read_key(struct settings *s, struct set_node *n, void *out)
 				  path);
 	else if (err)
 		settings_complain(s, n, "file", "%s: %s", path, strerror(-err));
+	else
+		judge_key(l, n, in.label);
 }
 
 // ---- file ----

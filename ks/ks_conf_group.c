@@ -9,9 +9,7 @@
 #define REKEY_LIFE_IOS_MIN 300
 #define TEK_LIFE_IOS_MIN   120
 
-static void warn(struct ks_load *l, unsigned line, const char *fmt, ...) PRINTF(3, 4);
-
-static void warn(struct ks_load *l, unsigned line, const char *fmt, ...)
+void ks_conf_warn(struct ks_load *l, unsigned line, const char *fmt, ...)
 {
 	char text[512];
 	size_t len;
@@ -228,9 +226,9 @@ static void read_rekey(struct settings *s, struct set_node *n, void *out)
 	g->kek.cipher = in.key_bits == 256 ? CIPHER_AES256_CBC : CIPHER_AES128_CBC;
 	g->kek.life_s = in.life_s;
 	if (in.life_s > 0 && in.life_s < REKEY_LIFE_IOS_MIN)
-		warn(l, settings_line(n),
-		     "lifetime: %u s is below the %d s that other key servers take", in.life_s,
-		     REKEY_LIFE_IOS_MIN);
+		ks_conf_warn(l, settings_line(n),
+			     "lifetime: %u s is below the %d s that other key servers take",
+			     in.life_s, REKEY_LIFE_IOS_MIN);
 	judge_signing(l, n, &in);
 	judge_multicast(l, n, &in);
 	g->kek.lkh_degree = in.management ? (uint16_t)in.lkh_degree : 0;
@@ -314,9 +312,9 @@ static void read_sa(struct settings *s, struct set_node *n, void *out)
 	if (in.acl[0] && !sa.acl)
 		settings_complain(s, n, "acl", "no access list is named \"%s\"", in.acl);
 	if (in.life_s > 0 && in.life_s < TEK_LIFE_IOS_MIN)
-		warn(l, settings_line(n),
-		     "lifetime: %u s is below the %d s that other key servers take", in.life_s,
-		     TEK_LIFE_IOS_MIN);
+		ks_conf_warn(l, settings_line(n),
+			     "lifetime: %u s is below the %d s that other key servers take",
+			     in.life_s, TEK_LIFE_IOS_MIN);
 	if (settings_n_errors(s) != before)
 		return;
 	l->sa = reallocarray(l->sa, l->n_sa + 1, sizeof(sa));
@@ -363,10 +361,11 @@ static void judge_policy(struct ks_load *l, struct set_node *n, struct ks_group_
 	else if (!g->policy)
 		settings_complain(l->s, n, "sa", "group \"%s\": %s", g->name, why.text);
 	else if (g->policy->no_flat_at)
-		warn(l, g->policy->no_flat_at,
-		     "this deny has no RFC 6407 form under the permits after it: group \"%s\" will "
-		     "serve only members that show our vendor id",
-		     g->name);
+		ks_conf_warn(l, g->policy->no_flat_at,
+			     "this deny has no RFC 6407 form under the permits after it: group "
+			     "\"%s\" will "
+			     "serve only members that show our vendor id",
+			     g->name);
 }
 
 // Members that hear only the last repetition must still have the key before anyone uses it.
@@ -375,10 +374,28 @@ static void judge_timing(struct ks_load *l, struct set_node *n, const struct ks_
 	uint32_t needs = g->retransmit_s * (g->retransmit_number + 1) + 1;
 
 	if (g->policy && needs > g->policy->life_s / 5)
-		warn(l, settings_line(n),
-		     "group \"%s\": TEKs of %u s are short for %u sendings %u s apart; a member "
-		     "that hears only the last may lose packets",
-		     g->name, g->policy->life_s, g->retransmit_number + 1, g->retransmit_s);
+		ks_conf_warn(
+			l, settings_line(n),
+			"group \"%s\": TEKs of %u s are short for %u sendings %u s apart; a member "
+			"that hears only the last may lose packets",
+			g->name, g->policy->life_s, g->retransmit_number + 1, g->retransmit_s);
+}
+
+// Phase 1 carries the keys of the group: it should not be weaker than they are (RFC 6407 7.1.2).
+static void judge_strength(struct ks_load *l, struct set_node *n, const struct ks_group_conf *g)
+{
+	const struct ike_settings *ike = &l->conf->ike;
+	size_t weakest = SIZE_MAX, strongest = g->kek.suite ? g->kek.suite->key_bits : 0;
+
+	for (size_t i = 0; i < ike->n_proposals; i++)
+		weakest = MIN_OF(weakest, 8 * cipher_key_len(ike->proposal[i].cipher));
+	for (size_t i = 0; i < l->n_sa; i++)
+		strongest = MAX_OF(strongest, (size_t)l->sa[i].suite->key_bits);
+	if (weakest < strongest)
+		ks_conf_warn(l, settings_line(n),
+			     "group \"%s\" has keys of %zu bits, and isakmp lets them travel under "
+			     "%zu",
+			     g->name, strongest, weakest);
 }
 
 static void judge_group(struct ks_load *l, struct set_node *n, struct ks_group_conf *g)
@@ -411,6 +428,7 @@ void ks_conf_read_group(struct settings *s, struct set_node *n, void *out)
 		judge_group(l, n, &in.conf);
 		judge_policy(l, n, &in.conf);
 		judge_timing(l, n, &in.conf);
+		judge_strength(l, n, &in.conf);
 	}
 	l->group = NULL;
 	l->conf->groups = reallocarray(l->conf->groups, l->conf->n_groups + 1, sizeof(in.conf));

@@ -21,5 +21,6 @@ static inline struct ks_load *ks_load_of(void *out)
 	return *(struct ks_load **)out;
 }
 
+void ks_conf_warn(struct ks_load *l, unsigned line, const char *fmt, ...) PRINTF(3, 4);
 void ks_conf_read_group(struct settings *s, struct set_node *n, void *out);
 void ks_conf_describe_group(FILE *to);

@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/common/crypto/make_pki.h"
 #include "tests/unit/ks/ks_world.h"
 
 // Made for these tests, used nowhere else.
@@ -140,6 +141,66 @@ static void a_small_file_is_complete_with_its_defaults(void **state)
 	assert_int_equal(g->policy->slot[0].life_s, 3600);
 	assert_int_equal(h.n_errors + h.n_warnings, 0);
 	ks_conf_free(c);
+}
+
+static void keys_stronger_than_the_phase_1_that_carries_them_are_warned_about(void **state)
+{
+	struct heard h;
+	struct ks_conf *c = load(KSD ISAKMP PSK KEYS ACLS
+				 "groups = ( { name = \"G1\"; identity = 1; rekey: { signing_key = "
+				 "\"REKEY\"; key_bits = 256; }; " SA " } );\n",
+				 &h);
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(h.n_warnings, 1);
+	assert_non_null(strstr(h.text, "keys of 256 bits, and isakmp lets them travel under 128"));
+	ks_conf_free(c);
+	c = load(KSD "isakmp = ( { key_bits = 256; } );\n" PSK KEYS ACLS
+		     "groups = ( { name = \"G1\"; identity = 1; rekey: { signing_key = \"REKEY\"; "
+		     "key_bits = 256; }; " SA " } );\n",
+		 &h);
+	assert_non_null(c);
+	assert_int_equal(h.n_warnings, 0);
+	ks_conf_free(c);
+}
+
+static void write_pem(const char *dir, const char *name, struct bytes pem)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text), "%.*s", (int)pem.len, (const char *)pem.p);
+	write_file(dir, name, text);
+}
+
+static void a_rekey_key_that_is_a_trustpoints_too_is_warned_about(void **state)
+{
+	int64_t from = time(NULL) - MP_NOW - MP_DAY, until = from + 3 * MP_DAY;
+	struct mp_spec ca = { .cn = "root", .from = from, .until = until, .ext = { MP_CA_EXT } };
+	struct mp_spec ee = { .cn = "ks1", .from = from, .until = until };
+	struct mp_node root = mp_issue(NULL, &ca), own = mp_issue(&root, &ee);
+	char dir[] = "/tmp/ks_conf_test.XXXXXX", path[256];
+	struct heard h = { 0 };
+	struct ks_conf *c;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	write_pem(dir, "weak.pem", mp_pem(root.x));
+	write_pem(dir, "junk.pem", mp_pem(own.x));
+	write_pem(dir, "rekey.pem", mp_key_pem(own.key));
+	write_file(dir, "ksd.conf",
+		   KSD "trustpoints = ( { name = \"T\"; ca = \"weak.pem\"; certificate = "
+		       "\"junk.pem\"; key = \"rekey.pem\"; revocation = [ \"none\" ]; } "
+		       ");\n" ISAKMP PSK KEYS ACLS GROUP);
+	snprintf(path, sizeof(path), "%s/ksd.conf", dir);
+	c = ks_conf_load(path, hear, &h);
+	assert_non_null(c);
+	assert_int_equal(h.n_warnings, 1);
+	assert_non_null(strstr(h.text, "\"REKEY\" is the key of trustpoint \"T\" too"));
+	ks_conf_free(c);
+	remove_dir(dir);
+	mp_free(&own);
+	mp_free(&root);
 }
 
 static void several_groups_may_share_lists_and_keys(void **state)
@@ -339,6 +400,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_small_file_is_complete_with_its_defaults),
+		cmocka_unit_test(keys_stronger_than_the_phase_1_that_carries_them_are_warned_about),
+		cmocka_unit_test(a_rekey_key_that_is_a_trustpoints_too_is_warned_about),
 		cmocka_unit_test(several_groups_may_share_lists_and_keys),
 		cmocka_unit_test(a_group_may_have_a_key_tree),
 		cmocka_unit_test(a_group_may_be_rekeyed_by_multicast),
