@@ -61,6 +61,17 @@ static void side_pick_port(struct flow_side *s, uint32_t i)
 	s->port_hi = s->port_lo;
 }
 
+// A permit that an earlier rule covers never matches. On the wire it would do harm: members take a
+// selector that comes again for an older generation of the first.
+static bool never_matches(const struct policy_rule *before, size_t n, const struct flow *permit)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (flow_covers(&before[i].flow, permit))
+			return true;
+	}
+	return false;
+}
+
 static bool add_ordered(struct build *b, const struct policy_rule *r)
 {
 	uint32_t n_src = side_n_ports(&r->flow.src), n_dst = side_n_ports(&r->flow.dst);
@@ -73,11 +84,12 @@ static bool add_ordered(struct build *b, const struct policy_rule *r)
 			    POLICY_MAX_RULES);
 	for (uint32_t i = 0; i < n_src; i++) {
 		for (uint32_t j = 0; j < n_dst; j++) {
-			struct policy_rule *one = &b->p->ordered[b->p->n_ordered++];
+			struct policy_rule one = *r;
 
-			*one = *r;
-			side_pick_port(&one->flow.src, i);
-			side_pick_port(&one->flow.dst, j);
+			side_pick_port(&one.flow.src, i);
+			side_pick_port(&one.flow.dst, j);
+			if (!r->permit || !never_matches(b->p->ordered, b->p->n_ordered, &one.flow))
+				b->p->ordered[b->p->n_ordered++] = one;
 		}
 	}
 	return true;
@@ -142,8 +154,11 @@ static bool add_flat(struct build *b, const struct policy_rule *permit,
 			    "this permit, less the denies before it, brings the policy to %zu "
 			    "entries; %d are the most a group may have",
 			    p->n_flat + boxes.n, POLICY_MAX_RULES);
-	for (size_t i = 0; i < boxes.n; i++)
-		p->flat[p->n_flat++] = (struct policy_rule){ true, permit->slot, boxes.f[i] };
+	for (size_t i = 0; i < boxes.n; i++) {
+		if (!never_matches(p->flat, p->n_flat, &boxes.f[i]))
+			p->flat[p->n_flat++] =
+				(struct policy_rule){ true, permit->slot, boxes.f[i] };
+	}
 	return true;
 }
 
@@ -179,6 +194,8 @@ static bool add_line(struct build *b, const struct policy_sa *sa, const struct a
 		denies->line[denies->n++] = l; // bounded: each made an ordered rule
 		return true;
 	}
+	if (b->p->n_ordered == first)
+		return true;
 	r.slot = add_slot(b->p, sa);
 	for (size_t i = first; i < b->p->n_ordered; i++) {
 		b->p->ordered[i].slot = r.slot;

@@ -69,6 +69,33 @@ static void flat_boxes_of_one_permit_share_its_slot_and_do_not_overlap(void **st
 	policy_put(p);
 }
 
+// Members take a selector that comes again for an older generation of the first.
+static void no_selector_comes_twice_under_two_slots(void **state)
+{
+	struct policy *p = BUILD("deny 10.9.0.0/16 10.0.0.0/8", "permit 10.0.0.0/9 10.0.0.0/8",
+				 "permit 10.0.0.0/8 10.0.0.0/8");
+
+	(void)state;
+	assert_int_equal(p->n_slot, 2);
+	for (size_t i = 0; i < p->n_flat; i++) {
+		for (size_t j = 0; j < i; j++)
+			assert_false(flow_eq(&p->flat[i].flow, &p->flat[j].flow));
+	}
+	policy_put(p);
+}
+
+static void a_permit_that_an_earlier_line_covers_has_no_slot(void **state)
+{
+	struct policy *p = BUILD("permit 10.0.0.0/8 10.0.0.0/8", "permit 10.0.0.0/8 10.0.0.0/8",
+				 "deny 10.0.0.0/8 11.0.0.0/8", "permit 10.1.0.0/16 11.1.0.0/16");
+
+	(void)state;
+	assert_int_equal(p->n_slot, 1);
+	assert_int_equal(p->n_ordered, 2);
+	assert_int_equal(p->n_flat, 1);
+	policy_put(p);
+}
+
 static void a_deny_of_gdoi_itself_costs_the_flat_form_nothing(void **state)
 {
 	struct policy *p =
@@ -186,6 +213,8 @@ int main(void)
 		cmocka_unit_test(each_permit_is_a_slot_and_keeps_its_place),
 		cmocka_unit_test(the_flat_form_says_what_the_ordered_form_means),
 		cmocka_unit_test(flat_boxes_of_one_permit_share_its_slot_and_do_not_overlap),
+		cmocka_unit_test(no_selector_comes_twice_under_two_slots),
+		cmocka_unit_test(a_permit_that_an_earlier_line_covers_has_no_slot),
 		cmocka_unit_test(a_deny_of_gdoi_itself_costs_the_flat_form_nothing),
 		cmocka_unit_test(
 			a_deny_of_one_protocol_under_ip_has_no_flat_form_and_names_its_line),
