@@ -57,8 +57,8 @@ void gm_keks_put(struct gm_keks *k, mono_t now, const struct gm_kek *kek)
 	struct gm_kek *held = gm_keks_find(k, kek->spi);
 
 	if (held) {
+		held->closed = held->closed && held->seq > kek->seq;
 		held->seq = MAX_OF(held->seq, kek->seq);
-		held->closed = false;
 		held->ack = kek->ack;
 		held->group = kek->group;
 		held->life_s = kek->life_s;

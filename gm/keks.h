@@ -72,8 +72,8 @@ const struct gm_kek *gm_keks_current(const struct gm_keks *k);
 bool gm_keks_is_current(const struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN]);
 // Did a rekey come that is newer than a registration which tells this KEK and SEQ?
 bool gm_keks_newer(const struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN], uint32_t seq);
-// A KEK from a download. One that is held already keeps the higher SEQ (RFC 6407 3.3); a new one
-// becomes the current one.
+// A KEK from a download. One that is held already keeps the higher SEQ (RFC 6407 3.3), and stays
+// closed when its Delete is newer than the download; a new one becomes the current one.
 void gm_keks_put(struct gm_keks *k, mono_t now, const struct gm_kek *kek);
 void gm_keks_age(struct gm_keks *k, mono_t now);
 mono_t gm_keks_next(const struct gm_keks *k);

@@ -4,8 +4,9 @@
 #include "gm/dpd.h"
 #include "gm/grant.h"
 
-#define RENEW_MARGIN_MS 60000 // before the first key ends; a tenth of shorter lives
-#define RENEW_AGAIN_MS	1000  // not sooner than this after a registration
+#define RENEW_MARGIN_MS	    60000 // before the first key ends; a tenth of shorter lives
+#define RENEW_AGAIN_MS	    1000  // not sooner than this after a registration
+#define OVERTAKEN_JITTER_MS 5000  // those whose download was deleted while it was on its way
 
 // A dead server costs 1 + 2 + 4 + 4 s.
 const struct ike_schedule gm_reg_schedule = { 1000, 4000, 4 };
@@ -250,6 +251,8 @@ static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	gm_keylog_download(gm, r->offer.has_sak ? kek : NULL);
 	if (p->kd.has_sid)
 		gm_sids_set(&g->sids, (uint8_t)p->kd.sid.bits, p->kd.sid.sid, p->kd.sid.n);
+	else // those of an earlier registration may be someone else's by now
+		gm_sids_set(&g->sids, 0, NULL, 0);
 	g->registered = true;
 	g->registered_with = r->sa.peer.addr;
 	g->ks_conclave = r->sa.peer_conclave;
@@ -257,6 +260,13 @@ static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	g->n.rekeys_since_registration = 0;
 	g->n.last_seq = p->seq;
 	gm->dp.dirty = true;
+}
+
+// "Register again" came while the answer to an earlier registration was on its way.
+static void renew_soon(struct gm *gm, struct gm_group *g, mono_t now)
+{
+	g->renew_at = mono_add_ms(now, (int64_t)rng_range(gm->rng, 0, OVERTAKEN_JITTER_MS));
+	g->renew_why = "deleted by key server";
 }
 
 // (4) HDR*, HASH(4) [, SEQ], KD
@@ -280,6 +290,8 @@ static void in_4(struct gm *gm, struct gm_group *g, mono_t now, const struct isa
 		r->rounds = r->tried = 0;
 		gm_dpd_keep(gm, g, now, out);
 		gm_reg_plan_renewal(gm, g, now);
+		if (r->offer.has_sak && !gm_keks_current(&g->keks))
+			renew_soon(gm, g, now);
 		gm_out_event(out, EV_GM_REGS_COMPL, &g->lc, "ks=%s teks=%zu seq=%u sids=%zu",
 			     addr_str(&r->sa.peer.addr, ks), gm->scratch->grant.n_teks, p->seq,
 			     p->kd.has_sid ? p->kd.sid.n : 0);

@@ -227,6 +227,17 @@ static void renew_within(struct push_in *p, int64_t after_s, const char *why)
 	g->renew_why = why;
 }
 
+// Keys in a counter mode have come, and no sender id to use them with: the policy had none before.
+static bool lacks_sids(const struct push_in *p)
+{
+	const struct gm_group *g = p->g;
+	bool counter = false;
+
+	for (size_t i = 0; i < g->teks.n; i++)
+		counter |= g->teks.tek[i].counter_iv;
+	return counter && !gm_sids_usable(&g->sids, p->gm->dp.boot);
+}
+
 static void act(struct push_in *p, const struct gdoi_push *m, const struct gm_kek *kek)
 {
 	struct gm_group *g = p->g;
@@ -249,6 +260,8 @@ static void act(struct push_in *p, const struct gdoi_push *m, const struct gm_ke
 			     g->teks.n);
 	if (m->n_del > 0 && (!gm_keks_current(&g->keks) || (had_keys && g->teks.n == 0)))
 		renew_within(p, 0, "deleted by key server");
+	else if (m->has_sa && lacks_sids(p)) // before ATD is over, if it is long enough
+		renew_within(p, 0, "no sender ids yet");
 	p->gm->dp.dirty = true;
 }
 

@@ -475,6 +475,26 @@ static void send_deletes(uint32_t seq, const struct isakmp_delete *d, size_t n)
 	world_datagram(&w, &ks->at, test_push_seal(&push, ks, &ks->kek, NULL));
 }
 
+static void a_delete_outlives_a_download_that_is_older(void **state)
+{
+	struct gm_keks k = { 0 };
+	struct gm_kek kek = { .seq = 1, .life_s = 600 };
+	const mono_t now = { 1000 };
+
+	(void)state;
+	gm_keks_init(&k);
+	gm_keks_put(&k, now, &kek);
+	k.kek[0].seq = 2; // of the Delete
+	gm_kek_close(&k.kek[0], now);
+	gm_keks_put(&k, now, &kek);
+	assert_null(gm_keks_current(&k));
+	assert_int_equal(k.kek[0].seq, 2);
+	kek.seq = 2; // the key server names it again
+	gm_keks_put(&k, now, &kek);
+	assert_non_null(gm_keks_current(&k));
+	gm_keks_fini(&k);
+}
+
 static void a_delete_of_one_spi_leaves_the_others(void **state)
 {
 	const uint32_t gone[] = { 0x1111, 0x9999 };
@@ -755,6 +775,7 @@ int main(void)
 		T(a_group_address_is_listened_to_for_as_long_as_its_kek_lives),
 		T(a_kek_of_the_present_spi_with_another_key_is_refused),
 		T(a_kek_only_push_is_accepted),
+		T(a_delete_outlives_a_download_that_is_older),
 		T(a_delete_of_one_spi_leaves_the_others),
 		T(a_delete_of_ipsec_protocol_3_is_not_esp_here),
 		T(delete_all_makes_the_member_register_again_soon_but_not_at_once),
