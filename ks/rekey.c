@@ -359,6 +359,15 @@ static void tell_clear(const struct ks_group *g, uint32_t grace_s, struct ks_out
 		     g->members.n, sent_to(&g->push, to), grace_s);
 }
 
+// A new key tree is to begin: no member has a place in it, and a restart has to know that too.
+static void leave_tree(struct ks_group *g, struct ks_out *out)
+{
+	for (struct member *m = g->members.first; m; m = m->next) {
+		if (m->leaf != 0)
+			ks_out_touch(out, g->identity, member_name(m));
+	}
+}
+
 bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	struct ks_push p;
@@ -369,6 +378,7 @@ bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	}
 	ks_push_fini(&g->push);
 	g->push = p;
+	leave_tree(g, out);
 	keys_end_all(&g->keys);
 	ks_rekey_start(ks, g, now);
 	g->rekey_wanted = g->policy_changed = false;
@@ -409,6 +419,7 @@ bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_ou
 	}
 	ks_push_fini(&g->push);
 	g->push = p;
+	leave_tree(g, out);
 	keys_shorten(&g->keys, mono_add_s(active, GRACE_OVERLAP_S));
 	keys_add_gen(&g->keys, &mk, g->conf->policy, now, active);
 	kek_fini(&g->keys.kek);
