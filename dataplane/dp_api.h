@@ -26,9 +26,9 @@
 #pragma once
 #include <stdint.h>
 
-#define DP_API_VERSION 1
+#define DP_API_VERSION 2
 #define DP_MAX_KEY     64
-#define DP_MAX_SPI_IN  4
+#define DP_MAX_SPI_IN  12 // four generations of a line, and of two that overlap it
 #define DP_NAME_LEN    32
 #define DP_MAX_SAS     4096
 #define DP_MAX_RULES   16384

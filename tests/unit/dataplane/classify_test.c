@@ -90,7 +90,7 @@ static void wrong_rules_are_refused(void **state)
 	in.sport_hi = 4;
 	assert_int_equal(rules_add(r, &in, no_sas, &why), -EINVAL);
 	in = any_rule(DP_PROTECT);
-	in.n_spi_in = 5;
+	in.n_spi_in = DP_MAX_SPI_IN + 1;
 	assert_int_equal(rules_add(r, &in, no_sas, &why), -EINVAL);
 	in = any_rule(DP_PROTECT);
 	in.spi_out = 0x1234;
