@@ -3,7 +3,8 @@
 #                           (CC=clang, SAN=address,undefined: into a folder of their own)
 #   make unit T=rd          unit tests, or those whose name holds T
 #   make fuzz T=ctl SECS=60 replay the corpora, then fuzz those targets for SECS each (clang)
-#   make sim | lint | lab   other levels of tests/run; lab wants root
+#   make sim WORLDS=n      seeded worlds of a group (SEED=n V=1 replays one); default: half a minute
+#   make lint | lab         other levels of tests/run; lab wants root
 #   make format             apply clang-format
 #   make shape              sizes of files and functions
 #   make install            meson install (DESTDIR=…)
@@ -19,8 +20,11 @@ all: $(build)/build.ninja
 $(build)/build.ninja:
 	meson setup $(build) $(if $(SAN),-Db_sanitize=$(SAN) -Db_lundef=false -Dwerror=false)
 
-unit sim lint lab:
+unit lint lab:
 	tests/run $@ T=$(T)
+
+sim:
+	$(if $(WORLDS)$(SEED),tests/sim/run,tests/run sim T=$(T))
 
 test:
 	tests/run

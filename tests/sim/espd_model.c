@@ -38,6 +38,35 @@ static struct model_sa sa_of(mono_t now, const struct dp_sa *d)
 	return s;
 }
 
+static bool between(const uint8_t *lo, const struct addr *a, const uint8_t *hi)
+{
+	return memcmp(lo, a->b, 4) <= 0 && memcmp(a->b, hi, 4) <= 0;
+}
+
+static const struct dp_rule *first_match(const struct espd_model *m, const struct flow_key *k)
+{
+	for (size_t i = 0; i < m->n_rules; i++) {
+		const struct dp_rule *r = &m->rule[i];
+
+		if (between(r->src_lo, &k->src, r->src_hi) &&
+		    between(r->dst_lo, &k->dst, r->dst_hi) && (!r->proto || r->proto == k->proto) &&
+		    r->sport_lo <= k->sport && k->sport <= r->sport_hi && r->dport_lo <= k->dport &&
+		    k->dport <= r->dport_hi)
+			return r;
+	}
+	return NULL;
+}
+
+// A packet of each flow: its source says which line it is under.
+static struct flow_key packet_of(size_t flow)
+{
+	return (struct flow_key){ .src = addr_from_v4(flow ? 0x0ac80001u : 0x0a010001u),
+				  .dst = addr_from_v4(0x0a280001u),
+				  .sport = 1000,
+				  .dport = 2000,
+				  .proto = 17 };
+}
+
 const char *model_apply(struct espd_model *m, mono_t now, const struct gm_program *p)
 {
 	if (p->n_sas > MODEL_MAX_SAS)
@@ -55,6 +84,11 @@ const char *model_apply(struct espd_model *m, mono_t now, const struct gm_progra
 		memcpy(m->rule, p->rule, p->n_rules * sizeof(*m->rule));
 	}
 	m->n_rules = p->n_rules;
+	for (size_t f = 0; f < MODEL_FLOWS; f++) {
+		struct flow_key k = packet_of(f);
+
+		m->match[f] = first_match(m, &k);
+	}
 	m->generation = p->generation;
 	for (size_t i = 0; i < p->n_rules; i++) {
 		m->ever_protects |= p->rule[i].action == DP_PROTECT;
@@ -64,29 +98,10 @@ const char *model_apply(struct espd_model *m, mono_t now, const struct gm_progra
 	return NULL;
 }
 
-static bool between(const uint8_t *lo, const struct addr *a, const uint8_t *hi)
-{
-	return memcmp(lo, a->b, 4) <= 0 && memcmp(a->b, hi, 4) <= 0;
-}
-
-const struct dp_rule *model_match(const struct espd_model *m, const struct flow_key *k)
-{
-	for (size_t i = 0; i < m->n_rules; i++) {
-		const struct dp_rule *r = &m->rule[i];
-
-		if (between(r->src_lo, &k->src, r->src_hi) &&
-		    between(r->dst_lo, &k->dst, r->dst_hi) && (!r->proto || r->proto == k->proto) &&
-		    r->sport_lo <= k->sport && k->sport <= r->sport_hi && r->dport_lo <= k->dport &&
-		    k->dport <= r->dport_hi)
-			return r;
-	}
-	return NULL;
-}
-
-bool model_opens(const struct espd_model *m, mono_t now, const struct flow_key *k,
+bool model_opens(const struct espd_model *m, mono_t now, size_t flow,
 		 const struct model_sa *sent_under)
 {
-	const struct dp_rule *r = model_match(m, k);
+	const struct dp_rule *r = m->match[flow];
 	const struct model_sa *sa = model_sa(m, sent_under->spi);
 
 	if (!r || r->action != DP_PROTECT || !sa || !(sa->dir & DP_DIR_IN) ||

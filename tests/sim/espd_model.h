@@ -5,6 +5,7 @@
 #include "gm/policy.h"
 
 #define MODEL_MAX_SAS 64
+#define MODEL_FLOWS   2 // each under a permit line of its own
 
 struct model_sa {
 	uint32_t spi, sid;
@@ -22,14 +23,14 @@ struct espd_model {
 	struct model_sa sa[MODEL_MAX_SAS];
 	size_t n_rules;
 	struct dp_rule *rule;
+	const struct dp_rule *match[MODEL_FLOWS]; // the rule of each flow; NULL: none
 };
 
 void model_start(struct espd_model *m, uint64_t boot);
 void model_stop(struct espd_model *m);
 // One transaction. Returns why a real espd would refuse it, NULL when it is applied.
 const char *model_apply(struct espd_model *m, mono_t now, const struct gm_program *p);
-const struct dp_rule *model_match(const struct espd_model *m, const struct flow_key *k);
 const struct model_sa *model_sa(const struct espd_model *m, uint32_t spi);
-// Would a packet of flow k under this SPI and key be opened and accepted?
-bool model_opens(const struct espd_model *m, mono_t now, const struct flow_key *k,
+// Would a packet of the flow under this SPI and key be opened and accepted?
+bool model_opens(const struct espd_model *m, mono_t now, size_t flow,
 		 const struct model_sa *sent_under);
