@@ -1,5 +1,4 @@
 // espd: options, order of start and end, and the main thread's loop.
-#include <getopt.h>
 #include <poll.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -15,7 +14,7 @@
 #include <unistd.h>
 
 #include "common/base/events.h"
-#include "common/ctl/priv.h"
+#include "common/ctl/daemon.h"
 #include "dataplane/caps.h"
 #include "dataplane/conf.h"
 #include "dataplane/door_io.h"
@@ -29,60 +28,21 @@
 #define POOL_CACHE 256
 #define N_NEED	   256
 
-struct options {
-	const char *file;
-	bool check, foreground;
-};
-
-static void usage(FILE *to)
+static void help(void)
 {
-	fprintf(to,
-		"usage: espd -f FILE [-n] [--check]\n"
-		"Conclave's dataplane: forwards IPv4 and protects it with ESP as gmd tells it.\n"
-		"\n"
-		"  -f, --file FILE   configuration\n"
-		"  -n, --foreground  log to stderr instead of syslog\n"
-		"  -c, --check       read the configuration, say what is wrong, end\n"
-		"  -V, --version     print the version, end\n"
-		"  -h, --help        print this, end\n"
-		"\n"
-		"espd needs root, or CAP_NET_ADMIN and CAP_NET_RAW. SIGTERM and SIGINT end it.\n"
-		"\n"
-		"Words of FILE (libconfig syntax):\n");
-	conf_describe(to);
-}
-
-static int options_read(int argc, char **argv, struct options *o)
-{
-	static const struct option longs[] = {
-		{ "file", required_argument, NULL, 'f' }, { "foreground", no_argument, NULL, 'n' },
-		{ "check", no_argument, NULL, 'c' },	  { "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },	  { 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "f:ncVh", longs, NULL)) != -1) {
-		switch (c) {
-		case 'f':
-			o->file = optarg;
-			break;
-		case 'n':
-			o->foreground = true;
-			break;
-		case 'c':
-			o->check = true;
-			break;
-		case 'V':
-			printf("espd %s\n", CONCLAVE_VERSION);
-			exit(0);
-		case 'h':
-			usage(stdout);
-			exit(0);
-		default:
-			return -EINVAL;
-		}
-	}
-	return o->file && optind == argc ? 0 : -EINVAL;
+	printf("usage: espd -f FILE [-n] [--check]\n"
+	       "Conclave's dataplane: forwards IPv4 and protects it with ESP as gmd tells it.\n"
+	       "\n"
+	       "  -f, --file FILE   configuration\n"
+	       "  -n, --foreground  log to stderr instead of syslog\n"
+	       "  -c, --check       read the configuration, say what is wrong, end\n"
+	       "  -V, --version     print the version, end\n"
+	       "  -h, --help        print this, end\n"
+	       "\n"
+	       "espd needs root, or CAP_NET_ADMIN and CAP_NET_RAW. SIGTERM and SIGINT end it.\n"
+	       "\n"
+	       "Words of FILE (libconfig syntax):\n");
+	conf_describe(stdout);
 }
 
 void espd_wake(struct espd *d)
@@ -336,18 +296,17 @@ static int run(struct espd *d)
 
 int main(int argc, char **argv)
 {
+	static const struct daemon_about about = { "espd", CONCLAVE_VERSION, .help = help };
 	static struct espd d = { .wake_fd = -1 };
-	struct options o = { 0 };
+	struct daemon_args a;
+	int status = daemon_begin(&about, argc, argv, &a);
 
-	priv_harden();
-	if (options_read(argc, argv, &o) < 0) {
-		usage(stderr);
+	if (status >= 0)
+		return status;
+	if (conf_read(a.file, &d.conf) < 0)
 		return 2;
-	}
-	if (conf_read(o.file, &d.conf) < 0)
-		return 2;
-	if (o.check)
+	if (a.check)
 		return 0;
-	log_init("espd", !o.foreground);
+	log_init("espd", !a.to_stderr);
 	return run(&d) ? 1 : 0;
 }

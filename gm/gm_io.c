@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "common/crypto/crypto.h"
+#include "common/ctl/daemon.h"
 #include "gm/io_int.h"
 
 #define READ_AT_ONCE 32
+#define DH_JOBS_MAX  (4 * GM_MAX_GROUPS)
 #define RCVBUF	     (1 << 20)
 
 // ---- performing ----
@@ -71,6 +73,31 @@ static void auth_take(struct gm_io *io, struct gm_out *o)
 	o->n_auth = 0;
 }
 
+static void dh_run(void *job)
+{
+	dh_job_run(job);
+}
+
+static void dh_drop(void *job)
+{
+	dh_job_free(job);
+}
+
+// One that is refused comes back at once as a failure: the registration goes on to the next server
+// and, by its schedule, round again. A group that starts over while its job runs has two here.
+static void dh_take(struct gm_io *io, struct gm_out *o)
+{
+	size_t n = o->n_dh;
+
+	o->n_dh = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (jobs_put(io->dh, o->dh[i]))
+			continue;
+		o->dh[i]->err = -EAGAIN;
+		gm_io_event(io, &(struct gm_event){ .kind = GM_EV_DH_DONE, .dh = o->dh[i] });
+	}
+}
+
 void gm_io_event(struct gm_io *io, const struct gm_event *ev)
 {
 	struct gm_out o;
@@ -80,9 +107,7 @@ void gm_io_event(struct gm_io *io, const struct gm_event *ev)
 	write_logs(&o);
 	for (size_t i = 0; i < o.n_sends; i++)
 		send_one(io, &o.send[i]);
-	for (size_t i = 0; i < o.n_dh; i++)
-		dh_thread_add(io->dh, o.dh[i]);
-	o.n_dh = 0;
+	dh_take(io, &o);
 	auth_take(io, &o);
 	arm_timer(io, o.deadline);
 	mcast_sync(io->mcast);
@@ -102,11 +127,15 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	gm_io_event(arg, &ev);
 }
 
-static void on_dh_done(void *arg, struct dh_job *job)
+static void on_dh_done(evutil_socket_t fd, short what, void *arg)
 {
-	const struct gm_event ev = { .kind = GM_EV_DH_DONE, .dh = job };
+	struct gm_io *io = arg;
+	struct gm_event ev = { .kind = GM_EV_DH_DONE };
 
-	gm_io_event(arg, &ev);
+	(void)fd;
+	(void)what;
+	while ((ev.dh = jobs_take(io->dh)))
+		gm_io_event(io, &ev);
 }
 
 static void on_auth_done(void *arg, struct ike_auth_job *job)
@@ -146,12 +175,6 @@ static void on_end(evutil_socket_t sig, short what, void *arg)
 	event_base_loopbreak(io->base);
 }
 
-static void report_log(void *arg, const char *text)
-{
-	(void)arg;
-	log_err(CONF, NULL, "%s", text);
-}
-
 // Addresses, ports and sockets are opened once: a change of these needs a restart.
 static bool reload_possible(const struct gm_conf *now, const struct gm_conf *next)
 {
@@ -163,7 +186,7 @@ static bool reload_possible(const struct gm_conf *now, const struct gm_conf *nex
 static void on_reload(evutil_socket_t sig, short what, void *arg)
 {
 	struct gm_io *io = arg;
-	struct gm_conf *conf = gm_conf_load(io->opt.conf_path, report_log, NULL);
+	struct gm_conf *conf = gm_conf_load(io->opt.conf_path, daemon_report_log, NULL);
 	const struct gm_event ev = { .kind = GM_EV_CONFIG, .conf = conf };
 
 	(void)sig;
@@ -238,7 +261,8 @@ static int add_events(struct gm_io *io)
 	err = err ? err : add(&io->term, io, SIGTERM, EV_SIGNAL | EV_PERSIST, on_end);
 	err = err ? err : add(&io->intr, io, SIGINT, EV_SIGNAL | EV_PERSIST, on_end);
 	err = err ? err : add(&io->hup, io, SIGHUP, EV_SIGNAL | EV_PERSIST, on_reload);
-	err = err ? err : dh_thread_new(io->base, on_dh_done, io, &io->dh);
+	err = err ? err : jobs_new(1, DH_JOBS_MAX, dh_run, dh_drop, &io->dh);
+	err = err ? err : add(&io->dh_ready, io, jobs_fd(io->dh), EV_READ | EV_PERSIST, on_dh_done);
 	err = err ? err : auth_runner_new(io->base, 1, on_auth_done, io, &io->auth);
 	return err;
 }
@@ -318,7 +342,7 @@ void gm_io_free(struct gm_io *io)
 	ctl_server_free(io->ctl);
 	espd_link_free(io->espd);
 	mcast_free(io->mcast);
-	dh_thread_free(io->dh);
+	jobs_free(io->dh);
 	auth_runner_free(io->auth);
 	for (size_t i = 0; i < io->n_ports; i++) {
 		event_end(io->port[i].on);
@@ -328,6 +352,7 @@ void gm_io_free(struct gm_io *io)
 	event_end(io->term);
 	event_end(io->intr);
 	event_end(io->hup);
+	event_end(io->dh_ready);
 	gm_free(io->gm);
 	if (io->base)
 		event_base_free(io->base);

@@ -3,7 +3,7 @@
 //	UDP port, timer, signals     gm_io.c
 //	group addresses              mcast_io.c
 //	espd                         espd_io.c
-//	Diffie-Hellman               dh_io.c, one thread beside the loop
+//	Diffie-Hellman               common/base/jobs_io.h, one thread beside the loop
 //	control socket               ctl_io.c
 //
 // Owns:   every descriptor and event of the daemon, the member's state, the libevent base.

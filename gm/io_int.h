@@ -2,19 +2,12 @@
 #pragma once
 #include <event2/event.h>
 
+#include "common/base/jobs_io.h"
 #include "common/ctl/ctl.h"
 #include "common/pki/auth_io.h"
 #include "dataplane/dp_client.h"
 #include "gm/gm_io.h"
 #include "gm/show.h"
-
-// ---- dh_io.c: one thread that runs jobs in order ----
-struct dh_thread;
-typedef void dh_done(void *arg, struct dh_job *job); // on the loop's thread; takes job
-MUST_CHECK int dh_thread_new(struct event_base *base, dh_done *done, void *arg,
-			     struct dh_thread **out);
-void dh_thread_free(struct dh_thread *t); // waits for the job in work; frees what is queued
-void dh_thread_add(struct dh_thread *t, struct dh_job *job); // takes job
 
 // ---- espd_io.c: the connection to espd ----
 struct espd_link;
@@ -52,7 +45,8 @@ struct gm_io {
 	size_t n_ports;
 	struct gm_port port[GM_PORTS_MAX]; // the first is gmd.port
 	struct event *timer, *term, *intr, *hup;
-	struct dh_thread *dh;
+	struct jobs *dh;
+	struct event *dh_ready;
 	struct auth_runner *auth;
 	struct espd_link *espd;
 	struct mcast *mcast;

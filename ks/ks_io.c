@@ -5,17 +5,20 @@
 #include <string.h>
 
 #include "common/crypto/crypto.h"
+#include "common/base/jobs_io.h"
+#include "common/ctl/daemon.h"
 #include "common/pki/auth_io.h"
-#include "ks/dh_pool.h"
 #include "ks/keep_io.h"
 #include "ks/rekey.h"
 #include "ks/udp_io.h"
+
+#define DH_JOBS_MAX 8192 // waiting: some seconds of work; whoever waits longer has given up
 
 struct ks_io {
 	struct event_base *base;
 	struct event *on_timer, *on_dh, *on_kept, *on_term, *on_int, *on_hup;
 	struct ctl_server *ctl;
-	struct dh_pool *pool; // NULL: done in line
+	struct jobs *pool; // NULL: done in line
 	struct auth_runner *auth;
 	struct ks_keep *keep; // NULL: no state is kept
 	struct ks_udp *udp;
@@ -25,15 +28,6 @@ struct ks_io {
 	struct ks_out out;
 	mono_t armed; // deadline that on_timer stands for
 };
-
-void ks_conf_report_log(void *arg, const char *text)
-{
-	(void)arg;
-	if (strstr(text, ": warning: "))
-		log_warn(CONF, NULL, "%s", text);
-	else
-		log_err(CONF, NULL, "%s", text);
-}
 
 // ---- outputs ----
 
@@ -82,15 +76,37 @@ static void arm(struct ks_io *io, mono_t deadline)
 
 static void step(struct ks_io *io, const struct ks_event *ev);
 
+static void dh_run(void *arg)
+{
+	struct ks_dh *dh = arg;
+
+	dh_job_run(dh->job);
+}
+
+static void dh_drop(void *arg)
+{
+	struct ks_dh *dh = arg;
+
+	dh_job_free(dh->job);
+	free(dh);
+}
+
 static void run_dh(struct ks_io *io, const struct ks_dh *dh)
 {
 	struct ks_event done = { .kind = KS_EV_DH_DONE, .dh = *dh };
+	struct ks_dh *copy;
 
 	if (io->pool) {
-		dh_pool_put(io->pool, dh);
-		return;
+		copy = malloc(sizeof(*copy));
+		BUG_ON(!copy);
+		*copy = *dh;
+		if (jobs_put(io->pool, copy))
+			return;
+		free(copy);
+		dh->job->err = -EAGAIN; // refused and counted; the peer may try again
+	} else {
+		dh_job_run(dh->job);
 	}
-	dh_job_run(dh->job);
 	step(io, &done);
 }
 
@@ -155,11 +171,15 @@ static void on_dh(evutil_socket_t fd, short what, void *arg)
 {
 	struct ks_io *io = arg;
 	struct ks_event ev = { .kind = KS_EV_DH_DONE };
+	struct ks_dh *dh;
 
 	(void)fd;
 	(void)what;
-	while (dh_pool_take(io->pool, &ev.dh))
+	while ((dh = jobs_take(io->pool))) {
+		ev.dh = *dh;
+		free(dh);
 		step(io, &ev);
+	}
 }
 
 static void on_auth(void *arg, struct ike_auth_job *job)
@@ -210,7 +230,7 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 
 	(void)sig;
 	(void)what;
-	ev.conf = ks_conf_load(io->conf_path, ks_conf_report_log, NULL);
+	ev.conf = ks_conf_load(io->conf_path, daemon_report_log, NULL);
 	if (ev.conf && !same_places(ev.conf, io->ks.conf)) {
 		log_err(CONF, NULL,
 			"%s: ksd: address, port, nat_traversal, nat_port, control, user, state, "
@@ -244,7 +264,10 @@ static int open_control(struct ks_io *io, const struct ks_conf *conf)
 
 static int open_pool(struct ks_io *io, const struct ks_conf *conf)
 {
-	int err = conf->workers ? dh_pool_new(conf->workers, &io->pool) : 0;
+	int err = 0;
+
+	if (conf->workers)
+		err = jobs_new(conf->workers, DH_JOBS_MAX, dh_run, dh_drop, &io->pool);
 
 	if (!err)
 		err = auth_runner_new(io->base, conf->workers, on_auth, io, &io->auth);
@@ -296,7 +319,7 @@ static void watch_all(struct ks_io *io)
 	io->on_int = watch(io, SIGINT, EV_SIGNAL, on_stop);
 	io->on_hup = watch(io, SIGHUP, EV_SIGNAL, on_hup);
 	if (io->pool)
-		io->on_dh = watch(io, dh_pool_fd(io->pool), EV_READ, on_dh);
+		io->on_dh = watch(io, jobs_fd(io->pool), EV_READ, on_dh);
 	if (io->keep)
 		io->on_kept = watch(io, ks_keep_fd(io->keep), EV_READ, on_kept);
 }
@@ -364,7 +387,7 @@ void ks_io_free(struct ks_io *io)
 	unwatch(io->on_term);
 	unwatch(io->on_int);
 	unwatch(io->on_hup);
-	dh_pool_free(io->pool);
+	jobs_free(io->pool);
 	auth_runner_free(io->auth);
 	if (io->ctl)
 		ctl_server_free(io->ctl);

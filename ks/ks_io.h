@@ -16,8 +16,6 @@ MUST_CHECK int ks_io_new(const char *conf_path, struct ks_conf *conf,
 void ks_io_run(struct ks_io *io);
 void ks_io_free(struct ks_io *io); // keys are wiped
 
-void ks_conf_report_log(void *arg, const char *text); // a settings_report that logs
-
 // For the commands of the control socket (ctl_io.c), whose handlers get the struct ks_io.
 extern const struct ctl_cmd ks_io_commands[];
 const struct ks *ks_io_core(const struct ks_io *io);

@@ -1,10 +1,9 @@
 // ksd - the GDOI key server. Order of start: harden, read the file, open port, control socket and
 // threads (ks_io), become the configured user, serve.
-#include <getopt.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/crypto/crypto.h"
+#include "common/ctl/daemon.h"
 #include "common/ctl/priv.h"
 #include "ks/ks_io.h"
 
@@ -42,46 +41,15 @@ static const char help_text[] =
 	"CONFIGURATION\n"
 	"    libconfig syntax; times in seconds. Words, types, defaults:\n\n";
 
-struct args {
-	const char *file, *keylog;
-	bool to_stderr, check, mint_new;
-};
-
 static void help(void)
 {
 	fputs(help_text, stdout);
 	ks_conf_describe(stdout);
 }
 
-static bool debug_module(const char *name)
-{
-	bool known = false;
-
-	for (int m = 0; m < LOG_M_COUNT; m++) {
-		if (strcmp(name, "all") == 0 ||
-		    strcmp(name, log_module_name((enum log_module)m)) == 0) {
-			log_set_level((enum log_module)m, LOG_L_DEBUG);
-			known = true;
-		}
-	}
-	return known;
-}
-
-static int usage(const char *why)
-{
-	fprintf(stderr, "ksd: %s (try ksd --help)\n", why);
-	return 2;
-}
-
-static void report_stderr(void *arg, const char *text)
-{
-	(void)arg;
-	fprintf(stderr, "%s\n", text);
-}
-
 static int check(const char *file)
 {
-	struct ks_conf *conf = ks_conf_load(file, report_stderr, NULL);
+	struct ks_conf *conf = ks_conf_load(file, daemon_report_stderr, NULL);
 
 	if (!conf)
 		return 1;
@@ -90,48 +58,27 @@ static int check(const char *file)
 	return 0;
 }
 
-#if CONCLAVE_KEYLOG
-static int open_keylog(const char *path, struct ks_options *o)
-{
-	if (!path)
-		return 0;
-	umask(077);
-	o->keylog = fopen(path, "ae");
-	if (!o->keylog) {
-		log_err(MAIN, NULL, "cannot open %s: %s", path, strerror(errno));
-		return -errno;
-	}
-	event_log(EV_KEYLOG_ON, NULL, "file=%s", path);
-	return 0;
-}
-#else
-static int open_keylog(const char *path, struct ks_options *o)
-{
-	(void)o;
-	if (!path)
-		return 0;
-	log_err(MAIN, NULL, "--keylog: this build cannot write keys (meson -Dkeylog=true can)");
-	return -EINVAL;
-}
-#endif
-
-static int serve(const struct args *a)
+static int serve(const struct daemon_args *a, bool mint_new)
 {
 	struct ks_options options = KS_OPTIONS_DEFAULT;
 	struct ks_conf *conf;
 	struct ks_io *io;
+	FILE *keylog;
 	char user[sizeof(conf->user)];
 	int err;
 
-	conf = ks_conf_load(a->file, ks_conf_report_log, NULL);
+	conf = ks_conf_load(a->file, daemon_report_log, NULL);
 	if (!conf)
 		return 1;
 	memcpy(user, conf->user, sizeof(user));
-	options.mint_new = a->mint_new;
-	if (open_keylog(a->keylog, &options)) {
+	options.mint_new = mint_new;
+	if (daemon_keylog(a, &keylog)) {
 		ks_conf_free(conf);
 		return 1;
 	}
+#if CONCLAVE_KEYLOG
+	options.keylog = keylog;
+#endif
 	if (ks_io_new(a->file, conf, &options, &io))
 		return 1;
 	err = priv_drop(user);
@@ -145,53 +92,25 @@ static int serve(const struct args *a)
 
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "check", no_argument, NULL, 'c' },	    { "mint-new", no_argument, NULL, 'm' },
-		{ "keylog", required_argument, NULL, 'k' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	    { NULL, 0, NULL, 0 }
+	bool mint_new = false;
+	const struct daemon_about about = {
+		.name = "ksd",
+		.version = CONCLAVE_VERSION CONCLAVE_KEYLOG_WORD,
+		.help = help,
+		.modules = true,
+		.keylog = true,
+		.flag = "mint-new",
+		.flag_set = &mint_new,
 	};
-	struct args a = { 0 };
-	int opt;
+	struct daemon_args a;
+	int status = daemon_begin(&about, argc, argv, &a);
 
-	priv_harden();
-	while ((opt = getopt_long(argc, argv, "d:f:n", longopts, NULL)) != -1) {
-		switch (opt) {
-		case 'f':
-			a.file = optarg;
-			break;
-		case 'n':
-			a.to_stderr = true;
-			break;
-		case 'd':
-			if (!debug_module(optarg))
-				return usage("-d: no such module");
-			break;
-		case 'c':
-			a.check = true;
-			break;
-		case 'm':
-			a.mint_new = true;
-			break;
-		case 'k':
-			a.keylog = optarg;
-			break;
-		case 'h':
-			help();
-			return 0;
-		case 'V':
-			printf("ksd %s%s\n", CONCLAVE_VERSION,
-			       CONCLAVE_KEYLOG ? " (lab build: keylog)" : "");
-			return 0;
-		default:
-			return usage("unknown option");
-		}
-	}
-	if (!a.file || optind != argc)
-		return usage("-f FILE is what it wants");
+	if (status >= 0)
+		return status;
 	log_init("ksd", !a.to_stderr);
 	if (crypto_init()) {
 		log_err(MAIN, NULL, "this OpenSSL lacks an algorithm that is needed");
 		return 1;
 	}
-	return a.check ? check(a.file) : serve(&a);
+	return a.check ? check(a.file) : serve(&a, mint_new);
 }

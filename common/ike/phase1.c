@@ -177,7 +177,11 @@ static void dh_done(struct ike_sa *sa, mono_t now, struct dh_job *dh, struct ike
 	hs->dh = dh;
 	hs->dh_tag = 0;
 	if (dh->err) {
-		die(sa, dh->err == -EBADMSG ? IKE_R_BAD_KE : IKE_R_NO_MEMORY, out);
+		die(sa,
+		    dh->err == -EBADMSG	 ? IKE_R_BAD_KE
+		    : dh->err == -EAGAIN ? IKE_R_BUSY
+					 : IKE_R_NO_MEMORY,
+		    out);
 		return;
 	}
 	if (sa->state == IKE_I_KEYGEN)

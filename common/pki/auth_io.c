@@ -1,16 +1,14 @@
 #include "common/pki/auth_io.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 
+#include "common/base/jobs_io.h"
 #include "common/base/log.h"
 #include "common/pki/fetch_io.h"
 
+#define JOBS_MAX   8192			// waiting; one more is refused
 #define ROUNDS_MAX (2 * TRUST_MAX_PATH) // a CRL and an OCSP answer for each certificate
 
 struct item {
@@ -36,13 +34,7 @@ struct auth_runner {
 	struct fetcher *fetcher;
 	struct wait *waits;
 	struct event *ready;
-	int efd;
-	pthread_mutex_t lock; // of the three below
-	pthread_cond_t work;
-	struct fifo todo, ran;
-	bool stop;
-	unsigned n_threads;
-	pthread_t thread[];
+	struct jobs *jobs; // NULL: run in line
 };
 
 static void fifo_init(struct fifo *f)
@@ -83,41 +75,14 @@ static void fifo_fini(struct fifo *f)
 		ike_auth_job_free(job);
 }
 
-// ---- threads ----
-
-static void *worker(void *arg)
+static void job_run(void *job)
 {
-	struct auth_runner *r = arg;
-
-	pthread_mutex_lock(&r->lock);
-	while (!r->stop) {
-		struct ike_auth_job *job = fifo_take(&r->todo);
-
-		if (!job) {
-			pthread_cond_wait(&r->work, &r->lock);
-			continue;
-		}
-		pthread_mutex_unlock(&r->lock);
-		ike_auth_job_run(job);
-		pthread_mutex_lock(&r->lock);
-		fifo_put(&r->ran, job);
-		eventfd_write(r->efd, 1);
-	}
-	pthread_mutex_unlock(&r->lock);
-	return NULL;
+	ike_auth_job_run(job);
 }
 
-static int start_threads(struct auth_runner *r, unsigned n)
+static void job_drop(void *job)
 {
-	sigset_t all, before;
-	int err = 0;
-
-	sigfillset(&all); // signals belong to the event loop
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	for (; r->n_threads < n && !err; r->n_threads += err == 0)
-		err = -pthread_create(&r->thread[r->n_threads], NULL, worker, r);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err;
+	ike_auth_job_free(job);
 }
 
 // ---- what jobs want ----
@@ -126,15 +91,13 @@ static void ran(struct auth_runner *r, struct ike_auth_job *job);
 
 static void run(struct auth_runner *r, struct ike_auth_job *job)
 {
-	if (r->n_threads == 0) {
+	if (!r->jobs) {
 		ike_auth_job_run(job);
 		ran(r, job);
-		return;
+	} else if (!jobs_put(r->jobs, job)) {
+		job->reason = IKE_R_BUSY;
+		r->done(r->arg, job);
 	}
-	pthread_mutex_lock(&r->lock);
-	fifo_put(&r->todo, job);
-	pthread_cond_signal(&r->work);
-	pthread_mutex_unlock(&r->lock);
 }
 
 static void unlink_wait(struct wait *w)
@@ -211,35 +174,29 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct auth_runner *r = arg;
 	struct ike_auth_job *job;
-	eventfd_t n;
 
+	(void)fd;
 	(void)what;
-	(void)eventfd_read(fd, &n);
-	for (;;) {
-		pthread_mutex_lock(&r->lock);
-		job = fifo_take(&r->ran);
-		pthread_mutex_unlock(&r->lock);
-		if (!job)
-			return;
+	while ((job = jobs_take(r->jobs)))
 		ran(r, job);
-	}
 }
 
 // ---- life ----
 
-static int watch(struct auth_runner *r, struct event_base *base)
+static int start(struct auth_runner *r, struct event_base *base, unsigned n_threads)
 {
-	r->efd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (r->efd < 0)
-		return -errno;
-	r->ready = event_new(base, r->efd, EV_READ | EV_PERSIST, on_ready, r);
+	int err = jobs_new(n_threads, JOBS_MAX, job_run, job_drop, &r->jobs);
+
+	if (err)
+		return err;
+	r->ready = event_new(base, jobs_fd(r->jobs), EV_READ | EV_PERSIST, on_ready, r);
 	return r->ready && event_add(r->ready, NULL) == 0 ? 0 : -ENOMEM;
 }
 
 int auth_runner_new(struct event_base *base, unsigned n_threads, auth_done *done, void *arg,
 		    struct auth_runner **out)
 {
-	struct auth_runner *r = calloc(1, sizeof(*r) + n_threads * sizeof(r->thread[0]));
+	struct auth_runner *r = calloc(1, sizeof(*r));
 	int err;
 
 	*out = NULL;
@@ -247,16 +204,9 @@ int auth_runner_new(struct event_base *base, unsigned n_threads, auth_done *done
 		return -ENOMEM;
 	r->done = done;
 	r->arg = arg;
-	r->efd = -1;
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_cond_init(&r->work, NULL);
-	fifo_init(&r->todo);
-	fifo_init(&r->ran);
 	err = fetcher_new(base, &r->fetcher);
-	if (!err)
-		err = watch(r, base);
-	if (!err)
-		err = start_threads(r, n_threads);
+	if (!err && n_threads > 0)
+		err = start(r, base, n_threads);
 	if (err) {
 		auth_runner_free(r);
 		return err;
@@ -271,12 +221,9 @@ void auth_runner_free(struct auth_runner *r)
 
 	if (!r)
 		return;
-	pthread_mutex_lock(&r->lock);
-	r->stop = true;
-	pthread_cond_broadcast(&r->work);
-	pthread_mutex_unlock(&r->lock);
-	for (unsigned i = 0; i < r->n_threads; i++)
-		pthread_join(r->thread[i], NULL);
+	if (r->ready)
+		event_free(r->ready);
+	jobs_free(r->jobs);
 	fetcher_free(r->fetcher);
 	while ((w = r->waits)) {
 		r->waits = w->next;
@@ -284,14 +231,6 @@ void auth_runner_free(struct auth_runner *r)
 		fifo_fini(&w->others);
 		free(w);
 	}
-	fifo_fini(&r->todo);
-	fifo_fini(&r->ran);
-	if (r->ready)
-		event_free(r->ready);
-	if (r->efd >= 0)
-		close(r->efd);
-	pthread_cond_destroy(&r->work);
-	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 
