@@ -40,6 +40,8 @@ static const char *rule_wrong(const struct dp_rule *in)
 		return "unknown action";
 	if (in->family != 4 && in->family != 6)
 		return "unknown family";
+	if (in->origin > DP_FROM_CLOSED)
+		return "unknown origin";
 	if (in->n_spi_in > DP_MAX_SPI_IN)
 		return "too many SPIs to arrive under";
 	if (memcmp(in->src_lo, in->src_hi, 16) > 0 || memcmp(in->dst_lo, in->dst_hi, 16) > 0)
@@ -54,35 +56,51 @@ static bool names_ports(const struct dp_rule *in)
 	return in->sport_lo > 0 || in->sport_hi < 65535 || in->dport_lo > 0 || in->dport_hi < 65535;
 }
 
-int rules_add(struct rules *r, const struct dp_rule *in, const struct sadb *db, const char **why)
+// Room for one more; both arrays are written by the caller.
+static int slot(struct rules *r, const char **why)
+{
+	*why = "too many rules";
+	if (r->n >= DP_MAX_RULES)
+		return -ENOSPC;
+	*why = "out of memory";
+	return r->n == r->max && !grow(r) ? -ENOMEM : 0;
+}
+
+static int find_out(const struct sadb *db, uint32_t spi, const struct sa **out, const char **why)
+{
+	*out = sadb_find(db, spi);
+	*why = "rule sends under an SA that was not named, or not for sending";
+	return *out && ((*out)->dir & DP_DIR_OUT) ? 0 : -ENOENT;
+}
+
+int rules_add(struct rules *r, const struct dp_rule *in, uint8_t group, uint8_t ports,
+	      const struct sadb *db, const char **why)
 {
 	struct rule *rule;
+	int err;
 
 	*why = rule_wrong(in);
 	if (*why)
 		return -EINVAL;
 	if (in->family == 6)
 		return 0;
-	*why = "too many rules";
-	if (r->n >= DP_MAX_RULES)
-		return -ENOSPC;
-	*why = "out of memory";
-	if (r->n == r->max && !grow(r))
-		return -ENOMEM;
+	err = slot(r, why);
+	if (err)
+		return err;
 	rule = &r->rule[r->n];
 	*rule = (struct rule){ .action = in->action,
 			       .line = in->line,
 			       .n_spi_in = in->n_spi_in,
+			       .group = group,
+			       .origin = in->origin,
 			       .accept_clear = in->accept_clear != 0,
+			       .send_clear = in->send_clear != 0,
 			       .names_ports = names_ports(in) };
 	memcpy(rule->spi_in, in->spi_in, sizeof(rule->spi_in));
-	memcpy(rule->group, in->group, sizeof(rule->group));
-	rule->group[sizeof(rule->group) - 1] = '\0';
 	if (in->action == DP_PROTECT && in->spi_out != 0) {
-		rule->out = sadb_find(db, in->spi_out);
-		*why = "rule sends under an SA that was not named, or not for sending";
-		if (!rule->out || !(rule->out->dir & DP_DIR_OUT))
-			return -ENOENT;
+		err = find_out(db, in->spi_out, &rule->out, why);
+		if (err)
+			return err;
 	}
 	r->key[r->n++] = (struct rule_key){
 		.src_lo = be32_get(in->src_lo),
@@ -94,7 +112,29 @@ int rules_add(struct rules *r, const struct dp_rule *in, const struct sadb *db, 
 		.dport_lo = in->dport_lo,
 		.dport_hi = in->dport_hi,
 		.proto = in->proto,
+		.ports = ports,
 	};
+	return 0;
+}
+
+int rules_keep(struct rules *r, const struct rules *from, size_t i, uint8_t group, uint8_t ports,
+	       const struct sadb *db, const char **why)
+{
+	struct rule *rule;
+	int err = slot(r, why);
+
+	if (err)
+		return err;
+	rule = &r->rule[r->n];
+	*rule = from->rule[i];
+	rule->group = group;
+	if (rule->out) {
+		err = find_out(db, rule->out->spi, &rule->out, why);
+		if (err)
+			return err;
+	}
+	r->key[r->n] = from->key[i];
+	r->key[r->n++].ports = ports;
 	return 0;
 }
 
@@ -110,10 +150,10 @@ int rules_seal(struct rules *r, const char **why)
 }
 
 static inline bool key_matches(const struct rule_key *k, const struct rule *rule,
-			       const struct ip4 *ip)
+			       const struct ip4 *ip, uint8_t port)
 {
-	if (ip->src < k->src_lo || ip->src > k->src_hi || ip->dst < k->dst_lo ||
-	    ip->dst > k->dst_hi || (k->proto != 0 && k->proto != ip->proto))
+	if (!(k->ports >> port & 1) || ip->src < k->src_lo || ip->src > k->src_hi ||
+	    ip->dst < k->dst_lo || ip->dst > k->dst_hi || (k->proto != 0 && k->proto != ip->proto))
 		return false;
 	if (!rule->names_ports)
 		return true;
@@ -123,23 +163,23 @@ static inline bool key_matches(const struct rule_key *k, const struct rule *rule
 	       ip->dport <= k->dport_hi;
 }
 
-const struct rule *rules_match(const struct rules *r, const struct ip4 *ip)
+const struct rule *rules_match(const struct rules *r, const struct ip4 *ip, uint8_t port)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (key_matches(&r->key[i], &r->rule[i], ip))
+		if (key_matches(&r->key[i], &r->rule[i], ip, port))
 			return &r->rule[i];
 	return NULL;
 }
 
-void rules_match_burst(const struct rules *r, const struct ip4 *const *ip, size_t n,
-		       const struct rule **out)
+void rules_match_burst(const struct rules *r, const struct ip4 *const *ip, const uint8_t *port,
+		       size_t n, const struct rule **out)
 {
 	if (r->acl) {
-		rules_acl_match(r, ip, n, out);
+		rules_acl_match(r, ip, port, n, out);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		out[i] = rules_match(r, ip[i]);
+		out[i] = rules_match(r, ip[i], port[i]);
 }
 
 bool rule_admits(const struct rule *rule, uint32_t spi)

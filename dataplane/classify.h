@@ -19,13 +19,16 @@
 #define RULES_LINEAR_MAX 16 // longer lists use rte_acl
 #define CLASSIFY_BURST	 64
 
+#define RULES_ALL_PORTS 0xffu
+
 struct rule {
 	const struct sa *out; // of the same policy; NULL: none, drop
 	uint32_t spi_in[DP_MAX_SPI_IN];
 	uint32_t line;
 	uint8_t action, n_spi_in;
-	bool accept_clear, names_ports;
-	char group[DP_NAME_LEN];
+	uint8_t group;	// of the same policy
+	uint8_t origin; // enum dp_origin
+	bool accept_clear, send_clear, names_ports;
 };
 
 // One IPv4 rule as the search sees it; host order.
@@ -33,6 +36,7 @@ struct rule_key {
 	uint32_t src_lo, src_hi, dst_lo, dst_hi;
 	uint16_t sport_lo, sport_hi, dport_lo, dport_hi;
 	uint8_t proto;
+	uint8_t ports; // of espd, a bit each, where the rule applies
 };
 
 struct rte_acl_ctx;
@@ -46,19 +50,23 @@ struct rules {
 
 struct rules *rules_new(void);
 // IPv6 rules are checked and left out. 0, or -errno and a sentence in *why.
-MUST_CHECK int rules_add(struct rules *r, const struct dp_rule *in, const struct sadb *db,
-			 const char **why);
+MUST_CHECK int rules_add(struct rules *r, const struct dp_rule *in, uint8_t group, uint8_t ports,
+			 const struct sadb *db, const char **why);
+// Adds rule i of another list, as a rule of group; its SA is looked up in db.
+MUST_CHECK int rules_keep(struct rules *r, const struct rules *from, size_t i, uint8_t group,
+			  uint8_t ports, const struct sadb *db, const char **why);
 MUST_CHECK int rules_seal(struct rules *r, const char **why); // after the last; before publishing
 void rules_free(struct rules *r);
 
-const struct rule *rules_match(const struct rules *r, const struct ip4 *ip); // NULL: no rule
-void rules_match_burst(const struct rules *r, const struct ip4 *const *ip, size_t n,
-		       const struct rule **out);
+// The rule for a packet that comes or goes by this port; NULL: none.
+const struct rule *rules_match(const struct rules *r, const struct ip4 *ip, uint8_t port);
+void rules_match_burst(const struct rules *r, const struct ip4 *const *ip, const uint8_t *port,
+		       size_t n, const struct rule **out);
 
 bool rule_admits(const struct rule *rule, uint32_t spi); // may the flow arrive under this SA?
 
 // classify_acl.c
 MUST_CHECK int rules_acl_build(struct rules *r);
 void rules_acl_free(struct rules *r);
-void rules_acl_match(const struct rules *r, const struct ip4 *const *ip, size_t n,
-		     const struct rule **out);
+void rules_acl_match(const struct rules *r, const struct ip4 *const *ip, const uint8_t *port,
+		     size_t n, const struct rule **out);

@@ -7,11 +7,12 @@
 // What rte_acl looks at: network order, in words of four octets after the first.
 struct acl_data {
 	uint8_t proto, pad[3];
+	uint32_t port; // the one bit of the packet's
 	uint32_t src, dst;
 	uint16_t sport, dport;
 };
 
-enum { F_PROTO, F_SRC, F_DST, F_SPORT, F_DPORT, N_FIELDS };
+enum { F_PROTO, F_PORT, F_SRC, F_DST, F_SPORT, F_DPORT, N_FIELDS };
 RTE_ACL_RULE_DEF(acl_rule, N_FIELDS);
 
 #define FIELD(i, kind, group, member)                                                              \
@@ -22,9 +23,9 @@ RTE_ACL_RULE_DEF(acl_rule, N_FIELDS);
 		.offset = offsetof(struct acl_data, member) }
 
 static const struct rte_acl_field_def fields[N_FIELDS] = {
-	FIELD(F_PROTO, BITMASK, 0, proto), FIELD(F_SRC, RANGE, 1, src),
-	FIELD(F_DST, RANGE, 2, dst),	   FIELD(F_SPORT, RANGE, 3, sport),
-	FIELD(F_DPORT, RANGE, 3, dport),
+	FIELD(F_PROTO, BITMASK, 0, proto), FIELD(F_PORT, BITMASK, 1, port),
+	FIELD(F_SRC, RANGE, 2, src),	   FIELD(F_DST, RANGE, 3, dst),
+	FIELD(F_SPORT, RANGE, 4, sport),   FIELD(F_DPORT, RANGE, 4, dport),
 };
 
 static void acl_rule_put(struct acl_rule *a, const struct rule_key *k, size_t i)
@@ -33,6 +34,9 @@ static void acl_rule_put(struct acl_rule *a, const struct rule_key *k, size_t i)
 	a->data.priority = (int32_t)(RTE_ACL_MAX_PRIORITY - i);
 	a->field[F_PROTO].value.u8 = k->proto;
 	a->field[F_PROTO].mask_range.u8 = k->proto ? 0xff : 0;
+	// One bit is set in a packet's word: it is among the rule's when none outside them is.
+	a->field[F_PORT].value.u32 = 0;
+	a->field[F_PORT].mask_range.u32 = ~(uint32_t)k->ports;
 	a->field[F_SRC].value.u32 = k->src_lo;
 	a->field[F_SRC].mask_range.u32 = k->src_hi;
 	a->field[F_DST].value.u32 = k->dst_lo;
@@ -75,8 +79,8 @@ void rules_acl_free(struct rules *r)
 	r->acl = NULL;
 }
 
-void rules_acl_match(const struct rules *r, const struct ip4 *const *ip, size_t n,
-		     const struct rule **out)
+void rules_acl_match(const struct rules *r, const struct ip4 *const *ip, const uint8_t *port,
+		     size_t n, const struct rule **out)
 {
 	struct acl_data data[CLASSIFY_BURST] NO_AUTO_INIT;
 	const uint8_t *ptr[CLASSIFY_BURST] NO_AUTO_INIT;
@@ -85,6 +89,7 @@ void rules_acl_match(const struct rules *r, const struct ip4 *const *ip, size_t 
 	BUG_ON(n > CLASSIFY_BURST);
 	for (size_t i = 0; i < n; i++) {
 		data[i] = (struct acl_data){ .proto = ip[i]->proto,
+					     .port = rte_cpu_to_be_32(1u << port[i]),
 					     .src = rte_cpu_to_be_32(ip[i]->src),
 					     .dst = rte_cpu_to_be_32(ip[i]->dst),
 					     .sport = rte_cpu_to_be_16(ip[i]->sport),
@@ -96,6 +101,6 @@ void rules_acl_match(const struct rules *r, const struct ip4 *const *ip, size_t 
 		out[i] = hit[i] ? &r->rule[hit[i] - 1] : NULL;
 		// Unknown ports have no place in the trie.
 		if (ip[i]->opaque)
-			out[i] = rules_match(r, ip[i]);
+			out[i] = rules_match(r, ip[i], port[i]);
 	}
 }

@@ -1,6 +1,7 @@
 #include "dataplane/conf.h"
 
 #include "common/ctl/settings.h"
+#include "dataplane/own.h"
 
 static const struct set_choice roles[] = {
 	{ "clear", PORT_CLEAR },
@@ -49,6 +50,22 @@ static void one_core(struct settings *s, struct set_node *n, void *out)
 
 	if (c->n_cores < ESPD_MAX_WORKERS && settings_number(s, n, 0, 1023, &core))
 		c->cores[c->n_cores++] = (uint16_t)core;
+}
+
+static void one_own(struct settings *s, struct set_node *n, void *out)
+{
+	const char *name = settings_text(s, n);
+	struct conf *c = out;
+	char names[256];
+
+	if (!name)
+		return;
+	c->own |= own_rows(name);
+	c->own_given = true;
+	own_names(names, sizeof(names));
+	if (own_rows(name) == 0 && strcmp(name, "none") != 0)
+		settings_complain(s, n, "own", "'%s' is not known; known are: none, %s", name,
+				  names);
 }
 
 static const struct set_row espd_rows[] = {
@@ -104,8 +121,14 @@ static const struct set_row espd_rows[] = {
 	  .type = SET_BOOL,
 	  .offset = offsetof(struct conf, fail_close),
 	  .def = "true",
-	  .help = "forward nothing through protected ports before the first policy; false: "
-		  "in clear, also whenever espd starts anew" },
+	  .help = "forward nothing through protected ports before gmd's first word, or where no "
+		  "group applies; false: in clear, also whenever espd starts anew" },
+	{ .word = "own",
+	  .type = SET_EACH,
+	  .max = 32,
+	  .each = one_own,
+	  .help = "protocols of the box itself that policy must not catch: "
+		  "[ \"ospf\", \"bgp\" ] or [ \"none\" ]; absent: all that espd knows" },
 };
 
 static void espd_group(struct settings *s, struct set_node *n, void *out)
@@ -158,6 +181,8 @@ int conf_read(const char *path, struct conf *out)
 	if (!s)
 		return -EINVAL;
 	settings_group(s, settings_root(s), root_rows, N_ELEMS(root_rows), out);
+	if (!out->own_given)
+		out->own = OWN_ALL;
 	if (out->idle_max_us < out->idle_us)
 		out->idle_max_us = out->idle_us;
 	n = settings_n_errors(s);

@@ -21,6 +21,7 @@ struct door {
 	bool has_user;
 	struct txn txn;
 	struct notes notes;
+	uint8_t bare; // protected ports of no group, a bit each
 	struct log_limit refused;
 	struct dp_msg *out; // answers, without keys
 	size_t n_out, head, cap_out;
@@ -152,17 +153,33 @@ static void publish(struct espd *d, struct policy *next)
 	policy_free(old, &d->store);
 }
 
+// Said when it begins: such a port is as before the first policy.
+static void ports_without_group(struct door *o, const struct policy *p)
+{
+	uint8_t bare = o->txn.ports.are_protected & (uint8_t)~p->ports;
+
+	for (unsigned i = 0; i < o->txn.ports.n; i++)
+		if ((bare & ~o->bare) >> i & 1)
+			log_warn(DP, NULL, "port=%s is protected, but of no group: %s",
+				 o->txn.ports.name[i],
+				 o->d->conf.fail_close ? "only the box itself may use it"
+						       : "all passes in clear");
+	o->bare = bare;
+}
+
 static void transact(struct door *o, const struct dp_msg *m, mono_t now)
 {
 	const char *why = "";
 	struct policy *next;
-	int err = txn_step(&o->txn, m, now, &next, &why);
+	int err = txn_step(&o->txn, o->d->policy, m, now, &next, &why);
 
 	if (err == 1) {
 		publish(o->d, next);
-		log_info(DP, NULL, "policy generation=%llu sas=%zu rules=%zu",
-			 (unsigned long long)next->generation, next->sadb->n, next->rules->n);
-		result(o, m, 0, "ok");
+		log_info(DP, NULL, "policy generation=%llu groups=%zu sas=%zu rules=%zu",
+			 (unsigned long long)next->generation, next->n_groups, next->sadb->n,
+			 next->rules->n);
+		ports_without_group(o, next);
+		result(o, m, 0, o->txn.remark[0] ? o->txn.remark : "ok");
 	} else if (err < 0 && (err != -ECANCELED || m->type == DP_COMMIT)) {
 		log_warn(DP, NULL, "client message type %u refused: %s", m->type, why);
 		result(o, m, err, why);
@@ -176,6 +193,7 @@ static void handle(struct door *o, const struct dp_msg *m, mono_t now)
 		hello(o, m);
 		break;
 	case DP_BEGIN:
+	case DP_GROUP:
 	case DP_SA:
 	case DP_RULE:
 	case DP_EXEMPT:
@@ -290,22 +308,22 @@ static void tell(void *arg, const struct dp_note *n)
 void door_tick(struct door *o, mono_t now)
 {
 	const struct stats *s[ESPD_MAX_WORKERS + 1];
-	uint64_t total = 0, last = 0;
+	struct caught *c[ESPD_MAX_WORKERS];
+	uint64_t total = 0;
 	size_t n;
 
 	if (o->fd < 0)
 		return;
 	n = all_stats(o->d, s);
-	for (size_t i = 0; i < n; i++) {
-		uint64_t spi = __atomic_load_n(&s[i]->unknown_spi, __ATOMIC_RELAXED);
-
-		total += __atomic_load_n(&s[i]->drop[DROP_IN_UNKNOWN_SPI], __ATOMIC_RELAXED);
-		if (spi)
-			last = spi;
-	}
-	notes_unknown_spi(&o->notes, total, (uint32_t)last, now, tell, o);
-	if (o->d->policy)
+	for (size_t i = 0; i < n; i++)
+		total += __atomic_load_n(&s[i]->path[PATH_OWN_CAUGHT], __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < o->d->n_workers; i++)
+		c[i] = &o->d->workers[i]->caught;
+	notes_own_caught(&o->notes, total, c, o->d->n_workers, now, tell, o);
+	if (o->d->policy) {
+		notes_unknown_spi(o->d->policy, o->d->n_workers, now, tell, o);
 		notes_sas(o->d->policy->sadb, o->d->n_workers, now, tell, o);
+	}
 	flush(o);
 }
 
@@ -326,8 +344,21 @@ static int listen_at(struct door *o, const char *path)
 	return 0;
 }
 
+static struct txn_ports ports_of(const struct espd *d)
+{
+	struct txn_ports t = { .n = d->n_ports };
+
+	for (unsigned i = 0; i < d->n_ports; i++) {
+		t.name[i] = d->ports[i].conf->name;
+		t.tap[i] = d->ports[i].conf->tap;
+		t.are_protected |= (uint8_t)(d->ports[i].is_protected << i);
+	}
+	return t;
+}
+
 int door_new(struct espd *d, struct door **out)
 {
+	struct txn_ports ports = ports_of(d);
 	struct door *o = calloc(1, sizeof(*o));
 	const struct passwd *pw;
 	int err;
@@ -336,7 +367,7 @@ int door_new(struct espd *d, struct door **out)
 		return -ENOMEM;
 	o->d = d;
 	o->lfd = o->fd = -1;
-	txn_init(&o->txn, &d->store);
+	txn_init(&o->txn, &d->store, &ports);
 	if (d->conf.user[0]) {
 		pw = getpwnam(d->conf.user);
 		if (!pw) {

@@ -9,9 +9,18 @@
 //                       <------------  DP_HELLO_ACK   boot id, limits, where outbound counters
 //                       stand
 //   DP_BEGIN generation ------------>                 a new table is built aside
-//   DP_SA … DP_RULE … DP_EXEMPT …  -->                the whole desired state, not a difference
+//   DP_EXEMPT …         ------------>
+//   DP_GROUP            ------------>                 a section per group, in the order searched:
+//   DP_SA … DP_RULE …   ------------>                 what the group should have, whole
+//   DP_GROUP …
 //   DP_COMMIT generation ----------->                 one pointer swap; what is not named is gone
-//                       <------------  DP_RESULT      status, text
+//                       <------------  DP_RESULT      status; text says what was odd
+//
+// Groups live and die apart from each other. DP_LIVE: the SAs and rules of the section are in
+// force. DP_KEEP: what stands for the group (same name and identity) stays as it is, until its SAs
+// end; when nothing stands, what the section names is put in its place. DP_INSTEAD: that in any
+// case. Rules put in place stand behind those of all live groups, and behind them, if the group is
+// closed, everything else on its ports is dropped.
 //
 // What an SA keeps across a commit: an SA named again with the same (spi, key) keeps its counters
 // and its receive state; an outbound one with the same sid keeps its IV counter as well. An IV
@@ -26,17 +35,21 @@
 #pragma once
 #include <stdint.h>
 
-#define DP_API_VERSION 2
+#define DP_API_VERSION 3
 #define DP_MAX_KEY     64
 #define DP_MAX_SPI_IN  12 // four generations of a line, and of two that overlap it
 #define DP_NAME_LEN    32
 #define DP_MAX_SAS     4096
 #define DP_MAX_RULES   16384
+#define DP_MAX_GROUPS  16
+#define DP_MAX_PORTS   8
+#define DP_PORT_LEN    32
 
 enum dp_type {
 	DP_HELLO = 1,
 	DP_HELLO_ACK,
 	DP_BEGIN,
+	DP_GROUP,
 	DP_SA,
 	DP_RULE,
 	DP_EXEMPT,
@@ -58,6 +71,20 @@ enum dp_suite {
 	DP_SUITE_AES256_CBC_SHA256_128, // key 32, auth key 32
 };
 
+enum dp_standing { DP_LIVE = 1, DP_KEEP, DP_INSTEAD };
+
+// Begins the section of a group. Two groups of one name are refused.
+struct dp_group {
+	char name[DP_NAME_LEN];
+	uint32_t identity;
+	uint32_t table;	  // of the kernel's routing tables: only 0, the main one
+	uint8_t standing; // enum dp_standing
+	uint8_t closed;	  // while nothing of it is in force: drop what no rule names
+	uint8_t n_ports;  // 0: all protected ports
+	uint8_t pad[5];
+	char port[DP_MAX_PORTS][DP_PORT_LEN]; // names or TAPs; unknown ones are reported, not fatal
+};
+
 enum dp_sa_dir { DP_DIR_IN = 1, DP_DIR_OUT = 2, DP_DIR_BOTH = 3 };
 
 struct dp_sa {
@@ -70,30 +97,34 @@ struct dp_sa {
 	uint32_t sid;	 // right-aligned
 	uint32_t life_s; // hard life left at the moment of sending, 0 = gone at once
 	uint8_t key[DP_MAX_KEY], auth[DP_MAX_KEY];
-	char group[DP_NAME_LEN]; // for show and counters
 };
 
 enum dp_action { DP_PROTECT = 1, DP_CLEAR = 2, DP_DROP = 3 };
 
-// Rules are searched in the order they were sent; the first match decides, both for what leaves
-// through a protected port and for what arrives there. No match: clear.
+// Which list of the group a rule comes from; line counts within it.
+enum dp_origin { DP_FROM_POLICY = 1, DP_FROM_LOCAL, DP_FROM_EXCEPTIONS, DP_FROM_CLOSED };
+
+// Rules are searched in the order they were sent; the first match among those of the port decides,
+// both for what leaves through a protected port and for what arrives there. No match: clear, on a
+// port that some group names; a protected port without groups is as before the first policy.
 struct dp_rule {
 	uint8_t action; // enum dp_action
 	uint8_t family; // 4 or 6
 	uint8_t proto;	// 0 any
 	uint8_t n_spi_in;
-	uint32_t line; // number of the policy line, for show and trace
+	uint32_t line; // for logs; espd does not look at it
 	uint8_t src_lo[16], src_hi[16], dst_lo[16], dst_hi[16]; // network order
 	uint16_t sport_lo, sport_hi, dport_lo, dport_hi;	// host order
 	uint32_t spi_out;		// DP_PROTECT: encrypt under this SA; 0 = none yet, drop
 	uint32_t spi_in[DP_MAX_SPI_IN]; // DP_PROTECT: SAs this flow may arrive under
-	uint8_t accept_clear; // DP_PROTECT: cleartext may arrive too (receive-only groups)
-	uint8_t pad[3];
-	char group[DP_NAME_LEN];
+	uint8_t accept_clear;		// DP_PROTECT: cleartext may arrive too (migration)
+	uint8_t send_clear;		// DP_PROTECT: and is sent (receive-only)
+	uint8_t origin;			// enum dp_origin
+	uint8_t pad;
 };
 
 // Control traffic of this box that policy must not catch: exact addresses, one UDP or TCP port.
-// Only for packets that start or end at this box.
+// Only for packets that start or end at this box. What espd frees by itself: dataplane/own.h.
 struct dp_exempt {
 	uint8_t family, proto;
 	uint16_t port; // host order, of either side
@@ -137,11 +168,23 @@ enum dp_note_kind {
 	DP_NOTE_IV_SOON,	 // an outbound SA has used 75 % of its IV space
 	DP_NOTE_IV_GONE,	 // an outbound SA stopped: its IV space is used up
 	DP_NOTE_EXPIRED,	 // an SA reached its hard life
+	DP_NOTE_OWN_CAUGHT,	 // policy caught traffic of the box itself; at most 1 per 5 s
 };
+
+enum dp_caught { DP_CAUGHT_DROPPED = 1, DP_CAUGHT_ENCRYPTED, DP_CAUGHT_REFUSED };
 
 struct dp_note {
 	uint32_t kind, spi;
-	uint64_t count;
+	uint64_t count;		 // since the last note of the kind (and group)
+	char group[DP_NAME_LEN]; // INVALID_SPI, OWN_CAUGHT: whose rule
+	// OWN_CAUGHT: the last one.
+	uint32_t line;
+	uint8_t origin; // enum dp_origin; 0: no rule, the port was closed
+	uint8_t caught; // enum dp_caught: on its way out; out; on its way in
+	uint8_t family, proto;
+	uint8_t src[16], dst[16];
+	uint16_t sport, dport;
+	uint8_t pad[4];
 };
 
 struct dp_msg {
@@ -151,6 +194,7 @@ struct dp_msg {
 	union {
 		struct dp_hello_ack hello_ack;
 		uint64_t generation; // DP_BEGIN, DP_COMMIT
+		struct dp_group group;
 		struct dp_sa sa;
 		struct dp_rule rule;
 		struct dp_exempt exempt;

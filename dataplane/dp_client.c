@@ -102,6 +102,16 @@ int dp_client_commit(struct dp_client *c, uint64_t generation)
 	return enqueue_generation(c, DP_COMMIT, generation);
 }
 
+int dp_client_group(struct dp_client *c, const struct dp_group *group)
+{
+	struct dp_msg *m = enqueue(c, DP_GROUP);
+
+	if (!m)
+		return -ENOMEM;
+	m->u.group = *group;
+	return 0;
+}
+
 int dp_client_sa(struct dp_client *c, const struct dp_sa *sa)
 {
 	struct dp_msg *m = enqueue(c, DP_SA);

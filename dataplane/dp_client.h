@@ -26,10 +26,11 @@ MUST_CHECK int dp_client_connect(struct dp_client *c, const char *path);
 void dp_client_close(struct dp_client *c); // wipes and frees the queue too; init state again
 
 // Queue one message. Each returns 0 or -ENOMEM, and copies what it is given. The whole state
-// goes as begin, then SAs, rules in order, exemptions, then commit; espd answers the commit with
+// goes as begin, exemptions, then per group its head, SAs and rules in order, then commit; espd answers the commit with
 // one DP_RESULT (and an earlier one when it refuses a message of the transaction).
 MUST_CHECK int dp_client_hello(struct dp_client *c);
 MUST_CHECK int dp_client_begin(struct dp_client *c, uint64_t generation);
+MUST_CHECK int dp_client_group(struct dp_client *c, const struct dp_group *group);
 MUST_CHECK int dp_client_sa(struct dp_client *c, const struct dp_sa *sa);
 MUST_CHECK int dp_client_rule(struct dp_client *c, const struct dp_rule *rule);
 MUST_CHECK int dp_client_exempt(struct dp_client *c, const struct dp_exempt *exempt);

@@ -23,7 +23,7 @@
 	X(NEIGH_WAIT_FULL, "neigh_wait_full", "too many packets wait for this neighbour")          \
 	X(NEIGH_UNRESOLVED, "neigh_unresolved", "neighbour did not answer")                        \
 	X(POLICY_DROP, "policy_drop", "rule says drop")                                            \
-	X(FAIL_CLOSED, "policy_fail_closed", "no policy yet and the ports fail closed")            \
+	X(FAIL_CLOSED, "policy_fail_closed", "the group has no policy yet and fails closed")       \
 	X(OUT_NO_SA, "esp_out_no_sa", "must be protected, but there is no SA to send under")       \
 	X(OUT_EXPIRED, "esp_out_sa_expired", "SA to send under is past its life")                  \
 	X(OUT_IV_GONE, "esp_out_iv_exhausted", "IV space of this sender id is used up")            \
@@ -56,8 +56,11 @@
 	X(OUT_PROTECTED, "out_protected", "sent under an SA")                                      \
 	X(OUT_CLEAR, "out_clear", "sent in clear through a protected port")                        \
 	X(OUT_EXEMPT, "out_exempt", "of these, control traffic of this box")                       \
+	X(OUT_CLEAR_OK, "out_clear_receive_only", "of these, flows of a receive-only group")       \
 	X(IN_PROTECTED, "in_protected", "opened and accepted")                                     \
 	X(IN_CLEAR_OK, "in_clear", "accepted in clear on a protected port")                        \
+	X(IN_CLEAR_MIGRATES, "in_clear_migration", "of these, flows that will be protected")       \
+	X(OWN_CAUGHT, "own_caught", "traffic of this box that policy dropped or encrypted")        \
 	X(FRAGMENTED, "ip4_fragmented", "packets cut into fragments")                              \
 	X(ICMP_SENT, "icmp_sent", "ICMP errors made here")
 

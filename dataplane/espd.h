@@ -33,6 +33,8 @@ struct conf {
 	char control[108], user[32];
 	uint32_t idle_us, idle_max_us, memory_mb, routes;
 	bool hugepages, fail_close;
+	uint32_t own; // rows of own.h
+	bool own_given;
 	unsigned n_cores;
 	uint16_t cores[ESPD_MAX_WORKERS]; // empty: one worker, on any CPU
 	unsigned n_ports;

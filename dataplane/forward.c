@@ -57,29 +57,51 @@ static void route(struct worker *w, struct pkts *l)
 // May p, which came through a protected port, come in? spi_in says how it came.
 static enum drop_reason may_arrive(struct worker *w, const struct pkt *p, const struct rule *rule)
 {
-	if (p->for_box && !p->spi_in &&
-	    (policy_exempts(w->policy, &p->ip, false) || ip4_is_igmp(&p->ip)))
-		return DROP_COUNT;
 	if (!rule || rule->action == DP_CLEAR)
 		return p->spi_in ? DROP_IN_POLICY : DROP_COUNT;
 	if (rule->action == DP_DROP)
-		return DROP_POLICY_DROP;
+		return rule->origin == DP_FROM_CLOSED ? DROP_FAIL_CLOSED : DROP_POLICY_DROP;
 	if (p->spi_in)
 		return rule_admits(rule, p->spi_in) ? DROP_COUNT : DROP_IN_POLICY;
 	if (p->ip.proto == IP4_ESP)
 		return ip4_is_fragment(&p->ip) ? DROP_IN_FRAGMENT : DROP_IN_UNKNOWN_SPI;
-	return rule->accept_clear ? DROP_COUNT : DROP_IN_CLEAR;
+	if (!rule->accept_clear)
+		return DROP_IN_CLEAR;
+	w->st.path[PATH_IN_CLEAR_MIGRATES]++;
+	return DROP_COUNT;
 }
 
-static void refuse(struct worker *w, struct pkt *p, enum drop_reason why)
+// The same for what is addressed to the box itself, which some rules do not concern.
+static enum drop_reason may_reach_box(struct worker *w, const struct pkt *p,
+				      const struct rule *rule)
+{
+	enum drop_reason why;
+
+	if (!p->spi_in && own_passes(w, p, rule, false))
+		return DROP_COUNT;
+	why = may_arrive(w, p, rule);
+	if (why != DROP_COUNT && !p->spi_in && p->ip.proto != IP4_ESP)
+		own_caught(w, p, rule, DP_CAUGHT_REFUSED);
+	return why;
+}
+
+// An SPI that we lack, of a flow that a group protects: its key server may know more than we do.
+static void unknown_spi(struct worker *w, const struct pkt *p, const struct rule *rule)
+{
+	struct section_count *n = &w->policy->group[rule->group].n[w->id];
+
+	if (p->ip.len < p->ip.hlen + 4u)
+		return;
+	__atomic_store_n(&n->last_spi, be32_get(pkt_ip(p) + p->ip.hlen), __ATOMIC_RELAXED);
+	__atomic_store_n(&n->unknown_spi, n->unknown_spi + 1, __ATOMIC_RELAXED);
+}
+
+static void refuse(struct worker *w, struct pkt *p, const struct rule *rule, enum drop_reason why)
 {
 	const struct sa *sa;
 
-	if (why == DROP_IN_UNKNOWN_SPI && p->ip.len >= p->ip.hlen + 4u) {
-		uint32_t spi = be32_get(pkt_ip(p) + p->ip.hlen);
-
-		__atomic_store_n(&w->st.unknown_spi, spi, __ATOMIC_RELAXED);
-	}
+	if (why == DROP_IN_UNKNOWN_SPI)
+		unknown_spi(w, p, rule);
 	if (why == DROP_IN_POLICY && (sa = sadb_find(w->policy->sadb, p->spi_in)))
 		sa->state->n[w->id].policy_fail++;
 	drop(w, p->m, why);
@@ -89,17 +111,21 @@ static void admit_by_policy(struct worker *w, struct pkts *l)
 {
 	const struct ip4 *ip[2 * BURST] NO_AUTO_INIT;
 	const struct rule *rule[2 * BURST] NO_AUTO_INIT;
+	uint8_t port[2 * BURST] NO_AUTO_INIT;
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < l->n; i++)
+	for (unsigned i = 0; i < l->n; i++) {
 		ip[i] = &l->p[i]->ip;
-	rules_match_burst(w->policy->rules, ip, l->n, rule);
+		port[i] = l->p[i]->in;
+	}
+	rules_match_burst(w->policy->rules, ip, port, l->n, rule);
 	for (unsigned i = 0; i < l->n; i++) {
 		struct pkt *p = l->p[i];
-		enum drop_reason why = may_arrive(w, p, rule[i]);
+		enum drop_reason why =
+			p->for_box ? may_reach_box(w, p, rule[i]) : may_arrive(w, p, rule[i]);
 
 		if (why != DROP_COUNT) {
-			refuse(w, p, why);
+			refuse(w, p, rule[i], why);
 			continue;
 		}
 		w->st.path[p->spi_in ? PATH_IN_PROTECTED : PATH_IN_CLEAR_OK]++;
@@ -108,23 +134,37 @@ static void admit_by_policy(struct worker *w, struct pkts *l)
 	l->n = n;
 }
 
+// What an SA opened belongs to a group of another port.
+static bool may_arrive_without_policy(struct worker *w, const struct pkt *p)
+{
+	if (!w->d->conf.fail_close)
+		return !p->spi_in;
+	if (!p->for_box || p->spi_in)
+		return false;
+	if (own_passes(w, p, NULL, false))
+		return true;
+	own_caught(w, p, NULL, DP_CAUGHT_REFUSED);
+	return false;
+}
+
 static void admit_without_policy(struct worker *w, struct pkts *l)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < l->n; i++) {
-		if (w->d->conf.fail_close && !l->p[i]->for_box)
-			drop(w, l->p[i]->m, DROP_FAIL_CLOSED);
-		else
+		if (may_arrive_without_policy(w, l->p[i]))
 			l->p[n++] = l->p[i];
+		else
+			drop(w, l->p[i]->m, DROP_FAIL_CLOSED);
 	}
 	l->n = n;
 	w->st.path[PATH_IN_CLEAR_OK] += n;
 }
 
+// All of l came through one port.
 static void admit(struct worker *w, struct pkts *l)
 {
-	if (w->policy)
+	if (policy_covers(w->policy, l->p[0]->in))
 		admit_by_policy(w, l);
 	else
 		admit_without_policy(w, l);

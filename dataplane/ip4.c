@@ -198,19 +198,36 @@ static bool is_icmp_error(uint8_t type)
 	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
+// Routers on the way may have left its checksum wrong, and may have quoted little.
+static void quoted_read(const uint8_t *b, size_t len, struct ip4 *out)
+{
+	size_t hlen = (b[0] & 0xf) * 4u;
+
+	*out = (struct ip4){ .hlen = (uint8_t)hlen,
+			     .len = be16_get(b + 2),
+			     .frag = be16_get(b + 6),
+			     .ttl = b[8],
+			     .proto = b[9],
+			     .src = be32_get(b + 12),
+			     .dst = be32_get(b + 16) };
+	if (!has_ports(out->proto))
+		return;
+	out->opaque = (out->frag & IP4_OFF_MASK) != 0 || hlen < IP4_HLEN || len < hlen + 4u;
+	if (!out->opaque) {
+		out->sport = be16_get(b + hlen);
+		out->dport = be16_get(b + hlen + 2);
+	}
+}
+
 bool ip4_icmp_quoted(const uint8_t *pkt, const struct ip4 *ip, struct ip4 *out)
 {
-	size_t at = ip->hlen + ICMP_HLEN, need = at + IP4_HLEN;
-	enum ip4_bad bad;
+	size_t at = ip->hlen + ICMP_HLEN;
 
-	if (ip->proto != ICMP_PROTO || (ip->frag & IP4_OFF_MASK) != 0 || ip->len < need ||
-	    !is_icmp_error(pkt[ip->hlen]))
+	if (ip->proto != ICMP_PROTO || (ip->frag & IP4_OFF_MASK) != 0 || ip->len < at + IP4_HLEN ||
+	    !is_icmp_error(pkt[ip->hlen]) || pkt[at] >> 4 != 4)
 		return false;
-	need = at + (pkt[at] & 0xf) * 4u + 4; // its header, and the ports
-	if (ip->len < need)
-		return false;
-	bad = ip4_parse(pkt + at, UINT16_MAX, out); // the quotation is shorter than the packet was
-	return bad == IP4_GOOD || bad == IP4_MARTIAN;
+	quoted_read(pkt + at, ip->len - at, out);
+	return true;
 }
 
 size_t ip4_icmp_error(uint8_t *out, const uint8_t *pkt, const struct ip4 *ip, uint32_t src,

@@ -80,8 +80,9 @@ void ip4_cut_start(struct ip4_cutter *c, const uint8_t *pkt, const struct ip4 *i
 // out has room for mtu octets.
 size_t ip4_cut_next(struct ip4_cutter *c, uint8_t *out);
 
-// The packet that an ICMP error is about, as far as it is quoted: addresses, protocol, ports. False
-// when pkt is no ICMP error or quotes too little to tell.
+// The packet that an ICMP error is about, as far as it is quoted: addresses, protocol, ports (opaque
+// when they are not there). Its checksum is not looked at. False when pkt is no ICMP error or quotes
+// no IPv4 header.
 bool ip4_icmp_quoted(const uint8_t *pkt, const struct ip4 *ip, struct ip4 *out);
 
 // May an ICMP error answer this packet? (not errors, later fragments, groups, no-one)

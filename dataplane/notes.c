@@ -1,6 +1,9 @@
 #include "dataplane/notes.h"
 
+#include <string.h>
+
 #define UNKNOWN_MS 1000
+#define CAUGHT_MS  5000
 
 static void iv_note(const struct sa *sa, unsigned n_workers, notes_tell *tell, void *arg)
 {
@@ -43,15 +46,54 @@ void notes_sas(struct sadb *db, unsigned n_workers, mono_t now, notes_tell *tell
 	}
 }
 
-void notes_unknown_spi(struct notes *s, uint64_t total, uint32_t last_spi, mono_t now,
-		       notes_tell *tell, void *arg)
+static void unknown_spi(struct section *g, unsigned n_workers, mono_t now, notes_tell *tell,
+			void *arg)
 {
-	struct dp_note n = { .kind = DP_NOTE_INVALID_SPI, .spi = last_spi };
+	struct dp_note n = { .kind = DP_NOTE_INVALID_SPI };
+	uint64_t total = 0;
 
-	if (total == s->unknown_told || !mono_due(s->unknown_next, now))
+	for (unsigned w = 0; w < n_workers; w++) {
+		uint64_t spi = __atomic_load_n(&g->n[w].last_spi, __ATOMIC_RELAXED);
+
+		total += __atomic_load_n(&g->n[w].unknown_spi, __ATOMIC_RELAXED);
+		if (spi)
+			n.spi = (uint32_t)spi;
+	}
+	if (total == g->unknown_told || !mono_due(g->unknown_next, now))
 		return;
-	n.count = total - s->unknown_told;
-	s->unknown_told = total;
-	s->unknown_next = mono_add_ms(now, UNKNOWN_MS);
+	n.count = total - g->unknown_told;
+	memcpy(n.group, g->name, sizeof(n.group));
+	g->unknown_told = total;
+	g->unknown_next = mono_add_ms(now, UNKNOWN_MS);
 	tell(arg, &n);
+}
+
+void notes_unknown_spi(struct policy *p, unsigned n_workers, mono_t now, notes_tell *tell,
+		       void *arg)
+{
+	for (size_t i = 0; i < p->n_groups; i++)
+		unknown_spi(&p->group[i], n_workers, now, tell, arg);
+}
+
+void notes_own_caught(struct notes *s, uint64_t total, struct caught *const *c, size_t n,
+		      mono_t now, notes_tell *tell, void *arg)
+{
+	bool told = false;
+
+	if (total == s->caught_told || !mono_due(s->caught_next, now))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (!__atomic_load_n(&c[i]->full, __ATOMIC_ACQUIRE))
+			continue;
+		if (!told) {
+			c[i]->note.count = total - s->caught_told;
+			tell(arg, &c[i]->note);
+		}
+		told = true;
+		__atomic_store_n(&c[i]->full, 0, __ATOMIC_RELEASE);
+	}
+	if (!told)
+		return;
+	s->caught_told = total;
+	s->caught_next = mono_add_ms(now, CAUGHT_MS);
 }

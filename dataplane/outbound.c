@@ -14,24 +14,43 @@ static bool tells_secret(const struct worker *w, const struct pkt *p)
 		return true;
 	if (!ip4_icmp_quoted(pkt_ip(p), &p->ip, &quoted))
 		return false;
-	about = rules_match(w->policy->rules, &quoted);
-	return about && about->action == DP_PROTECT;
+	about = rules_match(w->policy->rules, &quoted, p->out);
+	return about && about->action == DP_PROTECT && !about->send_clear;
 }
 
-// What the policy says about a packet that leaves through a protected port: DROP_COUNT and p->sa
-// set or NULL for clear, or the reason to drop it.
+static enum drop_reason in_clear(const struct worker *w, const struct pkt *p)
+{
+	return tells_secret(w, p) ? DROP_ICMP_LEAK : DROP_COUNT;
+}
+
+// What the rule says: DROP_COUNT and p->sa set or NULL for clear, or the reason to drop it.
 static enum drop_reason judge(struct worker *w, struct pkt *p, const struct rule *rule)
 {
-	if (p->from_box && (policy_exempts(w->policy, &p->ip, true) || ip4_is_igmp(&p->ip))) {
-		w->st.path[PATH_OUT_EXEMPT]++;
-		return DROP_COUNT;
-	}
 	if (!rule || rule->action == DP_CLEAR)
-		return tells_secret(w, p) ? DROP_ICMP_LEAK : DROP_COUNT;
+		return in_clear(w, p);
 	if (rule->action == DP_DROP)
-		return DROP_POLICY_DROP;
+		return rule->origin == DP_FROM_CLOSED ? DROP_FAIL_CLOSED : DROP_POLICY_DROP;
+	if (rule->send_clear) {
+		w->st.path[PATH_OUT_CLEAR_OK]++;
+		return in_clear(w, p);
+	}
 	p->sa = rule->out;
 	return p->sa ? DROP_COUNT : DROP_OUT_NO_SA;
+}
+
+// The same for a packet of the box itself, which some rules do not concern.
+static enum drop_reason judge_own(struct worker *w, struct pkt *p, const struct rule *rule)
+{
+	enum drop_reason why;
+
+	if (own_passes(w, p, rule, true)) {
+		w->st.path[PATH_OUT_EXEMPT]++;
+		return in_clear(w, p);
+	}
+	why = judge(w, p, rule);
+	if (why != DROP_COUNT || p->sa)
+		own_caught(w, p, rule, why != DROP_COUNT ? DP_CAUGHT_DROPPED : DP_CAUGHT_ENCRYPTED);
+	return why;
 }
 
 // Sorts packets into those to protect and those to send as they are.
@@ -39,37 +58,55 @@ static void apply_policy(struct worker *w, struct pkts *l, struct pkts *secret, 
 {
 	const struct ip4 *ip[2 * BURST] NO_AUTO_INIT;
 	const struct rule *rule[2 * BURST] NO_AUTO_INIT;
+	uint8_t port[2 * BURST] NO_AUTO_INIT;
+	unsigned before = clear->n;
 
-	for (unsigned i = 0; i < l->n; i++)
+	for (unsigned i = 0; i < l->n; i++) {
 		ip[i] = &l->p[i]->ip;
-	rules_match_burst(w->policy->rules, ip, l->n, rule);
+		port[i] = l->p[i]->out;
+	}
+	rules_match_burst(w->policy->rules, ip, port, l->n, rule);
 	for (unsigned i = 0; i < l->n; i++) {
 		struct pkt *p = l->p[i];
-		enum drop_reason why = judge(w, p, rule[i]);
+		enum drop_reason why =
+			p->from_box ? judge_own(w, p, rule[i]) : judge(w, p, rule[i]);
 
 		if (why != DROP_COUNT)
 			drop(w, p->m, why);
 		else
 			pkts_add(p->sa ? secret : clear, p);
 	}
-	w->st.path[PATH_OUT_CLEAR] += clear->n;
+	w->st.path[PATH_OUT_CLEAR] += clear->n - before;
 }
 
-// Without a policy a protected port is open or closed as configured; the box itself must reach
-// its key server in either case.
+static enum drop_reason judge_without_policy(struct worker *w, struct pkt *p)
+{
+	if (p->quotes)
+		return DROP_ICMP_LEAK;
+	if (!w->d->conf.fail_close)
+		return DROP_COUNT;
+	if (!p->from_box)
+		return DROP_FAIL_CLOSED;
+	if (own_passes(w, p, NULL, true))
+		return DROP_COUNT;
+	own_caught(w, p, NULL, DP_CAUGHT_DROPPED);
+	return DROP_FAIL_CLOSED;
+}
+
+// Without a policy a protected port is open or closed as configured.
 static void without_policy(struct worker *w, struct pkts *l, struct pkts *clear)
 {
-	for (unsigned i = 0; i < l->n; i++) {
-		struct pkt *p = l->p[i];
+	unsigned before = clear->n;
 
-		if (w->d->conf.fail_close && !p->from_box)
-			drop(w, p->m, DROP_FAIL_CLOSED);
-		else if (p->quotes)
-			drop(w, p->m, DROP_ICMP_LEAK);
+	for (unsigned i = 0; i < l->n; i++) {
+		enum drop_reason why = judge_without_policy(w, l->p[i]);
+
+		if (why != DROP_COUNT)
+			drop(w, l->p[i]->m, why);
 		else
-			pkts_add(clear, p);
+			pkts_add(clear, l->p[i]);
 	}
-	w->st.path[PATH_OUT_CLEAR] += clear->n;
+	w->st.path[PATH_OUT_CLEAR] += clear->n - before;
 }
 
 static void send_all(struct worker *w, struct pkts *l)
@@ -152,15 +189,21 @@ static void send_fitting(struct worker *w, struct pkts *l)
 
 void outbound(struct worker *w, struct pkts *l)
 {
-	struct pkts judged NO_AUTO_INIT, secret NO_AUTO_INIT, clear NO_AUTO_INIT, open NO_AUTO_INIT;
+	struct pkts judged NO_AUTO_INIT, bare NO_AUTO_INIT, open NO_AUTO_INIT;
+	struct pkts secret NO_AUTO_INIT, clear NO_AUTO_INIT;
 
-	judged.n = secret.n = clear.n = open.n = 0;
-	for (unsigned i = 0; i < l->n; i++)
-		pkts_add(w->d->ports[l->p[i]->out].is_protected ? &judged : &open, l->p[i]);
-	if (judged.n && w->policy)
+	judged.n = bare.n = open.n = secret.n = clear.n = 0;
+	for (unsigned i = 0; i < l->n; i++) {
+		unsigned out = l->p[i]->out;
+
+		if (!w->d->ports[out].is_protected)
+			pkts_add(&open, l->p[i]);
+		else
+			pkts_add(policy_covers(w->policy, out) ? &judged : &bare, l->p[i]);
+	}
+	if (judged.n)
 		apply_policy(w, &judged, &secret, &clear);
-	else
-		without_policy(w, &judged, &clear);
+	without_policy(w, &bare, &clear);
 	send_fitting(w, &secret);
 	send_fitting(w, &clear);
 	send_fitting(w, &open);

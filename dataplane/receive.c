@@ -150,6 +150,8 @@ static bool is_own(const struct worker *w, uint32_t addr)
 {
 	const struct hop *h;
 
+	if (addr == 0) // it asks for one (DHCP), or listens to groups without
+		return true;
 	fwd_lookup(&w->d->fwd, &addr, &h, 1);
 	return h->kind == HOP_LOCAL;
 }

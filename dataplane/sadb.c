@@ -1,5 +1,7 @@
 #include "dataplane/sadb.h"
 
+#include <stdio.h>
+
 #define IVS_MAX (2 * DP_MAX_SAS)
 
 void sa_store_init(struct sa_store *st, unsigned n_workers)
@@ -227,8 +229,27 @@ static const char *sa_wrong(const struct sadb *db, const struct dp_sa *in)
 	return NULL;
 }
 
-int sadb_add(struct sadb *db, struct sa_store *st, const struct dp_sa *in, mono_t now,
-	     const char **why)
+int sadb_keep(struct sadb *db, const struct sa *sa, const char **why)
+{
+	*why = "an SPI of a group that is kept is another group's now";
+	if (sadb_find(db, sa->spi))
+		return -EEXIST;
+	*why = "too many SAs";
+	if (db->n >= DP_MAX_SAS)
+		return -ENOSPC;
+	*why = "out of memory";
+	if (db->n == db->max && !grow(db))
+		return -ENOMEM;
+	sa->state->refs++;
+	if (sa->iv)
+		sa->iv->refs++;
+	db->sas[db->n++] = *sa;
+	slot_put(db, sa->spi, (uint32_t)db->n);
+	return 0;
+}
+
+int sadb_add(struct sadb *db, struct sa_store *st, const struct dp_sa *in, const char *group,
+	     mono_t now, const char **why)
 {
 	mono_t until = mono_add_s(now, in->life_s);
 	struct iv_state *iv = NULL;
@@ -263,8 +284,7 @@ int sadb_add(struct sadb *db, struct sa_store *st, const struct dp_sa *in, mono_
 	sa->spi = in->spi;
 	sa->sid = in->sid;
 	sa->dir = in->dir;
-	memcpy(sa->group, in->group, sizeof(sa->group));
-	sa->group[sizeof(sa->group) - 1] = '\0';
+	snprintf(sa->group, sizeof(sa->group), "%s", group);
 	slot_put(db, sa->spi, (uint32_t)db->n);
 	return 0;
 }

@@ -81,8 +81,10 @@ void sa_store_fini(struct sa_store *st); // after every sadb is freed
 
 struct sadb *sadb_new(void);
 // Adds one SA. 0, or -errno with the sentence for gmd in *why.
-MUST_CHECK int sadb_add(struct sadb *db, struct sa_store *st, const struct dp_sa *in, mono_t now,
-			const char **why);
+MUST_CHECK int sadb_add(struct sadb *db, struct sa_store *st, const struct dp_sa *in,
+			const char *group, mono_t now, const char **why);
+// Adds one that another sadb has, as it is: same key, counters, end of life.
+MUST_CHECK int sadb_keep(struct sadb *db, const struct sa *sa, const char **why);
 void sadb_free(struct sadb *db, struct sa_store *st); // no reader may be left; wipes unused keys
 
 static inline const struct sa *sadb_find(const struct sadb *db, uint32_t spi)

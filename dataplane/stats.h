@@ -11,7 +11,6 @@
 struct stats {
 	uint64_t drop[DROP_COUNT];
 	uint64_t path[PATH_COUNT];
-	uint64_t unknown_spi; // the one seen last under DROP_IN_UNKNOWN_SPI
 } __attribute__((aligned(64)));
 
 #define STATS_NAMES (DROP_COUNT + PATH_COUNT)

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "dataplane/espd.h"
+#include "dataplane/notes.h"
 
 #define BURST	  32
 #define HELD_MAX  16 // neighbours waited for
@@ -78,6 +79,7 @@ struct worker {
 	struct held held[HELD_MAX];
 	unsigned n_held;
 	struct stats st;
+	struct caught caught;
 };
 
 MUST_CHECK int worker_new(struct espd *d, unsigned id, unsigned lcore, struct worker **out);
@@ -110,6 +112,12 @@ void icmp_answer(struct worker *w, const struct pkt *p, uint8_t type, uint8_t co
 // Cleartext packets of one port, or of the box itself, to where their routes say. Consumes l.
 void forward(struct worker *w, struct pkts *l);
 void punt(struct worker *w, struct pkt *p);
+// caught.c: does traffic of the box itself pass whatever the rule says (NULL: none applies, the
+// port is closed)? out: it leaves the box.
+bool own_passes(struct worker *w, const struct pkt *p, const struct rule *rule, bool out);
+// It does not, and what became of it may be a surprise: counted and left for notes.c.
+void own_caught(struct worker *w, const struct pkt *p, const struct rule *rule,
+		enum dp_caught what);
 // tx.c
 void tx_packet(struct worker *w, struct pkt *p); // adds Ethernet; may hold it for a neighbour
 void tx_frame(struct worker *w, unsigned port, struct rte_mbuf *m);

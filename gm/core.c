@@ -108,6 +108,17 @@ struct endpoint gm_server(const struct gm *gm, const struct gm_group *g, size_t 
 				  g->conf.server_port ? g->conf.server_port : gm->conf->port };
 }
 
+enum gm_direction gm_direction(const struct gm_group *g, mono_t now)
+{
+	const struct gm_set *s = gm_teks_active(&g->teks, now);
+
+	if (g->direction_set)
+		return g->direction;
+	if (g->conf.passive)
+		return GM_DIR_INBOUND_OPTIONAL;
+	return s && s->receive_only ? GM_DIR_INBOUND_ONLY : GM_DIR_BOTH;
+}
+
 bool gm_spis_free(const struct gm *gm, const struct gm_group *g, const struct gm_grant *grant,
 		  const char **why)
 {
@@ -184,7 +195,8 @@ static struct gm_group *group_new(const struct gm_conf_group *c, mono_t now)
 	g->conf = *c;
 	logctx_set(&g->lc, "group=%s", c->name);
 	g->renew_at = MONO_NEVER;
-	g->n.last_rekey = MONO_NEVER;
+	g->n.last_rekey = g->return_at = MONO_NEVER;
+	gm_recovery_init(&g->recovery);
 	gm_reg_init(&g->reg, now);
 	gm_keks_init(&g->keks);
 	gm_nat_init(&g->nat);
@@ -329,6 +341,21 @@ static void reregister(struct gm *gm, mono_t now, const char *name, struct gm_ou
 	}
 }
 
+static void direction(struct gm *gm, const struct gm_event *ev, struct gm_out *out)
+{
+	for (size_t i = 0; i < gm->n_groups; i++) {
+		struct gm_group *g = gm->group[i];
+
+		if (ev->group && strcmp(ev->group, g->conf.name) != 0)
+			continue;
+		g->direction_set = ev->direction_set;
+		g->direction = ev->direction;
+		gm_out_event(out, EV_GM_DIRECTION, &g->lc, "direction=\"%s\" by=operator",
+			     !g->direction_set ? "as configured" : gm_direction_text(g->direction));
+	}
+	gm->dp.dirty = true;
+}
+
 static void dispatch(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out *out)
 {
 	switch (ev->kind) {
@@ -360,6 +387,9 @@ static void dispatch(struct gm *gm, mono_t now, const struct gm_event *ev, struc
 		break;
 	case GM_EV_REREGISTER:
 		reregister(gm, now, ev->group, out);
+		break;
+	case GM_EV_DIRECTION:
+		direction(gm, ev, out);
 		break;
 	}
 }

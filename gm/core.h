@@ -17,6 +17,7 @@ enum gm_event_kind {
 	GM_EV_DP_RESULT,  // result: answers the program given last
 	GM_EV_DP_NOTE,	  // note
 	GM_EV_REREGISTER, // group, NULL for all: an operator wants it
+	GM_EV_DIRECTION,  // group, NULL for all; direction_set, direction: the same
 };
 
 struct gm_event {
@@ -30,6 +31,8 @@ struct gm_event {
 	const struct dp_result *result;
 	const struct dp_note *note;
 	const char *group;
+	bool direction_set; // false: as configured again
+	enum gm_direction direction;
 };
 
 // The group addresses to listen to until the next step; returns how many.

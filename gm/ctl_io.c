@@ -112,6 +112,50 @@ static void run_clear_group(struct ctl_req *req, void *arg)
 		ctl_reply_error(req, "no such group", NULL);
 }
 
+static void set_direction(struct ctl_req *req, struct gm_io *io, const char *group, bool set,
+			  enum gm_direction d)
+{
+	const struct gm_event ev = {
+		.kind = GM_EV_DIRECTION, .group = group, .direction_set = set, .direction = d
+	};
+
+	if (group && !gm_find_group(io->gm, group)) {
+		ctl_reply_error(req, "no such group", NULL);
+		return;
+	}
+	gm_io_event(io, &ev);
+	if (ctl_req_json(req))
+		ctl_reply_json(req, json_pack("{s:b}", "changed", true));
+	else
+		ctl_reply_text(req, "");
+}
+
+// crypto gdoi gm [group NAME] ipsec direction …
+static const char *direction_group(struct ctl_req *req)
+{
+	return strcmp(ctl_req_word(req, 3), "group") == 0 ? ctl_req_word(req, 4) : NULL;
+}
+
+static void run_both(struct ctl_req *req, void *arg)
+{
+	set_direction(req, arg, direction_group(req), true, GM_DIR_BOTH);
+}
+
+static void run_only(struct ctl_req *req, void *arg)
+{
+	set_direction(req, arg, direction_group(req), true, GM_DIR_INBOUND_ONLY);
+}
+
+static void run_optional(struct ctl_req *req, void *arg)
+{
+	set_direction(req, arg, direction_group(req), true, GM_DIR_INBOUND_OPTIONAL);
+}
+
+static void run_default(struct ctl_req *req, void *arg)
+{
+	set_direction(req, arg, direction_group(req), false, GM_DIR_BOTH);
+}
+
 const struct ctl_cmd gm_ctl_cmds[] = {
 	{ "show crypto gdoi", "groups and membership", run_gdoi },
 	{ "show crypto gdoi gm", "membership: keys, policy, rekeys", run_gm },
@@ -123,5 +167,18 @@ const struct ctl_cmd gm_ctl_cmds[] = {
 	{ "show version", "program and version", run_version },
 	{ "clear crypto gdoi", "register again in every group", run_clear },
 	{ "clear crypto gdoi group NAME", "register again in one group", run_clear_group },
+	{ "crypto gdoi gm ipsec direction both", "protected only, whatever is configured",
+	  run_both },
+	{ "crypto gdoi gm ipsec direction inbound only", "send in clear, accept either", run_only },
+	{ "crypto gdoi gm ipsec direction inbound optional", "send protected, accept either",
+	  run_optional },
+	{ "crypto gdoi gm ipsec direction default", "as configured again", run_default },
+	{ "crypto gdoi gm group NAME ipsec direction both", "the same for one group", run_both },
+	{ "crypto gdoi gm group NAME ipsec direction inbound only", "the same for one group",
+	  run_only },
+	{ "crypto gdoi gm group NAME ipsec direction inbound optional", "the same for one group",
+	  run_optional },
+	{ "crypto gdoi gm group NAME ipsec direction default", "the same for one group",
+	  run_default },
 	{ NULL, NULL, NULL },
 };

@@ -212,13 +212,19 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 static int queue_program(struct dp_client *c, const struct gm_program *p)
 {
 	int err = dp_client_begin(c, p->generation);
+	size_t sa = 0, rule = 0;
 
-	for (size_t i = 0; !err && i < p->n_sas; i++)
-		err = dp_client_sa(c, &p->sa[i]);
-	for (size_t i = 0; !err && i < p->n_rules; i++)
-		err = dp_client_rule(c, &p->rule[i]);
 	for (size_t i = 0; !err && i < p->n_exempts; i++)
 		err = dp_client_exempt(c, &p->exempt[i]);
+	for (size_t g = 0; !err && g < p->n_parts; g++) {
+		const struct gm_part *part = &p->part[g];
+
+		err = dp_client_group(c, &part->head);
+		for (size_t i = 0; !err && i < part->n_sas; i++)
+			err = dp_client_sa(c, &p->sa[sa++]);
+		for (size_t i = 0; !err && i < part->n_rules; i++)
+			err = dp_client_rule(c, &p->rule[rule++]);
+	}
 	return err ? err : dp_client_commit(c, p->generation);
 }
 

@@ -13,6 +13,8 @@
 #include "gm/pull.h"
 #include "gm/keks.h"
 #include "gm/nat.h"
+#include "gm/policy.h"
+#include "gm/recovery.h"
 #include "gm/sids.h"
 #include "gm/teks.h"
 
@@ -49,6 +51,13 @@ struct gm_group {
 	bool ks_conclave;	     // it showed our vendor id: its rekeys carry the whole policy
 	mono_t renew_at;	     // register again then if no rekey comes before
 	const char *renew_why;
+	struct gm_recovery recovery;
+	mono_t return_at;	// try the first server again then
+	uint32_t return_wait_s; // before that
+	bool direction_set;	// by an operator, until gmd ends
+	enum gm_direction direction;
+	uint64_t live_since; // generation of the program that had it live first; 0 none
+	uint32_t overlaps;   // groups that were said to overlap with it, a bit each
 	struct ike_conf ike;
 	struct gm_reg reg;   // gm/pull.h: the registration under way
 	struct gm_keks keks; // gm/keks.h
@@ -62,6 +71,8 @@ struct gm_group {
 		mono_t last_rekey; // MONO_NEVER: none yet
 		struct addr last_rekey_from;
 		uint32_t last_seq;
+		uint64_t unknown_spi; // packets
+		uint32_t recoveries;
 	} n;
 };
 
@@ -74,7 +85,6 @@ enum gm_dp_state {
 struct gm_dp {
 	enum gm_dp_state state;
 	bool dirty;	     // what it should have has changed since it was given
-	bool held;	     // it still works on what it had before we started: see core.c
 	uint64_t boot;	     // of espd; 0 before the first hello
 	uint64_t generation; // of our last transaction
 	uint64_t done;	     // the last one this espd confirmed to us; 0 none yet
@@ -116,6 +126,8 @@ struct gm_group *gm_find_group(const struct gm *gm, const char *name);
 // No SPI of the download is another group's: espd knows one SA per SPI.
 bool gm_spis_free(const struct gm *gm, const struct gm_group *g, const struct gm_grant *grant,
 		  const char **why);
+// What may travel in clear now: an operator's word, else the configuration's, else the policy's.
+enum gm_direction gm_direction(const struct gm_group *g, mono_t now);
 struct endpoint gm_server(const struct gm *gm, const struct gm_group *g, size_t i);
 // Lab builds: the keys of the download in scratch->grant, and its KEK, into the key log.
 void gm_keylog_download(const struct gm *gm, const struct gm_kek *kek);

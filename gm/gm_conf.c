@@ -14,6 +14,9 @@ static void each_peer(struct settings *s, struct set_node *n, void *out);
 static void read_dpd(struct settings *s, struct set_node *n, void *out);
 static void read_gmd(struct settings *s, struct set_node *n, void *out);
 
+static void each_interface(struct settings *s, struct set_node *n, void *out);
+static void read_fail_close(struct settings *s, struct set_node *n, void *out);
+
 #define OF(field) offsetof(struct gm_conf, field)
 static const struct set_row gmd_rows[] = {
 	{ "address", SET_ADDR, OF(address), .required = true,
@@ -53,6 +56,34 @@ static const struct set_row group_rows[] = {
 	{ "send_doi1", SET_BOOL, OG(send_doi1), .def = "false",
 	  .help = "phase 1 with DOI 1, for key servers that know no other (for one in peers: "
 		  "wire.phase1_doi there)" },
+	{ "interfaces", SET_EACH, .min = 1, .max = DP_MAX_PORTS, .each = each_interface,
+	  .help = "ports of espd where the group applies, like \"wan0\"; absent: all protected "
+		  "ones" },
+	{ "table", SET_U32, OG(table), .min = 0, .max = 0, .def = "0",
+	  .help = "routing table of the group: espd forwards by the main one only, 0" },
+	{ "fail_close", SET_GROUP, .each = read_fail_close,
+	  .help = "what passes before the first registration; absent: nothing" },
+	{ "passive", SET_BOOL, OG(passive), .def = "false",
+	  .help = "accept in clear what the policy protects, send it protected: for migration" },
+	{ "recovery_check_interval", SET_U32, OG(recovery_s), .max = 86400, .def = "300",
+	  .help = "seconds: register again when traffic comes under SPIs unknown here, at most "
+		  "once in this time; 100 or more, 0: never" },
+	{ "return_to_first", SET_BOOL, OG(return_to_first), .def = "false",
+	  .help = "try to register with the first of servers again while with another" },
+	{ "return_hold", SET_U32, OG(return_hold_s), .min = 10, .max = 86400, .def = "300",
+	  .help = "seconds to wait before that; doubles while the first does not answer" },
+	{ "accept_sha1", SET_BOOL, OG(accept_sha1), .def = "false",
+	  .help = "accept rekeys signed over SHA-1, for key servers that know no better" },
+};
+
+#define OFC(field) offsetof(struct gm_conf_fail_close, field)
+static const struct set_row fail_close_rows[] = {
+	{ "activate", SET_BOOL, OFC(activate), .def = "true",
+	  .help = "drop what other groups do not decide; false: let it pass in clear" },
+	{ "match_address", SET_STR, OFC(match_address), .size = ACL_CONF_NAME_LEN, .def = "",
+	  .help = "access list of deny lines: these pass in clear" },
+	{ "revert", SET_BOOL, OFC(revert), .def = "false",
+	  .help = "the same once all keys have ended and no key server gives new ones" },
 };
 
 static const struct set_row file_rows[] = {
@@ -151,21 +182,43 @@ static void each_server_name(struct settings *s, struct set_node *n, void *out)
 
 // ---- what one word alone cannot tell; the rows above it are read before ----
 
-static void check_acl(struct settings *s, struct set_node *n, const struct gm_conf *c,
-		      const struct gm_conf_group *g)
+static void each_interface(struct settings *s, struct set_node *n, void *out)
 {
-	const struct acl_conf *a = acl_conf_find(&c->acls, g->local_acl);
+	struct gm_conf_group *g = out;
+	const char *name = settings_text(s, n);
 
-	if (g->local_acl[0] == '\0')
+	if (!name)
+		return;
+	if (strlen(name) >= DP_PORT_LEN)
+		settings_complain(s, n, "interfaces", "\"%s\" is too long for a port's name", name);
+	else if (gm_conf_has_interface(g, name))
+		settings_complain(s, n, "interfaces", "\"%s\" is there twice", name);
+	else
+		snprintf(g->interface[g->n_interfaces++], DP_PORT_LEN, "%s", name);
+}
+
+static void read_fail_close(struct settings *s, struct set_node *n, void *out)
+{
+	struct gm_conf_group *g = out;
+
+	settings_group(s, n, fail_close_rows, N_ELEMS(fail_close_rows), &g->fail_close);
+}
+
+// A list of the member's own may only name what passes in clear.
+static void check_acl(struct settings *s, struct set_node *n, const struct gm_conf *c,
+		      const char *word, const char *name)
+{
+	const struct acl_conf *a = acl_conf_find(&c->acls, name);
+
+	if (name[0] == '\0')
 		return;
 	if (!a) {
-		settings_complain(s, n, "local_acl", "there is no access list \"%s\" in acls",
-				  g->local_acl);
+		settings_complain(s, n, word, "there is no access list \"%s\" in acls", name);
 		return;
 	}
 	for (size_t i = 0; i < a->n; i++) {
 		if (a->lines[i].acl.permit)
-			settings_complain(s, n, "local_acl",
+			settings_complain(s, n, word,
 					  "\"%s\" has a permit on line %u; a member's own list may "
 					  "only deny (what to protect is the key server's word)",
 					  a->name, a->lines[i].line);
@@ -195,14 +248,37 @@ static void each_group(struct settings *s, struct set_node *n, void *out)
 	struct gm_conf *c = out;
 	struct gm_conf_group *g = &c->group[c->n_groups];
 
+	g->fail_close.activate = true;
 	settings_group(s, n, group_rows, N_ELEMS(group_rows), g);
-	check_acl(s, n, c, g);
+	check_acl(s, n, c, "local_acl", g->local_acl);
+	check_acl(s, n, c, "match_address", g->fail_close.match_address);
+	if (g->recovery_s > 0 && g->recovery_s < GM_RECOVERY_MIN_S)
+		settings_complain(s, n, "recovery_check_interval", "%u is less than %d seconds",
+				  g->recovery_s, GM_RECOVERY_MIN_S);
 	check_servers(s, n, c, g);
 	for (size_t i = 0; i < c->n_groups; i++) {
 		if (strcmp(c->group[i].name, g->name) == 0)
 			settings_complain(s, n, "name", "\"%s\" is there twice", g->name);
 	}
 	c->n_groups++;
+}
+
+bool gm_conf_has_interface(const struct gm_conf_group *g, const char *name)
+{
+	for (size_t i = 0; i < g->n_interfaces; i++) {
+		if (strcmp(g->interface[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool gm_conf_share_interface(const struct gm_conf_group *a, const struct gm_conf_group *b)
+{
+	bool share = a->n_interfaces == 0 || b->n_interfaces == 0;
+
+	for (size_t i = 0; i < a->n_interfaces && !share; i++)
+		share = gm_conf_has_interface(b, a->interface[i]);
+	return share;
 }
 
 bool gm_conf_is_server(const struct gm_conf_group *g, const struct addr *a)
@@ -249,4 +325,5 @@ void gm_conf_describe(FILE *to)
 	ike_settings_describe(to);
 	acl_conf_describe(to);
 	settings_describe(to, "groups = ( { … } )", group_rows, N_ELEMS(group_rows));
+	settings_describe(to, "fail_close = { … }", fail_close_rows, N_ELEMS(fail_close_rows));
 }

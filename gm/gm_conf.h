@@ -7,10 +7,12 @@
 #include "common/ike/ike_conf.h"
 #include "dataplane/dp_api.h"
 
-#define GM_MAX_GROUPS  16
+#define GM_MAX_GROUPS  DP_MAX_GROUPS
 #define GM_MAX_SERVERS 8
 #define GM_PATH_LEN    100
 #define GM_MAX_NAMES   8
+
+#define GM_RECOVERY_MIN_S 100
 
 struct gm_conf_group {
 	char name[DP_NAME_LEN];
@@ -22,6 +24,19 @@ struct gm_conf_group {
 	uint16_t server_port;		   // 0: gm_conf.port
 	char local_acl[ACL_CONF_NAME_LEN]; // "": none; its lines pass in clear
 	bool send_doi1;			   // phase 1 with DOI 1, for peers that know no other
+	size_t n_interfaces;		   // 0: all protected ports
+	char interface[DP_MAX_PORTS][DP_PORT_LEN];
+	uint32_t table; // of routes; only the main one, 0
+	struct gm_conf_fail_close {
+		bool activate;			       // closed before the first registration
+		bool revert;			       // and again when all keys have ended
+		char match_address[ACL_CONF_NAME_LEN]; // "": no exceptions
+	} fail_close;
+	bool passive;		// accept in clear too, GM_DIR_INBOUND_OPTIONAL
+	uint32_t recovery_s;	// recovery_check_interval; 0: never for unknown SPIs
+	bool return_to_first;	// when it is back
+	uint32_t return_hold_s; // not sooner than this after a registration
+	bool accept_sha1;	// rekeys signed over SHA-1
 };
 
 struct gm_conf {
@@ -42,4 +57,7 @@ struct gm_conf *gm_conf_load(const char *path, settings_report *report, void *ar
 void gm_conf_free(struct gm_conf *c);
 void gm_conf_describe(FILE *to); // the --help of the file
 
+// By the names given here: ports of espd have two (name and TAP), of which one should be kept to.
+bool gm_conf_has_interface(const struct gm_conf_group *g, const char *name);
+bool gm_conf_share_interface(const struct gm_conf_group *a, const struct gm_conf_group *b);
 bool gm_conf_is_server(const struct gm_conf_group *g, const struct addr *a);

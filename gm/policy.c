@@ -1,5 +1,12 @@
 #include "gm/policy.h"
 
+const char *gm_direction_text(enum gm_direction d)
+{
+	return d == GM_DIR_BOTH		  ? "Both"
+	       : d == GM_DIR_INBOUND_ONLY ? "Inbound Only"
+					  : "Inbound Optional";
+}
+
 struct gm_program *gm_program_new(uint64_t generation)
 {
 	struct gm_program *p = calloc(1, sizeof(*p));
@@ -40,31 +47,43 @@ static void *slot(void **array, size_t *n, size_t *cap, size_t size)
 	return (char *)*array + (*n)++ * size;
 }
 
+void gm_policy_group(struct gm_program *p, const struct dp_group *head)
+{
+	BUG_ON(p->n_parts == DP_MAX_GROUPS);
+	p->part[p->n_parts++] = (struct gm_part){ .head = *head };
+}
+
 static struct dp_sa *sa_slot(struct gm_program *p)
 {
+	p->part[p->n_parts - 1].n_sas++;
 	return slot((void **)&p->sa, &p->n_sas, &p->cap_sas, sizeof(p->sa[0]));
 }
 
-static struct dp_rule *rule_slot(struct gm_program *p)
+static struct dp_rule *rule_slot(struct gm_program *p, enum dp_origin origin, size_t line)
 {
 	struct dp_rule *r = slot((void **)&p->rule, &p->n_rules, &p->cap_rules, sizeof(p->rule[0]));
 
-	*r = (struct dp_rule){ .line = (uint32_t)p->n_rules };
+	p->part[p->n_parts - 1].n_rules++;
+	*r = (struct dp_rule){ .line = (uint32_t)line, .origin = (uint8_t)origin };
 	return r;
 }
 
 void gm_policy_exempt(struct gm_program *p, const struct addr *own, const struct addr *peer,
 		      uint16_t port)
 {
-	struct dp_exempt *e =
-		slot((void **)&p->exempt, &p->n_exempts, &p->cap_exempts, sizeof(p->exempt[0]));
+	struct dp_exempt e = { .family = own->family, .proto = 17, .port = port };
 
-	*e = (struct dp_exempt){ .family = own->family, .proto = 17, .port = port };
-	memcpy(e->local, own->b, sizeof(e->local));
-	memcpy(e->remote, peer->b, sizeof(e->remote));
+	memcpy(e.local, own->b, sizeof(e.local));
+	memcpy(e.remote, peer->b, sizeof(e.remote));
+	for (size_t i = 0; i < p->n_exempts; i++) {
+		if (memcmp(&p->exempt[i], &e, sizeof(e)) == 0)
+			return;
+	}
+	*(struct dp_exempt *)slot((void **)&p->exempt, &p->n_exempts, &p->cap_exempts,
+				  sizeof(p->exempt[0])) = e;
 }
 
-static void rule_flow(struct dp_rule *r, const char *group, const struct flow *f)
+static void rule_flow(struct dp_rule *r, const struct flow *f)
 {
 	r->family = f->src.lo.family;
 	r->proto = f->proto;
@@ -76,7 +95,6 @@ static void rule_flow(struct dp_rule *r, const char *group, const struct flow *f
 	r->sport_hi = f->src.port_hi;
 	r->dport_lo = f->dst.port_lo;
 	r->dport_hi = f->dst.port_hi;
-	snprintf(r->group, sizeof(r->group), "%s", group);
 }
 
 static void rule_spi_in(struct dp_rule *r, const struct gm_teks *t, uint32_t spi)
@@ -124,14 +142,33 @@ static struct gm_tek *tek_mutable(struct gm_teks *t, const struct gm_tek *k)
 	return &t->tek[k - t->tek];
 }
 
-// Lines in clear of the member itself stand before the group's.
-static void add_local(struct gm_program *p, const struct gm_policy_in *in)
+// A list of the member itself: its lines are in clear.
+static void add_list(struct gm_program *p, const struct acl_conf *list, enum dp_origin origin)
 {
-	for (size_t i = 0; in->local && i < in->local->n; i++) {
-		struct dp_rule *r = rule_slot(p);
+	for (size_t i = 0; list && i < list->n; i++) {
+		struct dp_rule *r = rule_slot(p, origin, list->lines[i].line);
 
 		r->action = DP_CLEAR;
-		rule_flow(r, in->group, &in->local->lines[i].acl.flow);
+		rule_flow(r, &list->lines[i].acl.flow);
+	}
+}
+
+static void add_protect(mono_t now, const struct gm_policy_in *in, struct dp_rule *r, size_t line,
+			bool sid_left, bool *want_sid)
+{
+	const struct gm_set *active = gm_teks_active(in->teks, now);
+	const struct gm_tek *out = gm_teks_out(in->teks, now, line);
+
+	r->accept_clear = in->accept_clear || in->direction != GM_DIR_BOTH;
+	r->send_clear = in->direction == GM_DIR_INBOUND_ONLY;
+	rule_arrivals(r, in->teks, active, &active->line[line]);
+	if (r->send_clear || !out)
+		return;
+	if (out->counter_iv && !sid_left) {
+		*want_sid = true;
+	} else {
+		tek_mutable(in->teks, out)->sent = true;
+		r->spi_out = out->spi;
 	}
 }
 
@@ -142,26 +179,18 @@ static void add_lines(struct gm_program *p, mono_t now, const struct gm_policy_i
 
 	for (size_t i = 0; active && i < active->n; i++) {
 		const struct gm_line *l = &active->line[i];
-		const struct gm_tek *out = gm_teks_out(in->teks, now, i);
-		struct dp_rule *r = rule_slot(p);
+		struct dp_rule *r = rule_slot(p, DP_FROM_POLICY, i + 1);
 
-		rule_flow(r, in->group, &l->flow);
+		rule_flow(r, &l->flow);
 		r->action = l->protect ? DP_PROTECT : DP_CLEAR;
-		if (!l->protect)
-			continue;
-		rule_arrivals(r, in->teks, active, l);
-		if (out && out->counter_iv && !sid_left) {
-			*want_sid = true;
-		} else if (out) {
-			tek_mutable(in->teks, out)->sent = true;
-			r->spi_out = out->spi;
-		}
+		if (l->protect)
+			add_protect(now, in, r, i, sid_left, want_sid);
 	}
 }
 
 // A key once used for sending stays an outbound SA, with the sender id of now, so that its
 // counter lives on; one never used is inbound only.
-static void add_sa(struct gm_program *p, mono_t now, const char *group, const struct gm_tek *k,
+static void add_sa(struct gm_program *p, mono_t now, const struct gm_tek *k,
 		   const struct gm_sids *sids, bool sid_left, uint32_t sid)
 {
 	struct dp_sa *sa = sa_slot(p);
@@ -178,7 +207,6 @@ static void add_sa(struct gm_program *p, mono_t now, const char *group, const st
 	sa->auth_len = (uint8_t)k->auth.len;
 	memcpy(sa->key, k->key.b, k->key.len);
 	memcpy(sa->auth, k->auth.b, k->auth.len);
-	snprintf(sa->group, sizeof(sa->group), "%s", group);
 }
 
 static bool any_counter(const struct gm_teks *t)
@@ -195,12 +223,19 @@ void gm_policy_add(struct gm_program *p, mono_t now, const struct gm_policy_in *
 	uint32_t sid = 0;
 	bool sid_left = any_counter(in->teks) && gm_sids_take(in->sids, in->boot, &sid);
 
-	add_local(p, in);
+	add_list(p, in->local, DP_FROM_LOCAL);
 	add_lines(p, now, in, sid_left, want_sid);
 	for (size_t i = 0; i < in->teks->n; i++) {
 		const struct gm_tek *k = &in->teks->tek[i];
 
 		if (k->dir & DP_DIR_IN || k->sent)
-			add_sa(p, now, in->group, k, in->sids, sid_left, sid);
+			add_sa(p, now, k, in->sids, sid_left, sid);
 	}
+}
+
+void gm_policy_instead(struct gm_program *p, const struct acl_conf *local,
+		       const struct acl_conf *exceptions)
+{
+	add_list(p, local, DP_FROM_LOCAL);
+	add_list(p, exceptions, DP_FROM_EXCEPTIONS);
 }

@@ -15,6 +15,7 @@ void gm_reg_init(struct gm_reg *r, mono_t now)
 {
 	r->state = GM_REG_IDLE;
 	r->next = now;
+	r->begin = GM_BEGIN_BEST;
 	r->linger = r->probe = MONO_NEVER;
 	ike_resend_init(&r->resend);
 }
@@ -46,7 +47,7 @@ static void set_state(struct gm_group *g, enum gm_reg_state to, const char *why,
 	g->reg.state = to;
 }
 
-void gm_reg_want(struct gm_group *g, mono_t when)
+static void want(struct gm_group *g, mono_t when, size_t begin, bool alone)
 {
 	struct gm_reg *r = &g->reg;
 
@@ -54,6 +55,32 @@ void gm_reg_want(struct gm_group *g, mono_t when)
 		return;
 	r->next = when;
 	r->tried = 0;
+	r->begin = begin;
+	r->alone = alone;
+}
+
+void gm_reg_want(struct gm_group *g, mono_t when)
+{
+	want(g, when, GM_BEGIN_BEST, false);
+}
+
+static size_t server_index(const struct gm_group *g)
+{
+	for (size_t i = 0; i < g->conf.n_servers; i++) {
+		if (addr_eq(&g->conf.server[i], &g->registered_with))
+			return i;
+	}
+	return g->conf.n_servers - 1;
+}
+
+void gm_reg_want_next(struct gm_group *g, mono_t when)
+{
+	want(g, when, (server_index(g) + 1) % g->conf.n_servers, false);
+}
+
+void gm_reg_want_first(struct gm_group *g, mono_t when)
+{
+	want(g, when, 0, true);
 }
 
 void gm_reg_close(struct gm_group *g, struct gm_out *out)
@@ -82,6 +109,28 @@ static int64_t backoff_ms(struct gm *gm, unsigned rounds)
 	return s * 1000 + (int64_t)rng_range(gm->rng, 0, (uint64_t)s * 250);
 }
 
+// Back to the first server: not at once, and not all members in one moment.
+static void plan_return(struct gm *gm, struct gm_group *g, mono_t now)
+{
+	int64_t wait_ms = (int64_t)g->return_wait_s * 1000;
+
+	g->return_at = MONO_NEVER;
+	if (!g->conf.return_to_first || addr_eq(&g->registered_with, &g->conf.server[0]))
+		return;
+	g->return_at =
+		mono_add_ms(now, wait_ms + (int64_t)rng_range(gm->rng, 0, (uint64_t)wait_ms));
+}
+
+// We are registered elsewhere; that stands as it was.
+static void first_failed(struct gm *gm, struct gm_group *g, mono_t now)
+{
+	g->reg.alone = false;
+	g->reg.next = MONO_NEVER;
+	g->return_wait_s = MIN_OF(g->return_wait_s * 2, (uint32_t)GM_RETURN_MAX_S);
+	plan_return(gm, g, now);
+	gm_reg_plan_renewal(gm, g, now);
+}
+
 static void failed(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out,
 		   const char *why)
 {
@@ -96,6 +145,10 @@ static void failed(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out 
 	gm_out_event(out, EV_GM_REGS_FAIL, &g->lc, "ks=%s reason=\"%s\"",
 		     addr_str(&g->conf.server[r->server], ks), why);
 	gm_reg_close(g, out);
+	if (r->alone) {
+		first_failed(gm, g, now);
+		return;
+	}
 	r->server = (r->server + 1) % g->conf.n_servers;
 	r->next = now;
 	if (++r->tried < g->conf.n_servers)
@@ -234,16 +287,32 @@ static bool judge_4(struct gm *gm, struct gm_group *g, const struct gdoi_pull4 *
 	       gm_grant_read_kek(wire(g), sa, &p->kd, NULL, &gm->scratch->lkh, kek, why);
 }
 
+// Did we miss something?
+static bool is_news(struct gm_group *g, const struct gm_grant *grant, const struct gm_kek *kek,
+		    bool has_kek)
+{
+	const struct gm_kek *held = has_kek ? gm_keks_find(&g->keks, kek->spi) : NULL;
+
+	if (has_kek && (!held || kek->seq > held->seq))
+		return true;
+	for (size_t i = 0; i < grant->n_teks; i++) {
+		if (!gm_teks_find(&g->teks, grant->tek[i].spi))
+			return true;
+	}
+	return false;
+}
+
 static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct gdoi_pull4 *p,
 		    struct gm_kek *kek)
 {
 	struct gm_reg *r = &g->reg;
 
+	kek->seq = p->seq;
+	gm_recovery_done(&g->recovery, is_news(g, &gm->scratch->grant, kek, r->offer.has_sak));
 	gm->scratch->grant.whole = true;
 	gm->scratch->grant.stale = r->offer.has_sak && gm_keks_newer(&g->keks, kek->spi, p->seq);
 	gm_teks_stage(&g->teks, now, &gm->scratch->grant);
 	if (r->offer.has_sak) {
-		kek->seq = p->seq;
 		gm_keks_put(&g->keks, now, kek);
 		if (gm_keks_is_current(&g->keks, kek->spi))
 			g->lkh = gm->scratch->lkh;
@@ -255,6 +324,9 @@ static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 		gm_sids_set(&g->sids, 0, NULL, 0);
 	g->registered = true;
 	g->registered_with = r->sa.peer.addr;
+	r->alone = false;
+	g->return_wait_s = g->conf.return_hold_s;
+	plan_return(gm, g, now);
 	g->ks_conclave = r->sa.peer_conclave;
 	g->n.registrations++;
 	g->n.rekeys_since_registration = 0;
@@ -451,7 +523,8 @@ static void start(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *
 	char text[ENDPOINT_STRLEN];
 
 	if (r->tried == 0)
-		r->server = gm_dpd_first(g);
+		r->server = r->begin == GM_BEGIN_BEST ? gm_dpd_first(g) : r->begin;
+	r->begin = GM_BEGIN_BEST;
 	ks = gm_server(gm, g, r->server);
 	r->next = MONO_NEVER;
 	g->renew_at = MONO_NEVER;

@@ -26,6 +26,9 @@ struct gm_out;
 #define GM_PROBE_JITTER_MS 2000 // before phase 1 is made again, when it ended by itself
 #define GM_BACKOFF_S	   4	// after the first failed round; doubles
 #define GM_BACKOFF_MAX	   60
+#define GM_RETURN_MAX_S	   3600 // between tries of the first server
+
+#define GM_BEGIN_BEST SIZE_MAX
 
 enum gm_reg_state { GM_REG_IDLE, GM_REG_PHASE1, GM_REG_PULL2, GM_REG_PULL4 };
 
@@ -33,6 +36,8 @@ struct gm_reg {
 	enum gm_reg_state state;
 	mono_t next; // IDLE: when to begin; MONO_NEVER: no need
 	size_t server;
+	size_t begin;	 // server of the next round's first try; GM_BEGIN_BEST: best not known dead
+	bool alone;	 // try that one and no other: we are registered elsewhere
 	unsigned tried;	 // servers of this round
 	unsigned rounds; // in vain
 	bool sa_used;	 // sa is initialised
@@ -58,6 +63,10 @@ void gm_reg_init(struct gm_reg *r, mono_t now);
 void gm_reg_fini(struct gm_reg *r);
 // Begin at `when` from the first server, unless a registration is under way already.
 void gm_reg_want(struct gm_group *g, mono_t when);
+// The same with the server after the one we are registered with.
+void gm_reg_want_next(struct gm_group *g, mono_t when);
+// The same with the first server alone: when it does not answer nothing else happens.
+void gm_reg_want_first(struct gm_group *g, mono_t when);
 void gm_reg_timer(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out);
 mono_t gm_reg_next(const struct gm_reg *r);
 // A datagram of exchange 2, 5 or 32 whose cookies are this group's.

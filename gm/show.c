@@ -22,7 +22,7 @@ static const char *group_state_text(const struct gm_group *g)
 
 static bool dp_has_it(const struct gm *gm, const struct gm_group *g)
 {
-	return gm->dp.state != GM_DP_DOWN && gm->dp.done != 0 && g->registered;
+	return gm->dp.state != GM_DP_DOWN && g->live_since != 0 && gm->dp.done >= g->live_since;
 }
 
 static void spi_hex(const struct gm_kek *k, char out[2 * GDOI_KEK_SPI_LEN + 1])
@@ -216,7 +216,7 @@ static void server_list(struct ctl_text *t, const struct gm_group *g)
 			     addr_str(&g->conf.server[i], a));
 }
 
-static void group_text(struct ctl_text *t, const struct gm_group *g)
+static void group_text(struct ctl_text *t, const struct gm_group *g, mono_t now)
 {
 	ctl_text_add(t, "    Group Name               : %s\n", g->conf.name);
 	ctl_text_add(t, "    Group Identity           : %u\n", g->conf.identity);
@@ -224,7 +224,8 @@ static void group_text(struct ctl_text *t, const struct gm_group *g)
 	ctl_text_add(t, "    Crypto Path              : ipv4\n");
 	ctl_text_add(t, "    Key Management Path      : ipv4\n");
 	ctl_text_add(t, "    Rekeys received          : %u\n", g->n.rekeys);
-	ctl_text_add(t, "    IPSec SA Direction       : Both\n\n");
+	ctl_text_add(t, "    IPSec SA Direction       : %s\n\n",
+		     gm_direction_text(gm_direction(g, now)));
 	server_list(t, g);
 	ctl_text_add(t, "\n");
 }
@@ -290,10 +291,20 @@ static void rekeys_text(struct ctl_text *t, const struct gm_group *g, mono_t now
 	} else {
 		ctl_text_add(t, "       Rekey Received        : never\n");
 	}
-	ctl_text_add(t, "       DP Error Monitoring   : OFF\n");
+	if (g->conf.recovery_s)
+		ctl_text_add(t,
+			     "       DP Error Monitoring   : ON, interval %u sec, recoveries %u\n",
+			     g->conf.recovery_s, g->n.recoveries);
+	else
+		ctl_text_add(t, "       DP Error Monitoring   : OFF\n");
 	ctl_text_add(t, "       Active TEK Number     : %zu\n", g->teks.n);
 	ctl_text_add(t, "       SA Track (OID/status) : disabled\n");
-	ctl_text_add(t, "       Fail-Close Revert : Disabled\n\n");
+	ctl_text_add(t, "       Fail-Close            : %s%s%s\n",
+		     g->conf.fail_close.activate ? "Activated" : "Not activated",
+		     g->conf.fail_close.match_address[0] ? ", but for " : "",
+		     g->conf.fail_close.match_address);
+	ctl_text_add(t, "       Fail-Close Revert : %s\n\n",
+		     g->conf.fail_close.revert ? "Enabled" : "Disabled");
 	ctl_text_add(t, "       allowable rekey cipher: any\n");
 	ctl_text_add(t, "       allowable rekey hash  : any\n");
 	ctl_text_add(t, "       allowable transformtag: any ESP\n\n");
@@ -303,11 +314,21 @@ static void rekeys_text(struct ctl_text *t, const struct gm_group *g, mono_t now
 	ctl_text_add(t, "       Rekey Acks sents      : %u\n\n", g->n.acks);
 }
 
+static void interfaces_text(struct ctl_text *t, const struct gm_group *g)
+{
+	ctl_text_add(t, "    Interfaces               :");
+	for (size_t i = 0; i < g->conf.n_interfaces; i++)
+		ctl_text_add(t, " %s", g->conf.interface[i]);
+	ctl_text_add(t, "%s\n", g->conf.n_interfaces ? "" : " all protected");
+}
+
 static void member_text(struct ctl_text *t, const struct gm *gm, const struct gm_group *g,
 			mono_t now)
 {
 	ctl_text_add(t, "Group Member Information For Group %s:\n", g->conf.name);
-	ctl_text_add(t, "    IPSec SA Direction       : Both\n");
+	ctl_text_add(t, "    IPSec SA Direction       : %s\n",
+		     gm_direction_text(gm_direction(g, now)));
+	interfaces_text(t, g);
 	ctl_text_add(t, "    ACL Received From KS     : gdoi_group_%s_temp_acl\n\n", g->conf.name);
 	registration_text(t, gm, g, now);
 	rekeys_text(t, g, now);
@@ -330,7 +351,7 @@ void gm_show_gdoi_text(struct ctl_text *t, const struct gm *gm, mono_t now)
 {
 	ctl_text_add(t, "GROUP INFORMATION\n\n");
 	for (size_t i = 0; i < gm->n_groups; i++) {
-		group_text(t, gm->group[i]);
+		group_text(t, gm->group[i], now);
 		member_text(t, gm, gm->group[i], now);
 	}
 }
@@ -342,6 +363,15 @@ static json_t *servers_json(const struct gm_group *g)
 
 	for (size_t i = 0; i < g->conf.n_servers; i++)
 		json_array_append_new(list, json_string(addr_str(&g->conf.server[i], a)));
+	return list;
+}
+
+static json_t *interfaces_json(const struct gm_group *g)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < g->conf.n_interfaces; i++)
+		json_array_append_new(list, json_string(g->conf.interface[i]));
 	return list;
 }
 
@@ -370,6 +400,10 @@ static json_t *group_json(const struct gm *gm, const struct gm_group *g, mono_t 
 	json_object_set_new(o, "seq", json_integer(g->n.last_seq));
 	json_object_set_new(o, "teks", teks_json(g, now));
 	json_object_set_new(o, "kek", kek_json(gm_keks_current(&g->keks), now));
+	json_object_set_new(o, "direction", json_string(gm_direction_text(gm_direction(g, now))));
+	json_object_set_new(o, "interfaces", interfaces_json(g));
+	json_object_set_new(o, "fail_close", json_boolean(g->conf.fail_close.activate));
+	json_object_set_new(o, "recoveries", json_integer(g->n.recoveries));
 	json_object_set_new(o, "dataplane", json_string(dp_has_it(gm, g) ? "up" : "down"));
 	return o;
 }

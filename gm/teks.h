@@ -50,8 +50,9 @@ struct gm_line {
 struct gm_set {
 	size_t n;
 	struct gm_line line[GM_MAX_LINES];
-	mono_t active_at; // send under it from now on
-	mono_t gone_at;	  // MONO_NEVER until a newer set replaced it
+	bool receive_only; // members send in clear and accept either
+	mono_t active_at;  // send under it from now on
+	mono_t gone_at;	   // MONO_NEVER until a newer set replaced it
 };
 
 struct gm_teks {
@@ -69,6 +70,7 @@ struct gm_grant {
 	bool whole; // lines are all of the policy, not additions to it
 	bool stale; // a rekey that came while it was on its way is newer: nothing is replaced
 	bool has_atd, has_dtd;
+	bool receive_only;
 	uint32_t atd_s, dtd_s;
 };
 

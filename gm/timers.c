@@ -18,6 +18,20 @@ static void group_run(struct gm *gm, struct gm_group *g, mono_t before, mono_t n
 		gm_out_event(out, EV_GM_RE_REGISTER, &g->lc, "reason=\"%s\"", g->renew_why);
 		gm_reg_want(g, now);
 	}
+	if (mono_due(g->recovery.at, now)) {
+		gm_recovery_begin(&g->recovery);
+		g->n.recoveries++;
+		gm_out_event(out, EV_GM_RECOVERY_REGISTRATION, &g->lc,
+			     "reason=\"traffic under SPIs that we lack\" packets=%llu",
+			     (unsigned long long)g->n.unknown_spi);
+		gm_reg_want_next(g, now);
+	}
+	if (mono_due(g->return_at, now)) {
+		g->return_at = MONO_NEVER;
+		gm_out_event(out, EV_GM_RE_REGISTER, &g->lc,
+			     "reason=\"first key server may be back\"");
+		gm_reg_want_first(g, now);
+	}
 	gm_reg_timer(gm, g, now, out);
 }
 
@@ -34,6 +48,7 @@ static mono_t group_next(const struct gm_group *g, mono_t now)
 	next = mono_min(next, gm_keks_next(&g->keks));
 	next = mono_min(next, g->renew_at);
 	next = mono_min(next, g->nat.keepalive);
+	next = mono_min(next, mono_min(g->recovery.at, g->return_at));
 	return mono_min(next, gm_reg_next(&g->reg));
 }
 

@@ -6,6 +6,8 @@
 //	dpd                question to the key server         reg.dpd, gm/dpd.c
 //	probe              phase 1 again when it was lost     reg.probe
 //	renewal            before the first key or KEK ends   group.renew_at
+//	recovery           traffic under unknown SPIs         gm/recovery.c
+//	return             to the first key server            group.return_at
 //	ATD, DTD, life     of sets and keys                   gm/teks.c
 //	KEK life           and the grace of a closed one      gm/rekey.c
 //	acknowledgement    spread after a multicast rekey     keks.ack

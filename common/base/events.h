@@ -18,6 +18,11 @@
 	  "member registers again because its keys do not open what it hears")                     \
 	X(NAT_DETECTED, "GDOI", 4, "NAT_DETECTED",                                                 \
 	  "a NAT stands between member and key server: data traffic cannot pass it")               \
+	X(GM_OWN_CAUGHT, "GDOI", 4, "GM_OWN_TRAFFIC_CAUGHT",                                       \
+	  "policy dropped or encrypted what the box itself says; a deny line would free it")       \
+	X(GM_OVERLAP, "GDOI", 4, "GM_GROUPS_OVERLAP",                                              \
+	  "two groups of one port name the same traffic; the one listed first has it")             \
+	X(GM_DIRECTION, "GDOI", 5, "GM_SA_DIRECTION", "what may travel in clear has changed")      \
 	X(GM_DP_UP, "GDOI", 5, "GM_DATAPLANE_UP", "espd answered and was given all SAs")           \
 	X(GM_DP_DOWN, "GDOI", 4, "GM_DATAPLANE_DOWN", "espd is gone; member waits for it")         \
 	X(GDOI_REKEY_SEQ_FAILURE, "GDOI", 4, "GDOI_REKEY_SEQ_FAILURE",                             \

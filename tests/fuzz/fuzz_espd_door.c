@@ -34,7 +34,7 @@ static void ask(const struct policy *p)
 	const struct ip4 ip = {
 		.src = 0x0a010002, .dst = 0x0a020002, .proto = 17, .sport = 848, .dport = 848
 	};
-	const struct rule *r = rules_match(p->rules, &ip);
+	const struct rule *r = rules_match(p->rules, &ip, 1);
 
 	if (r && r->out && r->out->key == NULL)
 		abort();
@@ -45,6 +45,9 @@ static void ask(const struct policy *p)
 
 void fuzz_one(struct bytes input)
 {
+	static const struct txn_ports ports = {
+		.n = 2, .are_protected = 2, .name = { "lan", "wan" }, .tap = { "tap0", "tap1" }
+	};
 	struct policy *now = NULL, *made;
 	struct sa_store store;
 	struct txn txn;
@@ -52,15 +55,18 @@ void fuzz_one(struct bytes input)
 	const char *why;
 
 	sa_store_init(&store, 3);
-	txn_init(&txn, &store);
+	txn_init(&txn, &store, &ports);
 	while (next(&input, &m)) {
-		bool known = m.type == DP_BEGIN || m.type == DP_SA || m.type == DP_RULE ||
-			     m.type == DP_EXEMPT || m.type == DP_COMMIT;
+		// A commit adds rules by itself, and a group that is kept the rules it had.
+		size_t n = txn.next ? txn.next->rules->n + txn.n_instead + txn.next->n_groups : 0;
+		bool known = m.type == DP_BEGIN || m.type == DP_GROUP || m.type == DP_SA ||
+			     m.type == DP_RULE || m.type == DP_EXEMPT || m.type == DP_COMMIT;
 
-		if (!known || (m.type == DP_RULE && txn.next && txn.next->rules->n >= MAX_RULES))
+		if (!known || ((m.type == DP_RULE || m.type == DP_GROUP) && n >= MAX_RULES) ||
+		    (m.type == DP_COMMIT && n > MAX_RULES))
 			continue;
 		why = NULL;
-		if (txn_step(&txn, &m, NOW, &made, &why) < 0 && !why)
+		if (txn_step(&txn, now, &m, NOW, &made, &why) < 0 && !why)
 			abort();
 		if (made) {
 			ask(made);

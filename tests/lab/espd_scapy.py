@@ -363,7 +363,7 @@ def nonces_go_on():
     first = next_iv()
     policy(suite)
     ok("a commit does not set an IV back", next_iv() == first + 1)
-    program([])
+    program(["group test live open"])
     policy(suite)
     ok("nor does removal and return of the SA", next_iv() == first + 2)
 
@@ -460,7 +460,7 @@ def eventually(text, attempt, seconds=3.0):
 
 
 def routes_follow_the_kernel():
-    program([])
+    program(["group test live open"])
 
     def arrives(dst):
         wan.clear()

@@ -69,6 +69,9 @@ static struct flow_key packet_of(size_t flow)
 
 const char *model_apply(struct espd_model *m, mono_t now, const struct gm_program *p)
 {
+	m->generation = p->generation;
+	if (p->part[0].head.standing == DP_KEEP) // what stands stays; without, the port is closed
+		return NULL;
 	if (p->n_sas > MODEL_MAX_SAS)
 		return "too many SAs";
 	m->n_sas = 0;
@@ -89,7 +92,6 @@ const char *model_apply(struct espd_model *m, mono_t now, const struct gm_progra
 
 		m->match[f] = first_match(m, &k);
 	}
-	m->generation = p->generation;
 	for (size_t i = 0; i < p->n_rules; i++) {
 		m->ever_protects |= p->rule[i].action == DP_PROTECT;
 		if (p->rule[i].spi_out && !model_sa(m, p->rule[i].spi_out))

@@ -2,9 +2,11 @@
 //
 //   dp_ctl SOCKET < SCRIPT
 //
-// One line per SA, rule or exemption; "commit N" wraps what came before into one transaction.
+// One line per group, SA, rule or exemption; "commit N" wraps what came before into one
+// transaction. SAs and rules before the first group are of a live group "test" on all ports.
+//   group NAME live|keep|instead open|closed [PORT…]
 //   sa SPI in|out|both SUITE KEYHEX AUTHHEX|- SID/BITS|- LIFE
-//   rule protect|clear|drop SRC/LEN DST/LEN PROTO SPORT|- DPORT|- SPI_OUT SPI_IN,SPI_IN|- [accept]
+//   rule protect|clear|drop SRC/LEN DST/LEN PROTO SPORT|- DPORT|- SPI_OUT SPI_IN,SPI_IN|- [accept] [send]
 //   exempt udp|tcp LOCAL REMOTE PORT
 //   commit GENERATION     hello     stats     counters     wait SECONDS
 // Lines out: "result STATUS TEXT", "sa SPI out=N in=N auth=N policy=N iv=N", "counter NAME N",
@@ -104,7 +106,6 @@ static void read_sa(char **save)
 		sa->sid_bits = (uint8_t)bits;
 	}
 	sa->life_s = (uint32_t)strtoul(word(save), NULL, 0);
-	snprintf(sa->group, sizeof(sa->group), "test");
 }
 
 static void range(const char *text, uint8_t lo[16], uint8_t hi[16])
@@ -156,6 +157,7 @@ static void read_rule(char **save)
 			r->spi_in[r->n_spi_in++] = (uint32_t)strtoul(s, NULL, 0);
 	free(list);
 	r->accept_clear = strtok_r(NULL, " \t\n", save) != NULL;
+	r->send_clear = strtok_r(NULL, " \t\n", save) != NULL;
 }
 
 static void read_exempt(char **save)
@@ -172,6 +174,21 @@ static void read_exempt(char **save)
 		die("bad address", "remote");
 	memcpy(e->remote, a.b, 16);
 	e->port = (uint16_t)atoi(word(save));
+}
+
+static void read_group(char **save)
+{
+	struct dp_group *g = &item(DP_GROUP)->u.group;
+	const char *w;
+
+	snprintf(g->name, sizeof(g->name), "%s", word(save));
+	w = word(save);
+	g->standing = strcmp(w, "live") == 0   ? DP_LIVE
+		      : strcmp(w, "keep") == 0 ? DP_KEEP
+					       : DP_INSTEAD;
+	g->closed = strcmp(word(save), "closed") == 0;
+	while ((w = strtok_r(NULL, " \t\n", save)) && g->n_ports < DP_MAX_PORTS)
+		snprintf(g->port[g->n_ports++], DP_PORT_LEN, "%s", w);
 }
 
 static void print(const struct dp_msg *m)
@@ -196,8 +213,9 @@ static void print(const struct dp_msg *m)
 		       (unsigned long long)m->u.counter.value);
 		break;
 	case DP_NOTE:
-		printf("note %u 0x%x %llu\n", m->u.note.kind, m->u.note.spi,
-		       (unsigned long long)m->u.note.count);
+		printf("note %u 0x%x %llu group=%s line=%u origin=%u caught=%u\n", m->u.note.kind,
+		       m->u.note.spi, (unsigned long long)m->u.note.count, m->u.note.group,
+		       m->u.note.line, m->u.note.origin, m->u.note.caught);
 		break;
 	default:
 		printf("hello version=%u workers=%u core_bits=%u boot=%llx generation=%llu "
@@ -247,11 +265,19 @@ static void exchange(int64_t ms, bool until_answer)
 
 static void commit(uint64_t generation)
 {
+	static const struct dp_group test = { .name = "test", .standing = DP_LIVE };
+	bool in_group = false;
+
 	must(dp_client_begin(&client, generation), "begin");
 	for (size_t i = 0; i < n_items; i++) {
 		struct dp_msg *m = &items[i];
 
-		if (m->type == DP_SA)
+		if (!in_group && (m->type == DP_SA || m->type == DP_RULE))
+			must(dp_client_group(&client, &test), "group");
+		in_group |= m->type != DP_EXEMPT;
+		if (m->type == DP_GROUP)
+			must(dp_client_group(&client, &m->u.group), "group");
+		else if (m->type == DP_SA)
 			must(dp_client_sa(&client, &m->u.sa), "sa");
 		else if (m->type == DP_RULE)
 			must(dp_client_rule(&client, &m->u.rule), "rule");
@@ -270,7 +296,9 @@ static void line(char *text)
 
 	if (!w || *w == '#')
 		return;
-	if (strcmp(w, "sa") == 0) {
+	if (strcmp(w, "group") == 0) {
+		read_group(&save);
+	} else if (strcmp(w, "sa") == 0) {
 		read_sa(&save);
 	} else if (strcmp(w, "rule") == 0) {
 		read_rule(&save);

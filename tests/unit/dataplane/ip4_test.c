@@ -277,8 +277,32 @@ static void icmp_errors_tell_whom_they_quote(void **state)
 	assert_int_equal(quoted.dport, ip.dport);
 	e.len = 20 + 8 + 20 + 4;
 	assert_true(ip4_icmp_quoted(out, &e, &quoted));
-	for (e.len = 20; e.len < 20 + 8 + 20 + 4; e.len++)
+	assert_false(quoted.opaque);
+	e.len--; // the ports are not all there
+	assert_true(ip4_icmp_quoted(out, &e, &quoted));
+	assert_true(quoted.opaque);
+	for (e.len = 20; e.len < 20 + 8 + 20; e.len++)
 		assert_false(ip4_icmp_quoted(out, &e, &quoted));
+	free(b);
+}
+
+// Whoever changed the quoted header on the way (its TTL, a mark) need not have mended its checksum.
+static void a_quotation_is_known_whatever_its_checksum_says(void **state)
+{
+	uint8_t *b = packet(1500, 20, 17, 0), out[IP4_ICMP_MAX];
+	struct ip4 ip, e, quoted;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(ip4_parse(b, 1500, &ip), IP4_GOOD);
+	len = ip4_icmp_error(out, b, &ip, 0x0a010001, ICMP_UNREACH, 3, 0);
+	assert_int_equal(ip4_parse(out, len, &e), IP4_GOOD);
+	out[28 + 8]--;
+	assert_true(ip4_icmp_quoted(out, &e, &quoted));
+	assert_int_equal(quoted.src, ip.src);
+	assert_int_equal(quoted.dport, ip.dport);
+	out[28] = 0x65; // no IPv4 at all
+	assert_false(ip4_icmp_quoted(out, &e, &quoted));
 	free(b);
 }
 
@@ -299,9 +323,10 @@ static void what_is_no_icmp_error_quotes_nothing(void **state)
 	e.frag = 3;
 	assert_false(ip4_icmp_quoted(out, &e, &quoted));
 	e.frag = 0;
-	out[28] = 0x4f; // a header longer than what is quoted of it may be
+	out[28] = 0x4f; // a header longer than what is quoted of it
 	e.len = 20 + 8 + 60;
-	assert_false(ip4_icmp_quoted(out, &e, &quoted));
+	assert_true(ip4_icmp_quoted(out, &e, &quoted));
+	assert_true(quoted.opaque);
 	free(b);
 }
 
@@ -320,6 +345,7 @@ int main(void)
 		cmocka_unit_test(icmp_error_quotes_and_checks),
 		cmocka_unit_test(icmp_errors_are_not_answered),
 		cmocka_unit_test(icmp_errors_tell_whom_they_quote),
+		cmocka_unit_test(a_quotation_is_known_whatever_its_checksum_says),
 		cmocka_unit_test(what_is_no_icmp_error_quotes_nothing),
 	};
 

@@ -15,11 +15,17 @@ struct world {
 	unsigned n_notes;
 };
 
+// A clear port, and two where policy applies.
+static const struct txn_ports ports = { .n = 3,
+					.are_protected = 6,
+					.name = { "lan", "wan0", "wan1" },
+					.tap = { "lan", "tap0", "tap1" } };
+
 static void world_init(struct world *w)
 {
 	*w = (struct world){ 0 };
 	sa_store_init(&w->store, 2);
-	txn_init(&w->txn, &w->store);
+	txn_init(&w->txn, &w->store, &ports);
 }
 
 static void world_fini(struct world *w)
@@ -32,7 +38,7 @@ static void world_fini(struct world *w)
 static int send_msg(struct world *w, struct dp_msg *m, mono_t now)
 {
 	struct policy *next = NULL;
-	int err = txn_step(&w->txn, m, now, &next, &w->why);
+	int err = txn_step(&w->txn, w->now, m, now, &next, &w->why);
 
 	if (err == 1) {
 		policy_free(w->now, &w->store);
@@ -41,11 +47,35 @@ static int send_msg(struct world *w, struct dp_msg *m, mono_t now)
 	return err;
 }
 
-static int begin(struct world *w, uint64_t generation)
+static int put_group(struct world *w, const struct dp_group *g)
+{
+	struct dp_msg m = { .type = DP_GROUP, .u.group = *g };
+
+	return send_msg(w, &m, T0);
+}
+
+static struct dp_group group(const char *name, enum dp_standing standing)
+{
+	struct dp_group g = { .identity = 1, .standing = (uint8_t)standing, .closed = 1 };
+
+	snprintf(g.name, sizeof(g.name), "%s", name);
+	return g;
+}
+
+static int begin_bare(struct world *w, uint64_t generation)
 {
 	struct dp_msg m = { .type = DP_BEGIN, .u.generation = generation };
 
 	return send_msg(w, &m, T0);
+}
+
+// With the section of a live group.
+static int begin(struct world *w, uint64_t generation)
+{
+	const struct dp_group g = group("G1", DP_LIVE);
+	int err = begin_bare(w, generation);
+
+	return err ? err : put_group(w, &g);
 }
 
 static int commit(struct world *w, uint64_t generation)
@@ -346,7 +376,6 @@ static void take_note(void *arg, const struct dp_note *n)
 static void notes_are_told_once(void **state)
 {
 	struct dp_sa sa = gcm_sa(0x1001, 1);
-	struct notes told = { 0 };
 	const struct sa *v;
 	struct world w;
 
@@ -367,12 +396,252 @@ static void notes_are_told_once(void **state)
 	notes_sas(w.now->sadb, 2, mono_add_s(T0, 61), take_note, &w);
 	assert_int_equal(w.n_notes, 3);
 	assert_int_equal(w.notes[2].kind, DP_NOTE_EXPIRED);
-	notes_unknown_spi(&told, 4, 0xbad, T0, take_note, &w);
-	notes_unknown_spi(&told, 9, 0xbad, T0, take_note, &w);
+	w.now->group[0].n[0].unknown_spi = 4;
+	w.now->group[0].n[0].last_spi = 0xbad;
+	notes_unknown_spi(w.now, 2, T0, take_note, &w);
+	w.now->group[0].n[1].unknown_spi = 5;
+	notes_unknown_spi(w.now, 2, T0, take_note, &w);
 	assert_int_equal(w.n_notes, 4);
 	assert_int_equal(w.notes[3].count, 4);
-	notes_unknown_spi(&told, 9, 0xbad, mono_add_s(T0, 1), take_note, &w);
+	assert_int_equal(w.notes[3].spi, 0xbad);
+	assert_string_equal(w.notes[3].group, "G1");
+	notes_unknown_spi(w.now, 2, mono_add_s(T0, 1), take_note, &w);
 	assert_int_equal(w.notes[4].count, 5);
+	world_fini(&w);
+}
+
+// ---- groups ----
+
+static struct dp_rule rule(uint8_t action, uint8_t src_net, uint8_t dst_net)
+{
+	struct dp_rule r = { .action = action,
+			     .family = 4,
+			     .origin = DP_FROM_POLICY,
+			     .src_lo = { 10, src_net },
+			     .src_hi = { 10, src_net, 255, 255 },
+			     .dst_lo = { 10, dst_net },
+			     .dst_hi = { 10, dst_net, 255, 255 },
+			     .sport_hi = 65535,
+			     .dport_hi = 65535 };
+
+	return r;
+}
+
+static int put_rule(struct world *w, const struct dp_rule *r)
+{
+	struct dp_msg m = { .type = DP_RULE, .u.rule = *r };
+
+	return send_msg(w, &m, T0);
+}
+
+// A live group that protects 10.NET to 10.NET under the SPI.
+static void put_live(struct world *w, const char *name, uint8_t net, uint32_t spi)
+{
+	const struct dp_group g = group(name, DP_LIVE);
+	const struct dp_sa sa = gcm_sa(spi, 1);
+	struct dp_rule r = rule(DP_PROTECT, net, net);
+
+	r.spi_out = spi;
+	assert_int_equal(put_group(w, &g), 0);
+	assert_int_equal(put_sa(w, &sa), 0);
+	assert_int_equal(put_rule(w, &r), 0);
+}
+
+static const struct rule *match(const struct world *w, uint8_t net, uint8_t port)
+{
+	const struct ip4 ip = { .src = 0x0a000001u | (uint32_t)net << 16,
+				.dst = 0x0a000002u | (uint32_t)net << 16,
+				.proto = 17 };
+
+	return rules_match(w->now->rules, &ip, port);
+}
+
+static void a_group_that_is_kept_stands_as_it_was(void **state)
+{
+	struct dp_group keep = group("B", DP_KEEP);
+	struct dp_rule instead = rule(DP_CLEAR, 9, 9);
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	assert_int_equal(begin_bare(&w, 1), 0);
+	put_live(&w, "A", 1, 0x1001);
+	put_live(&w, "B", 2, 0x1002);
+	assert_int_equal(commit(&w, 1), 1);
+	sadb_find(w.now->sadb, 0x1002)->iv->n[0].last = 7;
+
+	assert_int_equal(begin_bare(&w, 2), 0);
+	assert_int_equal(put_group(&w, &keep), 0);
+	assert_int_equal(put_rule(&w, &instead), 0);
+	put_live(&w, "A", 1, 0x2001);
+	assert_int_equal(commit(&w, 2), 1);
+	assert_int_equal(match(&w, 2, 1)->out->spi, 0x1002);
+	assert_int_equal(match(&w, 2, 1)->out->iv->n[0].last, 7);
+	assert_int_equal(match(&w, 2, 1)->out->expires_ms, T0.ms + 60000);
+	assert_string_equal(match(&w, 2, 1)->out->group, "B");
+	assert_int_equal(match(&w, 1, 1)->out->spi, 0x2001);
+	assert_null(sadb_find(w.now->sadb, 0x1001));
+	assert_null(match(&w, 9, 1)); // it is live: nothing stands instead, nothing is closed
+
+	assert_int_equal(begin_bare(&w, 3), 0); // kept again: from what was kept
+	assert_int_equal(put_group(&w, &keep), 0);
+	assert_int_equal(commit(&w, 3), 1);
+	assert_int_equal(match(&w, 2, 1)->out->spi, 0x1002);
+	world_fini(&w);
+}
+
+static void another_identity_is_another_group(void **state)
+{
+	struct dp_group keep = group("A", DP_KEEP);
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	assert_int_equal(begin_bare(&w, 1), 0);
+	put_live(&w, "A", 1, 0x1001);
+	assert_int_equal(commit(&w, 1), 1);
+	keep.identity = 2;
+	assert_int_equal(begin_bare(&w, 2), 0);
+	assert_int_equal(put_group(&w, &keep), 0);
+	assert_int_equal(commit(&w, 2), 1);
+	assert_null(sadb_find(w.now->sadb, 0x1001));
+	assert_int_equal(match(&w, 1, 1)->action, DP_DROP);
+	world_fini(&w);
+}
+
+static void what_stands_instead_is_behind_the_rules_of_live_groups(void **state)
+{
+	struct dp_group closed = group("B", DP_KEEP);
+	struct dp_rule greedy = rule(DP_CLEAR, 1, 1), except = rule(DP_CLEAR, 3, 3);
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	assert_int_equal(begin_bare(&w, 1), 0);
+	assert_int_equal(put_group(&w, &closed), 0); // listed before A, and not there yet
+	assert_int_equal(put_rule(&w, &greedy), 0);
+	assert_int_equal(put_rule(&w, &except), 0);
+	put_live(&w, "A", 1, 0x1001);
+	assert_int_equal(commit(&w, 1), 1);
+	assert_int_equal(match(&w, 1, 1)->action, DP_PROTECT);
+	assert_int_equal(match(&w, 3, 1)->action, DP_CLEAR);
+	assert_int_equal(match(&w, 4, 1)->action, DP_DROP);
+	assert_int_equal(match(&w, 4, 1)->origin, DP_FROM_CLOSED);
+	world_fini(&w);
+}
+
+static void an_open_group_without_policy_decides_nothing(void **state)
+{
+	struct dp_group open = group("B", DP_KEEP);
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	open.closed = 0;
+	assert_int_equal(begin_bare(&w, 1), 0);
+	assert_int_equal(put_group(&w, &open), 0);
+	assert_int_equal(commit(&w, 1), 1);
+	assert_null(match(&w, 4, 1));
+	assert_true(policy_covers(w.now, 1));
+	world_fini(&w);
+}
+
+static void groups_apply_where_they_say(void **state)
+{
+	struct dp_group a = group("A", DP_KEEP), b = group("B", DP_KEEP);
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	a.n_ports = b.n_ports = 1;
+	strcpy(a.port[0], "tap0"); // by either name
+	strcpy(b.port[0], "lan");
+	b.closed = 0;
+	assert_int_equal(begin_bare(&w, 1), 0);
+	assert_int_equal(put_group(&w, &a), 0);
+	assert_string_equal(w.txn.remark, "");
+	assert_int_equal(put_group(&w, &b), 0);
+	assert_string_equal(w.txn.remark, "group B: port lan is not protected");
+	assert_int_equal(commit(&w, 1), 1);
+	assert_int_equal(match(&w, 4, 1)->action, DP_DROP);
+	assert_null(match(&w, 4, 2));
+	assert_true(policy_covers(w.now, 1));
+	assert_false(policy_covers(w.now, 2));
+	assert_false(policy_covers(NULL, 1));
+	world_fini(&w);
+}
+
+static void wrong_groups_are_refused(void **state)
+{
+	struct dp_group g;
+	struct dp_rule r = rule(DP_CLEAR, 1, 1);
+	struct dp_sa sa = gcm_sa(0x1001, 1);
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+#define WRONG(change, text)                                                                        \
+	do {                                                                                       \
+		g = group("A", DP_LIVE);                                                           \
+		change;                                                                            \
+		assert_int_equal(begin_bare(&w, 1), 0);                                            \
+		assert_int_equal(put_group(&w, &g), -EINVAL);                                      \
+		assert_string_equal(w.why, text);                                                  \
+	} while (0)
+	WRONG(g.standing = 0, "unknown standing of a group");
+	WRONG(g.standing = 4, "unknown standing of a group");
+	WRONG(g.table = 7, "only the main routing table (0) is forwarded by");
+	WRONG(g.n_ports = DP_MAX_PORTS + 1, "too many ports of a group");
+	g = group("A", DP_LIVE);
+	assert_int_equal(begin_bare(&w, 1), 0);
+	assert_int_equal(put_group(&w, &g), 0);
+	assert_int_equal(put_group(&w, &g), -EINVAL);
+	assert_string_equal(w.why, "group named twice");
+	assert_int_equal(begin_bare(&w, 1), 0);
+	assert_int_equal(put_rule(&w, &r), -EINVAL);
+	assert_string_equal(w.why, "a rule of no group");
+	assert_int_equal(begin_bare(&w, 1), 0);
+	assert_int_equal(put_sa(&w, &sa), -EINVAL);
+	assert_string_equal(w.why, "an SA of no group");
+	world_fini(&w);
+}
+
+static void an_spi_of_a_kept_group_is_not_given_twice(void **state)
+{
+	struct dp_group keep = group("B", DP_KEEP);
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	assert_int_equal(begin_bare(&w, 1), 0);
+	put_live(&w, "B", 2, 0x1002);
+	assert_int_equal(commit(&w, 1), 1);
+	assert_int_equal(begin_bare(&w, 2), 0);
+	put_live(&w, "A", 1, 0x1002);
+	assert_int_equal(put_group(&w, &keep), -EEXIST);
+	assert_int_equal(match(&w, 2, 1)->out->spi, 0x1002); // all as before
+	world_fini(&w);
+}
+
+static void own_traffic_that_was_caught_is_told_with_its_number(void **state)
+{
+	struct caught one = { .full = 1, .note = { .kind = DP_NOTE_OWN_CAUGHT, .line = 3 } };
+	struct caught *list[] = { &one };
+	struct notes told = { 0 };
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	notes_own_caught(&told, 12, list, 1, T0, take_note, &w);
+	assert_int_equal(w.n_notes, 1);
+	assert_int_equal(w.notes[0].count, 12);
+	assert_int_equal(one.full, 0);
+	one.full = 1;
+	notes_own_caught(&told, 13, list, 1, mono_add_s(T0, 4), take_note, &w);
+	assert_int_equal(w.n_notes, 1);
+	notes_own_caught(&told, 15, list, 1, mono_add_s(T0, 5), take_note, &w);
+	assert_int_equal(w.n_notes, 2);
+	assert_int_equal(w.notes[1].count, 3);
 	world_fini(&w);
 }
 
@@ -392,6 +661,14 @@ int main(void)
 		cmocka_unit_test(exemptions_match_exactly),
 		cmocka_unit_test(an_iv_space_ends_and_stays_ended),
 		cmocka_unit_test(notes_are_told_once),
+		cmocka_unit_test(a_group_that_is_kept_stands_as_it_was),
+		cmocka_unit_test(another_identity_is_another_group),
+		cmocka_unit_test(what_stands_instead_is_behind_the_rules_of_live_groups),
+		cmocka_unit_test(an_open_group_without_policy_decides_nothing),
+		cmocka_unit_test(groups_apply_where_they_say),
+		cmocka_unit_test(wrong_groups_are_refused),
+		cmocka_unit_test(an_spi_of_a_kept_group_is_not_given_twice),
+		cmocka_unit_test(own_traffic_that_was_caught_is_told_with_its_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,11 +68,19 @@ static void each_group_registers_at_its_own_server(void **state)
 	world_dp_up(&w, 0xb1, 0);
 	assert_int_equal(w.program->n_rules, 2);
 	assert_int_equal(w.program->n_sas, 2);
-	assert_string_equal(w.program->rule[1].group, "G2");
+	assert_int_equal(w.program->n_parts, 2);
+	assert_string_equal(w.program->part[1].head.name, "G2");
+	assert_int_equal(w.program->part[1].head.standing, DP_LIVE);
+	assert_int_equal(w.program->part[1].n_rules, 1);
 	assert_int_equal(w.program->n_exempts, 4);
 }
 
-static void a_working_espd_is_left_alone_until_every_group_has_registered(void **state)
+static enum dp_standing standing(size_t part)
+{
+	return (enum dp_standing)w.program->part[part].head.standing;
+}
+
+static void a_dead_key_server_holds_up_its_own_group_only(void **state)
 {
 	(void)state;
 	w.ks[1].dead = true;
@@ -80,21 +88,183 @@ static void a_working_espd_is_left_alone_until_every_group_has_registered(void *
 	world_dp_up(&w, 0xb1, 7);
 	world_until(&w, 20);
 	assert_true(w.gm->group[0]->registered);
-	assert_int_equal(w.n_programs, 0);
+	assert_int_equal(standing(0), DP_LIVE);
+	assert_int_equal(w.program->part[0].n_rules, 1);
+	assert_int_equal(standing(1), DP_KEEP);
+	assert_true(w.program->part[1].head.closed);
+	assert_int_equal(w.program->part[1].head.identity, 5678);
 	w.ks[1].dead = false;
 	world_until(&w, 120);
-	assert_int_equal(w.n_programs, 1);
+	assert_int_equal(standing(0), DP_LIVE);
+	assert_int_equal(standing(1), DP_LIVE);
 	assert_int_equal(w.program->n_rules, 2);
 }
 
-static void a_fresh_espd_gets_the_groups_as_they_come(void **state)
+static void before_any_registration_espd_is_told_what_stands_instead(void **state)
 {
+	struct gm_conf *c = conf_of_two();
+
 	(void)state;
-	w.ks[1].dead = true;
-	start_two();
+	w.ks[0].dead = w.ks[1].dead = true;
+	c->group[0].fail_close.activate = false;
+	c->group[1].n_interfaces = 1;
+	strcpy(c->group[1].interface[0], "wan1");
+	world_event(&w, (struct gm_event){ .kind = GM_EV_CONFIG, .conf = c });
 	world_dp_up(&w, 0xb1, 0);
 	assert_int_equal(w.n_programs, 1);
-	assert_int_equal(w.program->n_rules, 1);
+	assert_int_equal(w.program->n_rules, 0);
+	assert_int_equal(w.program->n_exempts, 4);
+	assert_int_equal(standing(0), DP_KEEP);
+	assert_false(w.program->part[0].head.closed);
+	assert_int_equal(w.program->part[0].head.n_ports, 0);
+	assert_true(w.program->part[1].head.closed);
+	assert_int_equal(w.program->part[1].head.n_ports, 1);
+	assert_string_equal(w.program->part[1].head.port[0], "wan1");
+}
+
+static void a_group_that_reverts_closes_when_its_keys_have_ended(void **state)
+{
+	struct gm_conf *c = world_conf(&w);
+
+	(void)state;
+	c->group[0].fail_close.revert = true;
+	world_event(&w, (struct gm_event){ .kind = GM_EV_CONFIG, .conf = c });
+	world_dp_up(&w, 0xb1, 0);
+	assert_int_equal(standing(0), DP_LIVE);
+	w.ks[0].dead = w.ks[1].dead = true;
+	world_until(&w, 100000);
+	assert_int_equal(w.gm->group[0]->teks.n, 0);
+	assert_int_equal(standing(0), DP_INSTEAD);
+}
+
+static void groups_that_name_the_same_traffic_are_told(void **state)
+{
+	(void)state;
+	w.ks[1].tek[0].sat.src = w.ks[0].tek[0].sat.src;
+	w.ks[1].tek[0].sat.dst = w.ks[0].tek[0].sat.dst;
+	start_two();
+	world_dp_up(&w, 0xb1, 0);
+	assert_int_equal(w.n_events[EV_GM_OVERLAP], 1);
+	assert_non_null(strstr(w.last_text[EV_GM_OVERLAP], "by=G1"));
+	w.gm->dp.dirty = true;
+	world_event(&w, (struct gm_event){ .kind = GM_EV_TIMER });
+	assert_int_equal(w.n_events[EV_GM_OVERLAP], 1);
+}
+
+static void groups_of_different_ports_do_not_overlap(void **state)
+{
+	struct gm_conf *c = conf_of_two();
+
+	(void)state;
+	c->group[0].n_interfaces = c->group[1].n_interfaces = 1;
+	strcpy(c->group[0].interface[0], "wan0");
+	strcpy(c->group[1].interface[0], "wan1");
+	world_event(&w, (struct gm_event){ .kind = GM_EV_CONFIG, .conf = c });
+	world_dp_up(&w, 0xb1, 0);
+	assert_int_equal(standing(1), DP_LIVE);
+	assert_int_equal(w.n_events[EV_GM_OVERLAP], 0);
+}
+
+static void an_operator_turns_the_direction_and_turns_it_back(void **state)
+{
+	struct gm_event ev = { .kind = GM_EV_DIRECTION,
+			       .direction_set = true,
+			       .direction = GM_DIR_INBOUND_ONLY };
+
+	(void)state;
+	world_register(&w);
+	world_dp_up(&w, 0xb1, 0);
+	assert_false(w.program->rule[0].send_clear);
+	world_event(&w, ev);
+	assert_true(w.program->rule[0].send_clear);
+	ev.direction = GM_DIR_INBOUND_OPTIONAL;
+	world_event(&w, ev);
+	assert_true(w.program->rule[0].accept_clear);
+	assert_false(w.program->rule[0].send_clear);
+	ev.direction_set = false;
+	world_event(&w, ev);
+	assert_false(w.program->rule[0].accept_clear);
+	assert_int_equal(w.n_events[EV_GM_DIRECTION], 3);
+}
+
+static void own_traffic_caught_is_told_with_the_line(void **state)
+{
+	struct dp_note n = { .kind = DP_NOTE_OWN_CAUGHT,
+			     .count = 5,
+			     .group = "G1",
+			     .line = 1,
+			     .origin = DP_FROM_POLICY,
+			     .caught = DP_CAUGHT_REFUSED,
+			     .family = 4,
+			     .proto = 6,
+			     .src = { 10, 0, 0, 9 },
+			     .dst = { 192, 0, 2, 1 },
+			     .sport = 4000,
+			     .dport = 22 };
+	const char *text = w.last_text[EV_GM_OWN_CAUGHT];
+
+	(void)state;
+	world_register(&w);
+	world_event(&w, (struct gm_event){ .kind = GM_EV_DP_NOTE, .note = &n });
+	assert_non_null(strstr(text, "what=refused flow=\"tcp 10.0.0.9:4000 > 192.0.2.1:22\""));
+	assert_non_null(strstr(text, "policy line 1: permit"));
+	n.origin = DP_FROM_CLOSED;
+	world_event(&w, (struct gm_event){ .kind = GM_EV_DP_NOTE, .note = &n });
+	assert_non_null(strstr(text, "fail_close, before registration"));
+	n.caught = 99;
+	n.group[0] = '\0';
+	world_event(&w, (struct gm_event){ .kind = GM_EV_DP_NOTE, .note = &n });
+	assert_non_null(strstr(text, "no policy yet"));
+}
+
+static void unknown_spi(uint64_t count)
+{
+	struct dp_note n = {
+		.kind = DP_NOTE_INVALID_SPI, .spi = 0xbad, .count = count, .group = "G1"
+	};
+
+	world_event(&w, (struct gm_event){ .kind = GM_EV_DP_NOTE, .note = &n });
+}
+
+static void unknown_spis_make_a_member_ask_the_next_server(void **state)
+{
+	struct gm_conf *c = world_conf(&w);
+
+	(void)state;
+	c->group[0].recovery_s = 300;
+	world_event(&w, (struct gm_event){ .kind = GM_EV_CONFIG, .conf = c });
+	unknown_spi(9);
+	world_until(&w, 40);
+	assert_int_equal(w.n_events[EV_GM_RECOVERY_REGISTRATION], 0);
+	unknown_spi(10);
+	world_until(&w, 71);
+	assert_int_equal(w.n_events[EV_GM_RECOVERY_REGISTRATION], 1);
+	assert_int_equal(w.ks[0].pulls, 1);
+	assert_int_equal(w.ks[1].pulls, 1);
+}
+
+static void a_member_returns_to_its_first_server(void **state)
+{
+	struct gm_conf *c = world_conf(&w);
+	const struct gm_group *g;
+
+	(void)state;
+	c->group[0].return_to_first = true;
+	c->group[0].return_hold_s = 60;
+	w.ks[0].dead = true;
+	world_event(&w, (struct gm_event){ .kind = GM_EV_CONFIG, .conf = c });
+	world_until(&w, 20);
+	g = w.gm->group[0];
+	assert_true(addr_eq(&g->registered_with, &g->conf.server[1]));
+	world_until(&w, 150); // still dead: one try, and the second is left in peace
+	assert_int_equal(w.ks[1].pulls, 1);
+	assert_true(addr_eq(&g->registered_with, &g->conf.server[1]));
+	assert_false(mono_is_never(g->renew_at));
+	w.ks[0].dead = false;
+	world_until(&w, 500);
+	assert_true(addr_eq(&g->registered_with, &g->conf.server[0]));
+	assert_int_equal(w.ks[0].pulls, 1);
+	assert_true(mono_is_never(g->return_at));
 }
 
 static void an_spi_of_another_group_is_refused(void **state)
@@ -226,8 +396,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, two_groups, end)
 		T(each_group_registers_at_its_own_server),
-		T(a_working_espd_is_left_alone_until_every_group_has_registered),
-		T(a_fresh_espd_gets_the_groups_as_they_come),
+		T(a_dead_key_server_holds_up_its_own_group_only),
+		T(before_any_registration_espd_is_told_what_stands_instead),
+		T(a_group_that_reverts_closes_when_its_keys_have_ended),
+		T(groups_that_name_the_same_traffic_are_told),
+		T(groups_of_different_ports_do_not_overlap),
+		T(an_operator_turns_the_direction_and_turns_it_back),
+		T(own_traffic_caught_is_told_with_the_line),
+		T(unknown_spis_make_a_member_ask_the_next_server),
+		T(a_member_returns_to_its_first_server),
 		T(an_spi_of_another_group_is_refused),
 		T(a_group_taken_out_of_the_file_is_forgotten),
 		T(one_group_alone_can_be_registered_again),

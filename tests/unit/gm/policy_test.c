@@ -7,7 +7,8 @@ static struct gm_teks t;
 static struct gm_sids s;
 static struct gm_grant g;
 static struct gm_program *p;
-static bool want_sid;
+static bool want_sid, accept_clear;
+static enum gm_direction direction;
 
 static int fresh(void **state)
 {
@@ -18,7 +19,8 @@ static int fresh(void **state)
 	gm_sids_set(&s, 24, ids, 2);
 	memset(&g, 0, sizeof(g));
 	p = gm_program_new(1);
-	want_sid = false;
+	want_sid = accept_clear = false;
+	direction = GM_DIR_BOTH;
 	return 0;
 }
 
@@ -31,11 +33,13 @@ static int done(void **state)
 
 static void build_at(int64_t sec, uint64_t boot, const struct acl_conf *local)
 {
-	const struct gm_policy_in in = { "G1", &t, &s, boot, local };
+	const struct dp_group head = { .name = "G1", .standing = DP_LIVE };
+	const struct gm_policy_in in = { &t, &s, boot, local, direction, accept_clear };
 
 	gm_program_free(p);
 	p = gm_program_new(1);
 	want_sid = false;
+	gm_policy_group(p, &head);
 	gm_policy_add(p, at_s(sec), &in, &want_sid);
 }
 
@@ -59,7 +63,7 @@ static void stage_policy(void)
 
 static void lines_keep_their_order_behind_the_local_ones(void **state)
 {
-	struct acl_conf_line deny = { .acl = { false, mk_flow(5, 5) } };
+	struct acl_conf_line deny = { .acl = { false, mk_flow(5, 5) }, .line = 77 };
 	const struct acl_conf local = { .name = "L", .n = 1, .lines = &deny };
 
 	(void)state;
@@ -72,10 +76,15 @@ static void lines_keep_their_order_behind_the_local_ones(void **state)
 	assert_int_equal(p->rule[1].src_lo[1], 1);
 	assert_int_equal(p->rule[2].action, DP_PROTECT);
 	assert_int_equal(p->rule[2].spi_out, 0x110);
-	assert_int_equal(p->rule[2].line, 3);
+	assert_int_equal(p->rule[0].origin, DP_FROM_LOCAL);
+	assert_int_equal(p->rule[0].line, 77);
+	assert_int_equal(p->rule[2].origin, DP_FROM_POLICY);
+	assert_int_equal(p->rule[2].line, 2);
 	assert_int_equal(p->rule[2].src_hi[2], 255);
 	assert_int_equal(p->rule[2].dport_hi, 65535);
-	assert_string_equal(p->rule[2].group, "G1");
+	assert_string_equal(p->part[0].head.name, "G1");
+	assert_int_equal(p->part[0].n_rules, 3);
+	assert_int_equal(p->part[0].n_sas, 1);
 }
 
 static void a_key_carries_its_life_and_sender_id(void **state)
@@ -226,11 +235,66 @@ static void exemptions_name_both_ends_and_the_port(void **state)
 
 	(void)state;
 	gm_policy_exempt(p, &own, &ks, 848);
+	gm_policy_exempt(p, &own, &ks, 848); // of another group at the same key server
 	assert_int_equal(p->n_exempts, 1);
 	assert_int_equal(p->exempt[0].proto, 17);
 	assert_int_equal(p->exempt[0].port, 848);
 	assert_memory_equal(p->exempt[0].local, own.b, 16);
 	assert_memory_equal(p->exempt[0].remote, ks.b, 16);
+}
+
+static void a_receive_only_member_sends_in_clear_and_takes_either(void **state)
+{
+	(void)state;
+	stage_policy();
+	direction = GM_DIR_INBOUND_ONLY;
+	build_at(0, 0xb1, NULL);
+	assert_true(p->rule[1].accept_clear);
+	assert_true(p->rule[1].send_clear);
+	assert_int_equal(p->rule[1].spi_out, 0);
+	assert_int_equal(p->rule[1].n_spi_in, 1);
+	assert_int_equal(sa_of(0x110)->dir, DP_DIR_IN);
+	assert_false(p->rule[0].accept_clear); // a line in clear is no matter of direction
+}
+
+static void a_passive_member_sends_protected_and_takes_either(void **state)
+{
+	(void)state;
+	stage_policy();
+	direction = GM_DIR_INBOUND_OPTIONAL;
+	build_at(0, 0xb1, NULL);
+	assert_true(p->rule[1].accept_clear);
+	assert_false(p->rule[1].send_clear);
+	assert_int_equal(p->rule[1].spi_out, 0x110);
+}
+
+static void a_member_of_a_group_that_was_receive_only_still_takes_clear(void **state)
+{
+	(void)state;
+	stage_policy();
+	accept_clear = true;
+	build_at(0, 0xb1, NULL);
+	assert_true(p->rule[1].accept_clear);
+	assert_false(p->rule[1].send_clear);
+	assert_int_equal(p->rule[1].spi_out, 0x110);
+}
+
+static void what_stands_instead_is_the_members_own_lists(void **state)
+{
+	const struct dp_group head = { .name = "G1", .standing = DP_KEEP, .closed = 1 };
+	struct acl_conf_line a = { .acl = { false, mk_flow(5, 5) }, .line = 3 };
+	struct acl_conf_line b = { .acl = { false, mk_flow(6, 6) }, .line = 9 };
+	const struct acl_conf local = { .name = "L", .n = 1, .lines = &a };
+	const struct acl_conf except = { .name = "X", .n = 1, .lines = &b };
+
+	(void)state;
+	gm_policy_group(p, &head);
+	gm_policy_instead(p, &local, &except);
+	assert_int_equal(p->n_rules, 2);
+	assert_int_equal(p->rule[0].origin, DP_FROM_LOCAL);
+	assert_int_equal(p->rule[1].origin, DP_FROM_EXCEPTIONS);
+	assert_int_equal(p->rule[1].line, 9);
+	assert_int_equal(p->rule[1].action, DP_CLEAR);
 }
 
 int main(void)
@@ -247,6 +311,10 @@ int main(void)
 		T(without_a_fresh_id_the_key_only_receives_and_the_line_drops),
 		T(cbc_keys_need_no_sender_id),
 		T(exemptions_name_both_ends_and_the_port),
+		T(a_receive_only_member_sends_in_clear_and_takes_either),
+		T(a_passive_member_sends_protected_and_takes_either),
+		T(a_member_of_a_group_that_was_receive_only_still_takes_clear),
+		T(what_stands_instead_is_the_members_own_lists),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

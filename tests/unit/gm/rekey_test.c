@@ -699,7 +699,7 @@ static void low_iv_space_fetches_new_ids(void **state)
 	assert_int_equal(w.program->sa[0].sid, 2);
 }
 
-static void a_new_gmd_tells_a_working_espd_nothing_before_it_has_registered(void **state)
+static void a_new_gmd_lets_a_working_espd_keep_what_it_has_until_it_has_registered(void **state)
 {
 	(void)state;
 	world_fini(&w);
@@ -710,11 +710,13 @@ static void a_new_gmd_tells_a_working_espd_nothing_before_it_has_registered(void
 	world_register(&w);
 	world_dp_up(&w, 0xb1, 7);
 	world_until(&w, 5);
-	assert_int_equal(w.n_programs, 0);
+	assert_int_equal(w.n_programs, 1);
+	assert_int_equal(w.program->part[0].head.standing, DP_KEEP);
+	assert_true(w.program->generation > 7);
 	ks->dead = false;
 	world_until(&w, 30);
-	assert_int_equal(w.n_programs, 1);
-	assert_true(w.program->generation > 7);
+	assert_int_equal(w.n_programs, 2);
+	assert_int_equal(w.program->part[0].head.standing, DP_LIVE);
 }
 
 static void keys_that_ended_leave_rules_that_drop(void **state)
@@ -789,7 +791,7 @@ int main(void)
 		T(a_second_restart_of_espd_registers_again_before_sending),
 		T(a_broken_connection_to_the_same_espd_keeps_its_id),
 		T(low_iv_space_fetches_new_ids),
-		T(a_new_gmd_tells_a_working_espd_nothing_before_it_has_registered),
+		T(a_new_gmd_lets_a_working_espd_keep_what_it_has_until_it_has_registered),
 		T(keys_that_ended_leave_rules_that_drop),
 		T(a_refused_program_is_given_again),
 	};

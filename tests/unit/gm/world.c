@@ -19,6 +19,7 @@ struct gm_conf *world_conf(const struct world *w)
 	assert_int_equal(secret_set(&c->ike.psk->key, "secret", 6), 0);
 	c->n_groups = 1;
 	strcpy(g->name, "G1");
+	g->fail_close.activate = true;
 	g->identity = 1234;
 	g->n_servers = w->n_ks;
 	for (size_t i = 0; i < w->n_ks; i++)
