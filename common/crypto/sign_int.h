@@ -1,4 +1,4 @@
-// common/crypto/sign_int.h - what sign.c and signer.c share; nobody else includes it.
+// common/crypto/sign_int.h - what sign.c and signer.c share; no other room includes it.
 #pragma once
 #include <openssl/evp.h>
 

@@ -308,6 +308,25 @@ static void every_flipped_octet_is_dropped_and_none_moves_the_counter(void **sta
 	assert_true(has(0x2222));
 }
 
+static void a_flood_under_valid_cookies_costs_no_signature(void **state)
+{
+	uint8_t d[ISAKMP_HDR_LEN + 512];
+	struct bytes good = make(6, NULL);
+
+	(void)state;
+	memcpy(d, good.p, ISAKMP_HDR_LEN);
+	for (int i = 0; i < 1000; i++) {
+		rng_fill(&w.rng, d + ISAKMP_HDR_LEN, sizeof(d) - ISAKMP_HDR_LEN);
+		isakmp_hdr_len_set(d, sizeof(d));
+		world_datagram(&w, &ks->at, BYTES_OF(d));
+	}
+	assert_int_equal(w.gm->drops[GM_DROP_PUSH_FORM], 1000);
+	assert_int_equal(w.gm->drops[GM_DROP_PUSH_SIG], 0);
+	assert_int_equal(w.n_acks, 0);
+	world_datagram(&w, &ks->at, make(6, NULL));
+	assert_true(has(0x2222));
+}
+
 static void every_truncation_is_dropped(void **state)
 {
 	struct bytes d = make(6, NULL);
@@ -769,6 +788,7 @@ int main(void)
 		T(a_signature_over_the_padded_length_is_dropped),
 		T(ciphertext_that_is_not_whole_blocks_is_dropped),
 		T(every_flipped_octet_is_dropped_and_none_moves_the_counter),
+		T(a_flood_under_valid_cookies_costs_no_signature),
 		T(every_truncation_is_dropped),
 		T(an_unknown_transform_installs_nothing_of_the_push),
 		T(an_unknown_attribute_installs_nothing_of_the_push),

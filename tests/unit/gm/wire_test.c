@@ -111,6 +111,21 @@ static void a_signature_over_the_padded_length_verifies_where_asked_for(void **s
 	assert_non_null(gm_teks_find(&w.g->teks, 0x2222));
 }
 
+static void the_number_of_the_registration_is_taken_where_asked_for(void **state)
+{
+	struct test_tek *tek;
+
+	(void)state;
+	ks->kek.seq = 5;
+	world_register(&w);
+	tek = test_ks_tek(ks, "esp-gcm 128", 0x2222, 3600, 1, 2);
+	w.g->ike.wire.accept_equal_seq = true;
+	test_push_begin(&push, &ks->kek);
+	test_push_body(&push, ks, 5, NULL, 1, tek, NULL);
+	world_datagram(&w, &ks->at, test_push_seal(&push, ks, &ks->kek, NULL));
+	assert_non_null(gm_teks_find(&w.g->teks, 0x2222));
+}
+
 static void a_key_server_listed_in_peers_is_read_in_its_own_way(void **state)
 {
 	struct gdoi_wire_opts form[2] = { gdoi_wire_opts_default(), gdoi_wire_opts_default() };
@@ -140,6 +155,7 @@ int main(void)
 		T(a_bare_public_key_is_read_unless_refused),
 		T(the_group_is_asked_for_in_either_octet_order),
 		T(a_signature_over_the_padded_length_verifies_where_asked_for),
+		T(the_number_of_the_registration_is_taken_where_asked_for),
 		T(a_key_server_listed_in_peers_is_read_in_its_own_way),
 #undef T
 	};

@@ -1,9 +1,11 @@
 #include "tests/unit/unit.h"
 
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <unistd.h>
 
 #include "common/crypto/crypto.h"
-#include "common/crypto/sign.h"
+#include "common/crypto/sign_int.h"
 #include "common/crypto/signer.h"
 #include "tests/vectors/rfc_crypto.h"
 
@@ -163,6 +165,57 @@ static void public_keys_are_taken_in_both_encodings(void **state)
 	pubkey_free(k);
 }
 
+// The private operation on any block at all.
+static size_t rsa_raw(EVP_PKEY *key, const uint8_t *block, size_t len, uint8_t sig[SIG_MAX])
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	size_t n = SIG_MAX;
+
+	assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_NO_PADDING), 1);
+	assert_int_equal(EVP_PKEY_sign(ctx, sig, &n, block, len), 1);
+	EVP_PKEY_CTX_free(ctx);
+	return n;
+}
+
+static void rsa_blocks_with_anything_else_in_them_are_refused(void **state)
+{
+	enum { LEN = 256, INFO = 19, HASH = 32, TAIL = INFO + HASH };
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)LEN * 8);
+	uint8_t digest[HASH_MAX], right[LEN], bad[LEN], sig[SIG_MAX], der[PUBKEY_MAX], *p = der;
+	int der_len = i2d_PUBKEY(key, &p);
+	struct pubkey *k;
+
+	(void)state;
+	assert_int_equal(pubkey_decode(BYTES(der, (size_t)der_len), &k), 0);
+	digest_of(HASH_ALG_SHA256, "rekey", digest);
+	assert_true(rsa_block(HASH_ALG_SHA256, digest, RSA_FORM_DIGESTINFO, right, LEN));
+#define VERDICT(block)                                                                             \
+	sign_verify(k, HASH_ALG_SHA256, digest, BYTES(sig, rsa_raw(key, block, LEN, sig)), NULL)
+	assert_int_equal(VERDICT(right), 0);
+	// Short padding, garbage behind the hash: what small exponents let anyone forge.
+	memset(bad, 0x5a, LEN);
+	memcpy(bad, right, 10);
+	bad[10] = 0;
+	memcpy(bad + 11, right + LEN - TAIL, TAIL);
+	assert_int_equal(VERDICT(bad), -EBADMSG);
+	memcpy(bad, right, LEN); // garbage in the padding
+	bad[100] = 0;
+	assert_int_equal(VERDICT(bad), -EBADMSG);
+	memcpy(bad, right, LEN); // block type 2
+	bad[1] = 2;
+	assert_int_equal(VERDICT(bad), -EBADMSG);
+	memcpy(bad, right, LEN); // parameters missing from DigestInfo
+	bad[LEN - HASH - 4] ^= 1;
+	assert_int_equal(VERDICT(bad), -EBADMSG);
+	memset(bad, 0, LEN); // no padding at all
+	memcpy(bad + LEN - HASH, digest, HASH);
+	assert_int_equal(VERDICT(bad), -EBADMSG);
+#undef VERDICT
+	pubkey_free(k);
+	EVP_PKEY_free(key);
+}
+
 static void damaged_public_keys_never_crash(void **state)
 {
 	uint8_t der[PUBKEY_MAX], bad[PUBKEY_MAX];
@@ -255,6 +308,7 @@ int main(void)
 		cmocka_unit_test(ecdsa_signs_and_verifies),
 		cmocka_unit_test(ecdsa_verifies_the_signatures_of_rfc_4754),
 		cmocka_unit_test(public_keys_are_taken_in_both_encodings),
+		cmocka_unit_test(rsa_blocks_with_anything_else_in_them_are_refused),
 		cmocka_unit_test(damaged_public_keys_never_crash),
 		cmocka_unit_test(rsa_with_exponent_one_is_refused),
 		cmocka_unit_test(keys_come_from_pem_files_by_label),
