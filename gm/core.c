@@ -356,6 +356,13 @@ static void direction(struct gm *gm, const struct gm_event *ev, struct gm_out *o
 	gm->dp.dirty = true;
 }
 
+static void renew_pki(struct gm *gm, struct ike_pki *pki)
+{
+	ike_settings_renew(&gm->conf->ike, pki);
+	for (size_t i = 0; i < gm->n_groups; i++)
+		gm->group[i]->ike.pki = pki;
+}
+
 static void dispatch(struct gm *gm, mono_t now, const struct gm_event *ev, struct gm_out *out)
 {
 	switch (ev->kind) {
@@ -372,6 +379,9 @@ static void dispatch(struct gm *gm, mono_t now, const struct gm_event *ev, struc
 		break;
 	case GM_EV_AUTH_DONE:
 		auth_done(gm, now, ev->auth, out);
+		break;
+	case GM_EV_PKI:
+		renew_pki(gm, ev->pki);
 		break;
 	case GM_EV_DP_UP:
 		gm_dp_up(gm, ev->hello, out);

@@ -16,6 +16,7 @@ enum gm_event_kind {
 	GM_EV_DP_DOWN,	  //
 	GM_EV_DP_RESULT,  // result: answers the program given last
 	GM_EV_DP_NOTE,	  // note
+	GM_EV_PKI,	  // takes pki: certificates of ours were renewed
 	GM_EV_REREGISTER, // group, NULL for all: an operator wants it
 	GM_EV_DIRECTION,  // group, NULL for all; direction_set, direction: the same
 };
@@ -27,6 +28,7 @@ struct gm_event {
 	struct gm_conf *conf;
 	struct dh_job *dh;
 	struct ike_auth_job *auth;
+	struct ike_pki *pki;
 	const struct dp_hello_ack *hello;
 	const struct dp_result *result;
 	const struct dp_note *note;

@@ -156,6 +156,13 @@ static void run_default(struct ctl_req *req, void *arg)
 	set_direction(req, arg, direction_group(req), false, GM_DIR_BOTH);
 }
 
+static void run_pki(struct ctl_req *req, void *arg)
+{
+	const struct gm_io *io = arg;
+
+	pki_io_command(io->pki, req);
+}
+
 const struct ctl_cmd gm_ctl_cmds[] = {
 	{ "show crypto gdoi", "groups and membership", run_gdoi },
 	{ "show crypto gdoi gm", "membership: keys, policy, rekeys", run_gm },
@@ -164,6 +171,7 @@ const struct ctl_cmd gm_ctl_cmds[] = {
 	{ "show crypto gdoi gm dataplane counters", "packets and SAs of espd", run_dataplane },
 	{ "show crypto gdoi gm rekey [detail]", "rekeys received, KEKs held", run_rekey },
 	{ "show crypto isakmp sa", "phase 1 SAs and rekey SAs", run_isakmp },
+	PKI_COMMANDS(run_pki),
 	{ "show version", "program and version", run_version },
 	{ "clear crypto gdoi", "register again in every group", run_clear },
 	{ "clear crypto gdoi group NAME", "register again in one group", run_clear_group },

@@ -202,7 +202,20 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 	} else {
 		event_log(EV_CONFIG_OK, NULL, "groups=%zu", conf->n_groups);
 		gm_io_event(io, &ev);
+		pki_io_config(io->pki);
 	}
+}
+
+static struct ike_pki *pki_now(void *arg)
+{
+	const struct gm_io *io = arg;
+
+	return io->gm->conf->ike.pki;
+}
+
+static void pki_take(void *arg, struct ike_pki *next)
+{
+	gm_io_event(arg, &(struct gm_event){ .kind = GM_EV_PKI, .pki = next });
 }
 
 // ---- start and end ----
@@ -264,6 +277,9 @@ static int add_events(struct gm_io *io)
 	err = err ? err : jobs_new(1, DH_JOBS_MAX, dh_run, dh_drop, &io->dh);
 	err = err ? err : add(&io->dh_ready, io, jobs_fd(io->dh), EV_READ | EV_PERSIST, on_dh_done);
 	err = err ? err : auth_runner_new(io->base, 1, on_auth_done, io, &io->auth);
+	err = err ? err
+		  : pki_io_new(io->base, &io->rng, &(struct enrol_hooks){ pki_now, pki_take, io },
+			       &io->pki);
 	return err;
 }
 
@@ -321,6 +337,7 @@ int gm_io_new(const struct gm_io_options *o, struct gm_conf *conf, struct gm_io 
 #endif
 	event_log(EV_CONFIG_OK, NULL, "groups=%zu", conf->n_groups);
 	gm_io_event(io, &(struct gm_event){ .kind = GM_EV_CONFIG, .conf = conf });
+	pki_io_config(io->pki);
 	*out = io;
 	return 0;
 }
@@ -339,6 +356,7 @@ static void event_end(struct event *e)
 
 void gm_io_free(struct gm_io *io)
 {
+	pki_io_free(io->pki);
 	ctl_server_free(io->ctl);
 	espd_link_free(io->espd);
 	mcast_free(io->mcast);

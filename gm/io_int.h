@@ -5,6 +5,7 @@
 #include "common/base/jobs_io.h"
 #include "common/ctl/ctl.h"
 #include "common/pki/auth_io.h"
+#include "common/pki/pki_io.h"
 #include "dataplane/dp_client.h"
 #include "gm/gm_io.h"
 #include "gm/show.h"
@@ -48,6 +49,7 @@ struct gm_io {
 	struct jobs *dh;
 	struct event *dh_ready;
 	struct auth_runner *auth;
+	struct pki_io *pki;
 	struct espd_link *espd;
 	struct mcast *mcast;
 	struct ctl_server *ctl;

@@ -413,6 +413,10 @@ void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out
 	case KS_EV_READMIT:
 		command(&c);
 		break;
+	case KS_EV_PKI:
+		ike_settings_renew(&ks->conf->ike, ev->pki);
+		ks->ike.pki = ev->pki;
+		break;
 	case KS_EV_ADOPT:
 		adopt(&c);
 		break;

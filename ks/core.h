@@ -16,6 +16,7 @@ enum ks_event_kind {
 	KS_EV_CLEAR,   // group by name, NULL: all; at_once
 	KS_EV_EXCLUDE, // group, member
 	KS_EV_READMIT, // group, member
+	KS_EV_PKI,     // takes pki: certificates of ours were renewed
 	KS_EV_ADOPT,   // saved; once, first of all
 };
 
@@ -26,6 +27,7 @@ struct ks_event {
 	struct endpoint from, to; // to: the address and port of ours that it came to
 	struct ks_dh dh;
 	struct ike_auth_job *auth;
+	struct ike_pki *pki;
 	const char *group;
 	bool at_once;
 	struct addr member;

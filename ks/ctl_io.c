@@ -114,6 +114,11 @@ static void on_one_member(struct ctl_req *req, void *arg)
 		command(req, arg, &ev);
 }
 
+static void on_pki(struct ctl_req *req, void *arg)
+{
+	pki_io_command(ks_io_pki(arg), req);
+}
+
 const struct ctl_cmd ks_io_commands[] = {
 	{ "show crypto gdoi ks", "groups served here", on_summary },
 	{ "show crypto gdoi ks members [ADDRESS]", "registered members and their rekeys",
@@ -123,6 +128,7 @@ const struct ctl_cmd ks_io_commands[] = {
 	{ "show crypto gdoi ks counters", "what was answered and what refused, by reason",
 	  on_counters },
 	{ "show crypto isakmp sa", "phase 1 SAs, and whether their peers are there", on_isakmp },
+	PKI_COMMANDS(on_pki),
 	{ "show version", "program and version", on_version },
 	{ "crypto gdoi ks rekey [group NAME]", "send new keys and policy to the members now",
 	  on_do_rekey },

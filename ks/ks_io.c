@@ -20,6 +20,7 @@ struct ks_io {
 	struct ctl_server *ctl;
 	struct jobs *pool; // NULL: done in line
 	struct auth_runner *auth;
+	struct pki_io *pki;
 	struct ks_keep *keep; // NULL: no state is kept
 	struct ks_udp *udp;
 	const char *conf_path;
@@ -131,6 +132,11 @@ static void step(struct ks_io *io, const struct ks_event *ev)
 	}
 	if (auth)
 		auth_runner_put(io->auth, auth); // so may this
+}
+
+struct pki_io *ks_io_pki(const struct ks_io *io)
+{
+	return io->pki;
 }
 
 const struct ks *ks_io_core(const struct ks_io *io)
@@ -248,6 +254,19 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 	}
 	step(io, &ev);
 	event_log(EV_CONFIG_OK, NULL, "%s groups=%zu", io->conf_path, io->ks.n_groups);
+	pki_io_config(io->pki);
+}
+
+static struct ike_pki *pki_now(void *arg)
+{
+	const struct ks_io *io = arg;
+
+	return io->ks.conf->ike.pki;
+}
+
+static void pki_take(void *arg, struct ike_pki *next)
+{
+	step(arg, &(struct ks_event){ .kind = KS_EV_PKI, .pki = next });
 }
 
 // ---- life ----
@@ -271,6 +290,9 @@ static int open_pool(struct ks_io *io, const struct ks_conf *conf)
 
 	if (!err)
 		err = auth_runner_new(io->base, conf->workers, on_auth, io, &io->auth);
+	if (!err)
+		err = pki_io_new(io->base, &io->rng, &(struct enrol_hooks){ pki_now, pki_take, io },
+				 &io->pki);
 	if (err)
 		log_err(MAIN, NULL, "cannot start %u threads: %s", conf->workers, strerror(-err));
 	return err;
@@ -368,6 +390,7 @@ void ks_io_run(struct ks_io *io)
 	char at[ENDPOINT_STRLEN];
 
 	step(io, &ev);
+	pki_io_config(io->pki);
 	event_log(EV_STARTED, NULL, "ksd version=%s address=%s groups=%zu", CONCLAVE_VERSION,
 		  endpoint_str(&self, at), io->ks.n_groups);
 	event_base_dispatch(io->base);
@@ -389,6 +412,7 @@ void ks_io_free(struct ks_io *io)
 	unwatch(io->on_hup);
 	jobs_free(io->pool);
 	auth_runner_free(io->auth);
+	pki_io_free(io->pki);
 	if (io->ctl)
 		ctl_server_free(io->ctl);
 	ks_keep_close(io->keep, &io->ks);

@@ -4,6 +4,7 @@
 // From:   main.c.
 #pragma once
 #include "common/ctl/ctl.h"
+#include "common/pki/pki_io.h"
 #include "ks/core.h"
 
 struct ks_io;
@@ -19,5 +20,6 @@ void ks_io_free(struct ks_io *io); // keys are wiped
 // For the commands of the control socket (ctl_io.c), whose handlers get the struct ks_io.
 extern const struct ctl_cmd ks_io_commands[];
 const struct ks *ks_io_core(const struct ks_io *io);
+struct pki_io *ks_io_pki(const struct ks_io *io);
 // One step, its outputs carried out; the result is good until the next one.
 const struct ks_out *ks_io_step(struct ks_io *io, const struct ks_event *ev);

@@ -55,6 +55,11 @@
 	  "peer does not answer dead peer detection")                                              \
 	X(IKE_PEER_ALIVE, "CRYPTO", 5, "IKMP_PEER_ALIVE", "a dead peer answers again")             \
 	X(IKE_BAD_MESSAGE, "CRYPTO", 4, "IKMP_BAD_MESSAGE", "datagram refused; see its reason")    \
+	X(PKI_RENEW, "PKI", 6, "CERTRENEWAUTO", "a certificate is asked for by itself")            \
+	X(PKI_RECEIVED, "PKI", 6, "CERTRET", "a certificate came and is in use")                   \
+	X(PKI_FAILED, "PKI", 4, "CERTFAIL", "a certificate could not be had")                      \
+	X(PKI_EXPIRES, "PKI", 4, "CERT_EXPIRES", "a certificate of ours ends, or has ended")       \
+	X(PKI_CA, "PKI", 6, "CA_ACCEPTED", "a CA certificate was accepted")                        \
 	X(KEYLOG_ON, "CRYPTO", 3, "KEYLOG_ON", "lab build writes keys to a file")                  \
 	X(CONFIG_OK, "SYS", 5, "CONFIG_I", "configuration loaded")                                 \
 	X(STARTED, "SYS", 5, "RESTART", "process is ready")                                        \

@@ -50,6 +50,7 @@ int cert_decode(struct bytes der, struct cert **out)
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
+	c->refs = 1;
 	c->x = der.len > 0 ? d2i_X509(NULL, &p, (long)der.len) : NULL;
 	if (!c->x || p != der.p + der.len || !extensions_sound(c->x))
 		goto fail;
@@ -70,9 +71,15 @@ fail:
 	return err;
 }
 
+struct cert *cert_get(struct cert *c)
+{
+	__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+	return c;
+}
+
 void cert_free(struct cert *c)
 {
-	if (!c)
+	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	pubkey_free(c->key);
 	X509_free(c->x);

@@ -56,7 +56,8 @@ struct cert; // opaque, heap
 // One DER certificate, all of it. -EBADMSG when it is none, or its key is of a kind or size that
 // sign.h refuses; -EMSGSIZE above CERT_DER_MAX.
 MUST_CHECK int cert_decode(struct bytes der, struct cert **out);
-void cert_free(struct cert *c); // NULL is fine
+struct cert *cert_get(struct cert *c); // one more cert_free is due: it never changes
+void cert_free(struct cert *c);	       // NULL is fine
 
 // Every certificate of a PEM file (keys and other blocks are skipped). -ENOENT when there is none,
 // -ENOSPC above max, -EBADMSG for a block that does not decode. Nothing is left in out then.

@@ -7,6 +7,7 @@
 #include "common/crypto/cert.h"
 
 struct cert {
+	unsigned refs;
 	X509 *x;
 	uint8_t *der;
 	size_t der_len;

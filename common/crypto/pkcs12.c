@@ -133,7 +133,7 @@ static int given_pass(char *buf, int size, int rw, void *arg)
 	return (int)len;
 }
 
-static int key_from_pem(struct bytes pem, const char *pass, EVP_PKEY **key)
+int pki_key_from_pem(struct bytes pem, const char *pass, EVP_PKEY **key)
 {
 	BIO *bio = pem.len <= PKI_FILE_MAX ? BIO_new_mem_buf(pem.p, (int)pem.len) : NULL;
 	union {
@@ -161,7 +161,7 @@ int pki_from_pem(struct bytes key_pem, const char *pass, struct bytes certs_pem,
 	EVP_PKEY *key;
 	struct cert *certs[PKI_CHAIN_MAX + 1];
 	size_t n;
-	int err = key_from_pem(key_pem, pass, &key);
+	int err = pki_key_from_pem(key_pem, pass, &key);
 
 	*out = (struct pki_bundle){ 0 };
 	ERR_clear_error();
@@ -190,7 +190,7 @@ int pki_to_pkcs12(const struct pki_bundle *b, const char *name, const char *pass
 		  size_t *len)
 {
 	EVP_PKEY *key = NULL;
-	int err = key_from_pem(BYTES(b->key_pem, b->key_len), NULL, &key);
+	int err = pki_key_from_pem(BYTES(b->key_pem, b->key_len), NULL, &key);
 	STACK_OF(X509) *chain = stack_of(b);
 	PKCS12 *p12 = NULL;
 	unsigned char *buf = NULL;

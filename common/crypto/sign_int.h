@@ -1,7 +1,9 @@
-// common/crypto/sign_int.h - what sign.c and signer.c share; no other room includes it.
+// common/crypto/sign_int.h - private keys, shared by the files of this folder; no other room
+// includes it.
 #pragma once
 #include <openssl/evp.h>
 
+#include "common/base/bytes.h"
 #include "common/crypto/sign.h"
 
 #define RSA_BITS_MIN 1024
@@ -15,3 +17,6 @@ size_t sign_coord_len(enum sign_alg a); // of r and s; 0 for RSA
 // hash, exactly len octets. False when it does not fit.
 bool rsa_block(enum hash_alg h, const uint8_t *digest, enum rsa_form form, uint8_t *out,
 	       size_t len);
+
+// pkcs12.c: never asks on a terminal. -EACCES the passphrase, -ENOENT no key in it, -EBADMSG.
+MUST_CHECK int pki_key_from_pem(struct bytes pem, const char *pass, EVP_PKEY **key);

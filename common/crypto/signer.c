@@ -128,6 +128,16 @@ int signer_generate(struct signer *s, const char *label, enum sign_alg a, unsign
 	}
 }
 
+int signer_share(struct signer *s, const struct signer *from, const char *label)
+{
+	const struct signer_key *k = find(from, label);
+	int err = k ? room_for(s, label) : -ENOENT;
+
+	if (err)
+		return err;
+	return EVP_PKEY_up_ref(k->key) == 1 ? add(s, label, k->key) : -ENOMEM;
+}
+
 int signer_public(const struct signer *s, const char *label, uint8_t *out, size_t max, size_t *len)
 {
 	const struct signer_key *k = find(s, label);

@@ -30,6 +30,9 @@ MUST_CHECK int signer_add_pem(struct signer *s, const char *label, struct bytes 
 // A fresh key: bits is used for RSA only. What ksd does when the operator names no file.
 MUST_CHECK int signer_generate(struct signer *s, const char *label, enum sign_alg a, unsigned bits);
 
+// The key of another signer's label, under the same one here.
+MUST_CHECK int signer_share(struct signer *s, const struct signer *from, const char *label);
+
 // The public half as SubjectPublicKeyInfo DER. -ENOENT no such label.
 MUST_CHECK int signer_public(const struct signer *s, const char *label, uint8_t *out, size_t max,
 			     size_t *len);

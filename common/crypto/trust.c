@@ -15,6 +15,7 @@ int trust_new(const struct trust_conf *conf, struct trust **out)
 	*out = NULL;
 	if (!t)
 		return -ENOMEM;
+	t->refs = 1;
 	t->conf = *conf;
 	pthread_mutex_init(&t->lock, NULL);
 	t->ca = sk_X509_new_null();
@@ -28,9 +29,15 @@ int trust_new(const struct trust_conf *conf, struct trust **out)
 	return 0;
 }
 
+struct trust *trust_get(struct trust *t)
+{
+	__atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
+	return t;
+}
+
 void trust_free(struct trust *t)
 {
-	if (!t)
+	if (!t || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	for (size_t i = 0; i < t->n_crl; i++)
 		X509_CRL_free(t->crl[i]);
@@ -39,6 +46,18 @@ void trust_free(struct trust *t)
 	sk_X509_pop_free(t->known, X509_free);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
+}
+
+const struct trust_conf *trust_conf(const struct trust *t)
+{
+	return &t->conf;
+}
+
+struct cert *trust_ca(const struct trust *t, size_t i)
+{
+	struct cert *c;
+
+	return cert_from_x509(sk_X509_value(t->ca, (int)i), &c) ? NULL : c;
 }
 
 // ---- from files ----

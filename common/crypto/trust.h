@@ -38,7 +38,10 @@ struct trust;
 struct trust_path; // a verified path, the peer's certificate first
 
 MUST_CHECK int trust_new(const struct trust_conf *conf, struct trust **out);
-void trust_free(struct trust *t); // NULL is fine
+struct trust *trust_get(struct trust *t); // shared: one more trust_free is due
+void trust_free(struct trust *t);	  // NULL is fine
+
+const struct trust_conf *trust_conf(const struct trust *t);
 
 // ---- from files, before the trust is shared ----
 
@@ -51,6 +54,7 @@ MUST_CHECK int trust_add_known(struct trust *t, struct bytes pem);
 MUST_CHECK int trust_add_crl(struct trust *t, struct bytes crl);
 
 size_t trust_n_ca(const struct trust *t);
+struct cert *trust_ca(const struct trust *t, size_t i); // a copy, for cert_free; NULL: no memory
 struct bytes trust_ca_subject(const struct trust *t, size_t i); // for certificate requests
 // Would a certificate that this CA (a DER name) issued, directly or not, be of this trust?
 bool trust_has_ca(const struct trust *t, struct bytes name);

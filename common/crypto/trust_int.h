@@ -24,6 +24,7 @@ struct trust_asked { // an address that was asked: not again before until
 #define TRUST_AGAIN_S	5 // even after a good answer, so that a useless one makes no loop
 
 struct trust {
+	unsigned refs;
 	struct trust_conf conf;
 	STACK_OF(X509) * ca, *known;
 	X509_STORE *store;

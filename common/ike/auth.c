@@ -33,6 +33,7 @@ static void trustpoint_fini(struct ike_trustpoint *tp)
 	for (size_t i = 0; i < tp->n_own; i++)
 		cert_free(tp->own[i]);
 	trust_free(tp->trust);
+	secret_fini(&tp->enrol.secret);
 }
 
 void ike_pki_put(struct ike_pki *p)
@@ -43,6 +44,84 @@ void ike_pki_put(struct ike_pki *p)
 		trustpoint_fini(&p->tp[i]);
 	signer_fini(&p->signer);
 	free(p);
+}
+
+int ike_pki_copy(const struct ike_pki *p, size_t but, struct ike_pki **out)
+{
+	struct ike_pki *c;
+	int err = ike_pki_new(&c);
+
+	for (size_t i = 0; !err && i < p->n; i++) {
+		struct ike_trustpoint *tp = &c->tp[c->n++];
+
+		*tp = p->tp[i];
+		tp->trust = trust_get(tp->trust);
+		if (i == but)
+			tp->n_own = 0;
+		for (size_t k = 0; k < tp->n_own; k++)
+			tp->own[k] = cert_get(tp->own[k]);
+		tp->signer = tp->n_own > 0 ? &c->signer : NULL;
+		if (tp->signer)
+			err = signer_share(&c->signer, &p->signer, tp->label);
+	}
+	*out = err ? NULL : c;
+	if (err)
+		ike_pki_put(c);
+	return err;
+}
+
+// ---- our own ----
+
+static bool identity_try(struct ike_trustpoint *tp, uint8_t type)
+{
+	size_t len;
+
+	if (cert_id(tp->own[0], type, tp->id, sizeof(tp->id), &len))
+		return false;
+	tp->id_type = type;
+	tp->id_len = (uint16_t)len;
+	return true;
+}
+
+static bool identity_choose(struct ike_trustpoint *tp)
+{
+	switch (tp->id_want) {
+	case IKE_ID_ADDRESS:
+		return identity_try(tp, CERT_ID_IPV4) || identity_try(tp, CERT_ID_IPV6);
+	case IKE_ID_FQDN:
+		return identity_try(tp, CERT_ID_FQDN);
+	case IKE_ID_MAIL:
+		return identity_try(tp, CERT_ID_USER_FQDN);
+	case IKE_ID_DN:
+		return identity_try(tp, CERT_ID_DN);
+	default:
+		return identity_try(tp, CERT_ID_FQDN) || identity_try(tp, CERT_ID_DN);
+	}
+}
+
+// Room for all of a bundle: both hold the same number. What is self-issued stays behind, since
+// peers have their trust anchors.
+int ike_trustpoint_own(struct ike_pki *p, struct ike_trustpoint *tp, struct pki_bundle *b)
+{
+	int err = signer_add_pem(&p->signer, tp->name, BYTES(b->key_pem, b->key_len));
+
+	if (err)
+		return err;
+	_Static_assert(sizeof(tp->label) == sizeof(tp->name),
+		       "the key is called as its trustpoint");
+	memcpy(tp->label, tp->name, sizeof(tp->label));
+	tp->signer = &p->signer;
+	tp->alg = signer_alg(&p->signer, tp->label, NULL);
+	tp->own[tp->n_own++] = b->own;
+	b->own = NULL;
+	for (size_t i = 0; i < b->n_chain; i++) {
+		if (cert_is_self_issued(b->chain[i]))
+			cert_free(b->chain[i]);
+		else
+			tp->own[tp->n_own++] = b->chain[i];
+	}
+	b->n_chain = 0;
+	return identity_choose(tp) ? 0 : -ENOENT;
 }
 
 struct ike_auth_job *ike_auth_job_new(void)

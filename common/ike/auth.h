@@ -12,6 +12,8 @@
 // Threads: a job touches nothing but itself, the trust (which has a lock) and the signer.
 #pragma once
 #include "common/base/addr.h"
+#include "common/crypto/cert_info.h"
+#include "common/crypto/cmp.h"
 #include "common/crypto/pkcs12.h"
 #include "common/crypto/signer.h"
 #include "common/crypto/trust.h"
@@ -25,9 +27,31 @@
 // messages), or HASH_I/R as the digest itself (strongSwan, for one). RSA knows the second alone.
 enum ike_sig_form { IKE_SIG_REHASHED, IKE_SIG_BARE, IKE_SIG_FORMS };
 
+// How a trustpoint gets a certificate by itself (common/pki/enrol_io.c). Names of files are ready to
+// be opened.
+#define IKE_PATH_LEN 512
+struct ike_enrol {
+	bool set;
+	char url[TRUST_URL_MAX],
+		ca_url[TRUST_URL_MAX]; // CMP server; where the CA's own lies, or ""
+	char file[IKE_PATH_LEN];       // key and certificates, written by us
+	char subject[CMP_NAME_LEN * 2];
+	size_t n_names;
+	char name[CMP_MAX_NAMES][CMP_NAME_LEN];
+	char reference[CMP_NAME_LEN];
+	struct secret secret; // len 0: the certificate there is proves us
+	enum sign_alg key_alg;
+	unsigned key_bits;
+	uint32_t renew_percent;			   // of the lifetime; 0: the operator renews
+	bool new_key;				   // at every renewal
+	char fingerprint[CERT_FINGERPRINT_STRLEN]; // of the CA, or ""
+	char ca_file[IKE_PATH_LEN];
+};
+
 // Whom we believe, and perhaps who we are there.
 struct ike_trustpoint {
 	char name[64];
+	struct ike_enrol enrol;
 	struct trust *trust;
 	const struct signer *signer; // NULL: no certificate of our own
 	char label[SIGNER_LABEL_MAX];
@@ -37,7 +61,11 @@ struct ike_trustpoint {
 	uint8_t id_type;		     // what we call ourselves: named by our certificate
 	uint16_t id_len;
 	uint8_t id[IKE_ID_MAX];
+	int id_want; // enum ike_identity
 };
+
+// What to call ourselves; AUTO: the certificate's host name if it has one, else its Subject.
+enum ike_identity { IKE_ID_AUTO, IKE_ID_ADDRESS, IKE_ID_FQDN, IKE_ID_MAIL, IKE_ID_DN };
 
 // All of a daemon's trustpoints. Counted: handshakes and jobs that began under it keep it while a
 // reload already brought the next one.
@@ -50,6 +78,13 @@ struct ike_pki {
 MUST_CHECK int ike_pki_new(struct ike_pki **out);
 struct ike_pki *ike_pki_get(struct ike_pki *p); // NULL stays NULL
 void ike_pki_put(struct ike_pki *p);
+// A second one with the same trusts, certificates and keys, of which trustpoint `but` has none of
+// its own: what a renewal fills in.
+MUST_CHECK int ike_pki_copy(const struct ike_pki *p, size_t but, struct ike_pki **out);
+// Gives a trustpoint that has none its key and certificates; takes the latter out of b. -ENOENT:
+// they have no name of the kind that id_want says; else as signer_add_pem.
+MUST_CHECK int ike_trustpoint_own(struct ike_pki *p, struct ike_trustpoint *tp,
+				  struct pki_bundle *b);
 
 struct ike_auth_verify {
 	uint8_t id_type;

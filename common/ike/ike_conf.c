@@ -61,7 +61,18 @@ static void proposal_add(struct settings *s, struct set_node *n, struct ike_sett
 		out->proposal[out->n_proposals++] = *p;
 }
 
-// A proposal for each kind of key that our trustpoints have: IKEv1 numbers ECDSA by curve.
+static void proposals_of_key(struct settings *s, struct set_node *n, struct ike_settings *out,
+			     struct ike_proposal *p, enum sign_alg a, uint32_t *seen)
+{
+	if (*seen & 1u << a)
+		return;
+	*seen |= 1u << a;
+	p->auth = a;
+	proposal_add(s, n, out, p);
+}
+
+// A proposal for each kind of key that our trustpoints have, or will enroll for: IKEv1 numbers ECDSA
+// by curve. One without its certificate is neither offered nor chosen.
 static void proposals_add(struct settings *s, struct set_node *n, struct ike_settings *out,
 			  struct ike_proposal *p, enum auth auth)
 {
@@ -72,13 +83,12 @@ static void proposals_add(struct settings *s, struct set_node *n, struct ike_set
 		return;
 	}
 	for (size_t i = 0; out->pki && i < out->pki->n; i++) {
-		enum sign_alg a = out->pki->tp[i].alg;
+		const struct ike_trustpoint *tp = &out->pki->tp[i];
 
-		if (!kind_fits(auth, a) || (seen & 1u << a))
-			continue;
-		seen |= 1u << a;
-		p->auth = a;
-		proposal_add(s, n, out, p);
+		if (kind_fits(auth, tp->alg))
+			proposals_of_key(s, n, out, p, tp->alg, &seen);
+		if (tp->enrol.set && kind_fits(auth, tp->enrol.key_alg))
+			proposals_of_key(s, n, out, p, tp->enrol.key_alg, &seen);
 	}
 	if (seen == 0)
 		settings_complain(s, n, "authentication",
@@ -222,6 +232,12 @@ void ike_settings_apply(const struct ike_settings *i, struct ike_conf *conf)
 	conf->n_forms = i->n_forms;
 	conf->peers = i->peer;
 	conf->n_peers = i->n_peers;
+}
+
+void ike_settings_renew(struct ike_settings *i, struct ike_pki *pki)
+{
+	ike_pki_put(i->pki);
+	i->pki = pki;
 }
 
 void ike_settings_describe(FILE *to)

@@ -51,6 +51,9 @@ bool ike_settings_has_psk_proposal(const struct ike_settings *i);
 bool ike_settings_has_sig_proposal(const struct ike_settings *i);
 // The parts as struct ike_conf has them; conf borrows what i owns.
 void ike_settings_apply(const struct ike_settings *i, struct ike_conf *conf);
+// Renewed certificates; takes pki. The caller points its struct ike_conf at them; handshakes under
+// way keep what they began with.
+void ike_settings_renew(struct ike_settings *i, struct ike_pki *pki);
 void ike_settings_fini(struct ike_settings *i);
 // The key of the longest prefix that holds peer, NULL when there is none. arg: the settings.
 const struct secret *ike_settings_psk(void *arg, const struct addr *peer);

@@ -2,11 +2,12 @@
 
 #include <time.h>
 
+#include <unistd.h>
+
 #include "common/base/log.h"
+#include "common/ike/enrol_conf.h"
 
 #define FILE_LEN 1024
-
-enum identity { ID_AUTO, ID_ADDRESS, ID_FQDN, ID_MAIL, ID_DN };
 
 struct tp_in {
 	char name[64];
@@ -15,14 +16,16 @@ struct tp_in {
 	int identity;
 	char crl[FILE_LEN];
 	struct trust_conf conf;
+	struct ike_enrol enrol;
 	// of the reading
 	struct settings *s;
 	struct set_node *n;
 };
 
-static const struct set_choice identities[] = { { "address", ID_ADDRESS }, { "fqdn", ID_FQDN },
-						{ "user-fqdn", ID_MAIL },  { "dn", ID_DN },
-						{ "auto", ID_AUTO },	   { NULL, 0 } };
+static const struct set_choice identities[] = {
+	{ "address", IKE_ID_ADDRESS }, { "fqdn", IKE_ID_FQDN }, { "user-fqdn", IKE_ID_MAIL },
+	{ "dn", IKE_ID_DN },	       { "auto", IKE_ID_AUTO }, { NULL, 0 }
+};
 
 static void read_method(struct settings *s, struct set_node *n, void *out)
 {
@@ -43,6 +46,11 @@ static void read_method(struct settings *s, struct set_node *n, void *out)
 				  "\"%s\": \"crl\", \"ocsp\" or \"none\" is right", text);
 }
 
+static void read_enrollment(struct settings *s, struct set_node *n, void *out)
+{
+	ike_settings_read_enrol(s, n, &((struct tp_in *)out)->enrol);
+}
+
 #define IN(field) offsetof(struct tp_in, field)
 static const struct set_row tp_rows[] = {
 	{ "name", SET_STR, IN(name), .size = 64, .required = true, .help = "of the trustpoint" },
@@ -56,6 +64,8 @@ static const struct set_row tp_rows[] = {
 	  .help = "its private key, PEM: RSA 2048-4096 or ECDSA P-256, P-384, P-521" },
 	{ "pkcs12", SET_STR, IN(pkcs12), .size = FILE_LEN, .def = "",
 	  .help = "instead of certificate and key: both in a PKCS#12 file" },
+	{ "enrollment", SET_GROUP, .each = read_enrollment,
+	  .help = "instead of these: the daemon gets its certificate itself, by CMP" },
 	{ "passphrase", SET_SECRET, IN(passphrase), .help = "of pkcs12 or of an encrypted key" },
 	{ "identity", SET_CHOICE, IN(identity), .choices = identities, .def = "auto",
 	  .help = "own phase 1 identity, out of the certificate: address, fqdn, user-fqdn, dn; "
@@ -129,13 +139,28 @@ static void bad_file(struct tp_in *in, const char *word, const char *file, int e
 
 // ---- trust ----
 
+// What is still to come is no mistake.
+static bool is_to_come(const struct tp_in *in, const char *path)
+{
+	return in->enrol.set && access(path, F_OK) < 0 && errno == ENOENT;
+}
+
 static void read_ca(struct tp_in *in, struct trust *t)
 {
 	size_t len = 0;
-	uint8_t *pem = file_of(in, "ca", in->ca, &len);
+	uint8_t *pem;
 	enum cert_reason why;
-	int err = pem ? trust_add_ca(t, BYTES(pem, len), &why) : 0;
+	int err;
 
+	if (!settings_beside(in->s, in->ca, in->enrol.ca_file, sizeof(in->enrol.ca_file)))
+		settings_complain(in->s, in->n, "ca", "the path is too long");
+	if (is_to_come(in, in->enrol.ca_file)) {
+		log_warn(CONF, NULL, "trustpoint=%s: no CA yet: crypto pki authenticate %s",
+			 in->name, in->name);
+		return;
+	}
+	pem = file_of(in, "ca", in->ca, &len);
+	err = pem ? trust_add_ca(t, BYTES(pem, len), &why) : 0;
 	if (err == -EINVAL)
 		settings_complain(in->s, in->n, "ca",
 				  "%s: %s: basicConstraints CA:TRUE is what makes a CA", in->ca,
@@ -193,7 +218,12 @@ static int bundle_of(struct tp_in *in, const char *pass, struct pki_bundle *b, c
 	uint8_t *key = NULL, *cert = NULL;
 	int err = -ECANCELED; // already complained about
 
-	if (in->pkcs12[0]) {
+	if (in->enrol.set) {
+		*word = "enrollment.file";
+		key = file_of(in, *word, in->enrol.file, &key_len);
+		if (key)
+			err = pki_from_pem(BYTES(key, key_len), NULL, BYTES(key, key_len), b);
+	} else if (in->pkcs12[0]) {
 		*word = "pkcs12";
 		key = file_of(in, *word, in->pkcs12, &key_len);
 		if (key)
@@ -246,33 +276,6 @@ static void read_chain(struct tp_in *in, struct ike_trustpoint *tp)
 	free(pem);
 }
 
-static bool identity_try(struct ike_trustpoint *tp, uint8_t type)
-{
-	size_t len;
-
-	if (cert_id(tp->own[0], type, tp->id, sizeof(tp->id), &len))
-		return false;
-	tp->id_type = type;
-	tp->id_len = (uint16_t)len;
-	return true;
-}
-
-static bool identity_choose(struct ike_trustpoint *tp, int want)
-{
-	switch (want) {
-	case ID_ADDRESS:
-		return identity_try(tp, CERT_ID_IPV4) || identity_try(tp, CERT_ID_IPV6);
-	case ID_FQDN:
-		return identity_try(tp, CERT_ID_FQDN);
-	case ID_MAIL:
-		return identity_try(tp, CERT_ID_USER_FQDN);
-	case ID_DN:
-		return identity_try(tp, CERT_ID_DN);
-	default:
-		return identity_try(tp, CERT_ID_FQDN) || identity_try(tp, CERT_ID_DN);
-	}
-}
-
 // Would a peer with the same CA accept us?
 static void judge_own(struct tp_in *in, const struct ike_trustpoint *tp)
 {
@@ -295,25 +298,37 @@ static void judge_own(struct tp_in *in, const struct ike_trustpoint *tp)
 static void own_take(struct tp_in *in, struct ike_pki *pki, struct ike_trustpoint *tp,
 		     struct pki_bundle *b)
 {
-	int err = signer_add_pem(&pki->signer, tp->name, BYTES(b->key_pem, b->key_len));
+	int err = ike_trustpoint_own(pki, tp, b);
 
-	if (err) {
-		bad_file(in, "key", in->key, err);
-		return;
-	}
-	_Static_assert(sizeof(tp->label) == sizeof(tp->name),
-		       "the key is called as its trustpoint");
-	memcpy(tp->label, tp->name, sizeof(tp->label));
-	tp->signer = &pki->signer;
-	tp->alg = signer_alg(&pki->signer, tp->label, NULL);
-	tp->own[tp->n_own++] = b->own;
-	b->own = NULL;
-	for (size_t i = 0; i < b->n_chain; i++)
-		(void)own_add(tp, b->chain[i]); // there is room: both hold the same number
-	b->n_chain = 0;
-	if (!identity_choose(tp, in->identity))
+	if (err == -ENOENT)
 		settings_complain(in->s, in->n, "identity",
 				  "the certificate has no such name; its subjectAltName has to");
+	else if (err)
+		bad_file(in, "key", in->key, err);
+}
+
+// Which files are our own: none is right too (it only believes). False when they contradict.
+static bool own_files(struct tp_in *in, bool *any)
+{
+	bool files = in->certificate[0] || in->key[0];
+
+	*any = in->enrol.set ? !is_to_come(in, in->enrol.file) : files || in->pkcs12[0];
+	if (in->enrol.set && (files || in->pkcs12[0])) {
+		settings_complain(in->s, in->n, "enrollment",
+				  "takes the place of certificate, key and pkcs12: leave them out");
+		return false;
+	}
+	if (in->pkcs12[0] ? files : files && (!in->certificate[0] || !in->key[0])) {
+		settings_complain(in->s, in->n, "certificate",
+				  "certificate and key together, or pkcs12 alone, is right");
+		return false;
+	}
+	return true;
+}
+
+static const char *own_file(const struct tp_in *in)
+{
+	return in->enrol.set ? in->enrol.file : in->pkcs12[0] ? in->pkcs12 : in->certificate;
 }
 
 static void read_own(struct tp_in *in, struct ike_pki *pki, struct ike_trustpoint *tp)
@@ -321,21 +336,17 @@ static void read_own(struct tp_in *in, struct ike_pki *pki, struct ike_trustpoin
 	char pass[SECRET_MAX + 1] = "";
 	struct pki_bundle b;
 	const char *word;
+	bool any;
 	int err;
 
-	if (in->pkcs12[0] == '\0' && in->certificate[0] == '\0' && in->key[0] == '\0')
-		return; // believes only
-	if (in->pkcs12[0] ? in->certificate[0] || in->key[0] : !in->certificate[0] || !in->key[0]) {
-		settings_complain(in->s, in->n, "certificate",
-				  "certificate and key together, or pkcs12 alone, is right");
+	if (!own_files(in, &any) || !any)
 		return;
-	}
 	memcpy(pass, in->passphrase.b, in->passphrase.len);
 	err = bundle_of(in, in->passphrase.len ? pass : NULL, &b, &word);
 	explicit_bzero(pass, sizeof(pass));
 	if (err) {
 		if (err != -ECANCELED)
-			bad_file(in, word, in->pkcs12[0] ? in->pkcs12 : in->certificate, err);
+			bad_file(in, word, own_file(in), err);
 		return;
 	}
 	own_take(in, pki, tp, &b);
@@ -354,7 +365,9 @@ void ike_settings_read_trustpoint(struct settings *s, struct set_node *n, struct
 	if (settings_n_errors(s) == before && out->pki->n < IKE_MAX_TRUSTPOINTS) {
 		tp = &out->pki->tp[out->pki->n++];
 		snprintf(tp->name, sizeof(tp->name), "%s", in.name);
+		tp->id_want = in.identity;
 		tp->trust = read_trust(&in);
+		tp->enrol = in.enrol;
 		read_own(&in, out->pki, tp);
 		read_chain(&in, tp);
 		read_crl(&in, tp->trust);
@@ -362,9 +375,11 @@ void ike_settings_read_trustpoint(struct settings *s, struct set_node *n, struct
 			judge_own(&in, tp);
 	}
 	secret_fini(&in.passphrase);
+	secret_fini(&in.enrol.secret);
 }
 
 void ike_settings_describe_trustpoints(FILE *to)
 {
 	settings_describe(to, "trustpoints = ( { … } )", tp_rows, N_ELEMS(tp_rows));
+	ike_settings_describe_enrol(to);
 }

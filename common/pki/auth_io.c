@@ -109,7 +109,7 @@ static void unlink_wait(struct wait *w)
 	*at = w->next;
 }
 
-static void on_fetched(void *arg, struct bytes body)
+static void on_fetched(void *arg, int status, struct bytes body)
 {
 	struct wait *w = arg;
 	struct auth_runner *r = w->r;
@@ -119,8 +119,8 @@ static void on_fetched(void *arg, struct bytes body)
 	if (why == CERT_R_OK)
 		log_info(IKE, NULL, "fetched url=%s octets=%zu", job->need->url, body.len);
 	else
-		log_warn(IKE, NULL, "fetched url=%s octets=%zu: %s", job->need->url, body.len,
-			 cert_reason_name(why));
+		log_warn(IKE, NULL, "fetched url=%s status=%d octets=%zu: %s", job->need->url,
+			 status, body.len, cert_reason_name(why));
 	unlink_wait(w);
 	do {
 		run(r, job);
@@ -143,6 +143,9 @@ static struct wait *same_fetch(struct auth_runner *r, const struct ike_auth_job 
 
 static bool fetch(struct auth_runner *r, struct ike_auth_job *job)
 {
+	const struct fetch_ask ask = { .url = job->need->url,
+				       .post = BYTES(job->need->body, job->need->body_len),
+				       .type = "application/ocsp-request" };
 	struct wait *w = same_fetch(r, job);
 
 	if (w) {
@@ -154,8 +157,7 @@ static bool fetch(struct auth_runner *r, struct ike_auth_job *job)
 		return false;
 	*w = (struct wait){ .next = r->waits, .r = r, .asker = job };
 	fifo_init(&w->others);
-	if (fetch_start(r->fetcher, job->need->url, BYTES(job->need->body, job->need->body_len),
-			on_fetched, w)) {
+	if (fetch_start(r->fetcher, &ask, on_fetched, w)) {
 		free(w);
 		return false;
 	}

@@ -60,13 +60,14 @@ static void on_answer(struct evhttp_request *req, void *arg)
 	fetch_done *done = x->done;
 	struct evbuffer *in = req ? evhttp_request_get_input_buffer(req) : NULL;
 	size_t len = in ? evbuffer_get_length(in) : 0;
-	bool good = req && evhttp_request_get_response_code(req) == HTTP_OK && len > 0;
+	int status = req ? evhttp_request_get_response_code(req) : 0;
+	bool good = status == HTTP_OK && len > 0;
 
 	if (!done)
 		return;
 	x->done = NULL;
 	event_base_once(x->f->base, -1, EV_TIMEOUT, release, x, &now);
-	done(x->arg, good ? BYTES(evbuffer_pullup(in, -1), len) : BYTES(NULL, 0));
+	done(x->arg, status, good ? BYTES(evbuffer_pullup(in, -1), len) : BYTES(NULL, 0));
 }
 
 static struct fetch *slot(struct fetcher *f)
@@ -83,7 +84,8 @@ static bool is_name(const char *host)
 	return host[strspn(host, "0123456789.")] != '\0' && !strchr(host, ':');
 }
 
-static struct evhttp_connection *connect_to(struct fetcher *f, const char *host, int port)
+static struct evhttp_connection *connect_to(struct fetcher *f, const char *host, int port,
+					    const struct fetch_ask *ask)
 {
 	struct evhttp_connection *c;
 
@@ -96,14 +98,17 @@ static struct evhttp_connection *connect_to(struct fetcher *f, const char *host,
 	c = evhttp_connection_base_new(f->base, is_name(host) ? f->dns : NULL, host,
 				       (uint16_t)(port > 0 ? port : 80));
 	if (c) {
-		evhttp_connection_set_timeout(c, FETCH_TIMEOUT_S);
-		evhttp_connection_set_max_body_size(c, FETCH_ANSWER_MAX);
+		evhttp_connection_set_timeout(
+			c, (int)(ask->timeout_s ? ask->timeout_s : FETCH_TIMEOUT_S));
+		evhttp_connection_set_max_body_size(
+			c, (ev_ssize_t)(ask->max ? ask->max : FETCH_ANSWER_MAX));
 		evhttp_connection_set_max_headers_size(c, 16384);
 	}
 	return c;
 }
 
-static int ask(struct fetch *x, const struct evhttp_uri *uri, const char *host, struct bytes post)
+static int send_request(struct fetch *x, const struct evhttp_uri *uri, const char *host,
+			const struct fetch_ask *ask)
 {
 	const char *path = evhttp_uri_get_path(uri), *query = evhttp_uri_get_query(uri);
 	struct evhttp_request *req = evhttp_request_new(on_answer, x);
@@ -115,29 +120,29 @@ static int ask(struct fetch *x, const struct evhttp_uri *uri, const char *host, 
 	headers = evhttp_request_get_output_headers(req);
 	evhttp_add_header(headers, "Host", host);
 	evhttp_add_header(headers, "Connection", "close");
-	if (post.len > 0) {
-		evhttp_add_header(headers, "Content-Type", "application/ocsp-request");
-		evbuffer_add(evhttp_request_get_output_buffer(req), post.p, post.len);
+	if (ask->post.len > 0) {
+		evhttp_add_header(headers, "Content-Type", ask->type);
+		evbuffer_add(evhttp_request_get_output_buffer(req), ask->post.p, ask->post.len);
 	}
 	snprintf(target, sizeof(target), "%s%s%s", path && path[0] ? path : "/", query ? "?" : "",
 		 query ? query : "");
-	if (evhttp_make_request(x->conn, req, post.len > 0 ? EVHTTP_REQ_POST : EVHTTP_REQ_GET,
+	if (evhttp_make_request(x->conn, req, ask->post.len > 0 ? EVHTTP_REQ_POST : EVHTTP_REQ_GET,
 				target) == 0)
 		return 0;
 	return -EIO; // evhttp_make_request has freed it
 }
 
-int fetch_start(struct fetcher *f, const char *url, struct bytes post, fetch_done *done, void *arg)
+int fetch_start(struct fetcher *f, const struct fetch_ask *ask, fetch_done *done, void *arg)
 {
-	struct evhttp_uri *uri = evhttp_uri_parse(url);
+	struct evhttp_uri *uri = evhttp_uri_parse(ask->url);
 	const char *host = uri ? evhttp_uri_get_host(uri) : NULL;
 	struct fetch *x = slot(f);
 	int err = !host || host[0] == '\0' ? -EINVAL : !x ? -EBUSY : 0;
 
 	if (!err) {
 		*x = (struct fetch){ .f = f };
-		x->conn = connect_to(f, host, evhttp_uri_get_port(uri));
-		err = x->conn ? ask(x, uri, host, post) : -ENOMEM;
+		x->conn = connect_to(f, host, evhttp_uri_get_port(uri), ask);
+		err = x->conn ? send_request(x, uri, host, ask) : -ENOMEM;
 		if (err && x->conn)
 			evhttp_connection_free(x->conn);
 		if (err)

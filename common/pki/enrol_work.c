@@ -1,0 +1,169 @@
+#include "common/pki/enrol_work.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/pki/files.h"
+
+struct enrol_work *enrol_work_new(const struct ike_enrol *conf, struct trust *t)
+{
+	struct enrol_work *w = calloc(1, sizeof(*w));
+
+	BUG_ON(!w);
+	w->conf = *conf;
+	w->trust = trust_get(t);
+	return w;
+}
+
+void enrol_work_free(struct enrol_work *w)
+{
+	if (!w)
+		return;
+	trust_free(w->trust);
+	secret_fini(&w->conf.secret);
+	pki_file_free(w->pem, w->pem_len);
+	free(w);
+}
+
+static void say(struct enrol_work *w, const char *fmt, ...) PRINTF(2, 3);
+
+static void say(struct enrol_work *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(w->why, sizeof(w->why), fmt, ap);
+	va_end(ap);
+}
+
+// ---- the key ----
+
+struct text { // of a file, with the key in it
+	char *p;
+	size_t len;
+};
+
+static bool write_new_key(struct enrol_work *w, const char *path, const struct text *key)
+{
+	int err = pki_file_write(path, BYTES(key->p, key->len), PKI_MODE_KEY);
+
+	if (err)
+		say(w, "cannot write %s: %s (the folder has to belong to the daemon's user)", path,
+		    strerror(-err));
+	return !err;
+}
+
+// The key of an earlier attempt, the present one, or a fresh one.
+static bool find_key(struct enrol_work *w, const struct text *own, const char *path,
+		     struct text *key)
+{
+	struct pki_bundle b;
+
+	if (pki_file_read(path, &key->p, &key->len) == 0 && key->len > 0)
+		return true;
+	pki_file_free(key->p, key->len);
+	*key = (struct text){ 0 };
+	if (own->p && w->kind == CMP_KUR && !w->conf.new_key) {
+		if (pki_from_pem(BYTES(own->p, own->len), NULL, BYTES(own->p, own->len), &b)) {
+			say(w, "%s cannot be read", w->conf.file);
+			return false;
+		}
+		*key = (struct text){ b.key_pem, b.key_len };
+		b.key_pem = NULL;
+		pki_bundle_fini(&b);
+	} else if (pki_key_new(w->conf.key_alg, w->conf.key_bits, &key->p, &key->len)) {
+		say(w, "no memory for a new key");
+		return false;
+	}
+	return write_new_key(w, path, key);
+}
+
+// ---- the CA ----
+
+// Until the CA has decided.
+static bool ask(struct enrol_work *w, struct cmp *c)
+{
+	int wait_s, waited = 0;
+
+	for (;;) {
+		enum cmp_progress p = cmp_go_on(c, time(NULL), &wait_s);
+
+		if (p == CMP_FAILED)
+			say(w, "%s", cmp_why(c));
+		if (p != CMP_WAIT)
+			return p == CMP_DONE;
+		wait_s = MIN_OF(wait_s, ENROL_POLL_MAX_S);
+		waited += wait_s;
+		if (waited > ENROL_POLL_TOTAL_S) {
+			say(w, "the CA has not decided for a day");
+			return false;
+		}
+		if (!w->sleep(w->arg, wait_s)) {
+			say(w, "interrupted");
+			return false;
+		}
+	}
+}
+
+static bool keep(struct enrol_work *w, const struct text *key, const struct cmp *c)
+{
+	struct cert *certs[TRUST_MAX_PATH];
+	const struct cert *all[TRUST_MAX_PATH];
+	size_t n = cmp_chain(c, certs);
+	int err;
+
+	for (size_t i = 0; i < n; i++)
+		all[i] = certs[i];
+	w->pem = n > 0 ? pki_join(BYTES(key->p, key->len), all, n, &w->pem_len) : NULL;
+	for (size_t i = 0; i < n; i++)
+		cert_free(certs[i]);
+	err = w->pem ? pki_file_write(w->conf.file, BYTES(w->pem, w->pem_len), PKI_MODE_KEY)
+		     : -ENOMEM;
+	if (err)
+		say(w, "cannot write %s: %s", w->conf.file, strerror(-err));
+	return !err;
+}
+
+static bool enrol(struct enrol_work *w, const struct text *own, const struct text *key)
+{
+	struct cmp_request r = { .kind = w->kind,
+				 .trust = w->trust,
+				 .subject = w->conf.subject,
+				 .n_names = w->conf.n_names,
+				 .key = BYTES(key->p, key->len),
+				 .reference = w->conf.reference,
+				 .secret = &w->conf.secret,
+				 .own = BYTES(own->p, own->len),
+				 .exchange = w->exchange,
+				 .arg = w->arg };
+	struct cmp *c;
+	bool ok;
+
+	memcpy(r.name, w->conf.name, sizeof(r.name));
+	if (cmp_new(&r, &c, w->why))
+		return false;
+	ok = ask(w, c) && keep(w, key, c);
+	cmp_free(c);
+	return ok;
+}
+
+void enrol_work_run(struct enrol_work *w)
+{
+	char path[IKE_PATH_LEN + 8];
+	struct text own = { 0 }, key = { 0 };
+	int err = w->kind == CMP_IR ? 0 : pki_file_read(w->conf.file, &own.p, &own.len);
+
+	snprintf(path, sizeof(path), "%s.new", w->conf.file);
+	if (err)
+		say(w, "cannot read %s: %s", w->conf.file, strerror(-err));
+	else
+		w->done = find_key(w, &own, path, &key) && enrol(w, &own, &key);
+	if (w->done)
+		unlink(path);
+	pki_file_free(own.p, own.len);
+	pki_file_free(key.p, key.len);
+}
