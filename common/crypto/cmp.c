@@ -334,17 +334,29 @@ void cmp_free(struct cmp *c)
 
 // ---- going on ----
 
-// The last thing OpenSSL complained about, and its words beside it: as "unexpected pvno".
+// What OpenSSL complained about last, in words that say where to look.
 static void say_openssl(struct cmp *c)
 {
-	const char *data = "";
-	int flags = 0;
-	unsigned long e = ERR_peek_last_error_data(&data, &flags);
+	static const struct {
+		int reason;
+		const char *text;
+	} known[] = {
+		{ CMP_R_ERROR_VALIDATING_PROTECTION,
+		  "the answer is protected by another secret, or by a certificate that the "
+		  "trustpoint's CA did not issue" },
+		{ CMP_R_MISSING_PROTECTION, "the answer is not protected" },
+		{ CMP_R_UNEXPECTED_PKIBODY, "the answer is none to this question" },
+		{ CMP_R_TRANSACTIONID_UNMATCHED, "the answer is to another transaction" },
+		{ CMP_R_RECIPNONCE_UNMATCHED, "the answer is to another question (nonce)" },
+	};
+	unsigned long e = ERR_peek_last_error();
 	const char *reason = ERR_reason_error_string(e);
-	bool text = (flags & ERR_TXT_STRING) && data && data[0];
 
-	say(c, "%s%s%s", reason ? reason : "the exchange failed", text ? ": " : "",
-	    text ? data : "");
+	for (size_t i = 0; i < N_ELEMS(known); i++) {
+		if (ERR_GET_LIB(e) == ERR_LIB_CMP && ERR_GET_REASON(e) == known[i].reason)
+			reason = known[i].text;
+	}
+	say(c, "%s", reason ? reason : "the exchange failed");
 }
 
 // Its text comes from the network: what cannot be shown is not.

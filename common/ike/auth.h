@@ -45,7 +45,7 @@ struct ike_enrol {
 	uint32_t renew_percent;			   // of the lifetime; 0: the operator renews
 	bool new_key;				   // at every renewal
 	char fingerprint[CERT_FINGERPRINT_STRLEN]; // of the CA, or ""
-	char ca_file[IKE_PATH_LEN];
+	char ca_file[IKE_PATH_LEN], chain_file[IKE_PATH_LEN], crl_file[IKE_PATH_LEN]; // or ""
 };
 
 // Whom we believe, and perhaps who we are there.

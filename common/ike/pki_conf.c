@@ -139,10 +139,22 @@ static void bad_file(struct tp_in *in, const char *word, const char *file, int e
 
 // ---- trust ----
 
+static bool is_url(const char *text)
+{
+	return strncmp(text, "http://", 7) == 0;
+}
+
 // What is still to come is no mistake.
 static bool is_to_come(const struct tp_in *in, const char *path)
 {
 	return in->enrol.set && access(path, F_OK) < 0 && errno == ENOENT;
+}
+
+// For when the CA is accepted later.
+static void keep_path(struct tp_in *in, const char *word, const char *name, char out[IKE_PATH_LEN])
+{
+	if (name[0] && !settings_beside(in->s, name, out, IKE_PATH_LEN))
+		settings_complain(in->s, in->n, word, "the path is too long");
 }
 
 static void read_ca(struct tp_in *in, struct trust *t)
@@ -152,8 +164,9 @@ static void read_ca(struct tp_in *in, struct trust *t)
 	enum cert_reason why;
 	int err;
 
-	if (!settings_beside(in->s, in->ca, in->enrol.ca_file, sizeof(in->enrol.ca_file)))
-		settings_complain(in->s, in->n, "ca", "the path is too long");
+	keep_path(in, "ca", in->ca, in->enrol.ca_file);
+	keep_path(in, "chain", in->chain, in->enrol.chain_file);
+	keep_path(in, "crl", is_url(in->crl) ? "" : in->crl, in->enrol.crl_file);
 	if (is_to_come(in, in->enrol.ca_file)) {
 		log_warn(CONF, NULL, "trustpoint=%s: no CA yet: crypto pki authenticate %s",
 			 in->name, in->name);
@@ -170,19 +183,14 @@ static void read_ca(struct tp_in *in, struct trust *t)
 	free(pem);
 }
 
-static bool is_url(const char *text)
-{
-	return strncmp(text, "http://", 7) == 0;
-}
-
 static void read_crl(struct tp_in *in, struct trust *t)
 {
 	size_t len = 0;
 	uint8_t *b;
 	int err;
 
-	if (in->crl[0] == '\0' || is_url(in->crl))
-		return;
+	if (in->crl[0] == '\0' || is_url(in->crl) || trust_n_ca(t) == 0)
+		return; // without a CA nobody can say whose it is
 	b = file_of(in, "crl", in->crl, &len);
 	err = b ? trust_add_crl(t, BYTES(b, len)) : 0;
 	if (err)

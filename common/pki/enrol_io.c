@@ -261,7 +261,7 @@ static void note(struct slot *s, const char *fmt, ...)
 	s->last_at = time(NULL);
 }
 
-static void received(struct enroller *e, struct slot *s, struct enrol_work *w)
+static bool received(struct enroller *e, struct slot *s, struct enrol_work *w)
 {
 	struct pki_bundle b;
 	char serial[64];
@@ -275,12 +275,16 @@ static void received(struct enroller *e, struct slot *s, struct enrol_work *w)
 	if (err) {
 		note(s, "the certificate came but cannot be used: %s", no_use(err));
 		event_log(EV_PKI_FAILED, NULL, "trustpoint=%s %s", s->name, s->last);
-		return;
+		return false;
 	}
-	s->failures = 0;
 	note(s, "certificate %s received", serial);
+	if (s->renew > 0 && s->renew <= time(NULL)) // or a CA could keep us asking
+		s->renew = time(NULL) + renew_retry_s(++s->failures, e->rng);
+	else
+		s->failures = 0;
 	event_log(EV_PKI_RECEIVED, NULL, "trustpoint=%s request=%s serial=%s", s->name,
 		  cmp_kind_name(w->kind), serial);
+	return true;
 }
 
 static void failed(struct enroller *e, struct slot *s, const struct enrol_work *w)
@@ -300,14 +304,15 @@ static void job_over(struct enroller *e, struct slot *s)
 {
 	struct job *j = s->job;
 	struct enrol_work *w = j->work;
+	bool ok = false;
 
 	pthread_join(j->thread, NULL);
 	s->job = NULL;
 	if (w->done)
-		received(e, s, w);
+		ok = received(e, s, w);
 	else
 		failed(e, s, w);
-	tell(s, w->done && s->failures == 0, s->last);
+	tell(s, ok, s->last);
 	job_free(j);
 }
 

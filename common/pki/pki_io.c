@@ -75,25 +75,69 @@ static struct cert *ca_decode(struct bytes body)
 	return cert_decode(body, &c) == 0 ? c : NULL;
 }
 
+static int add_file(struct trust *t, const char *path, int (*add)(struct trust *t, struct bytes b))
+{
+	size_t len;
+	char *b;
+	int err = path[0] ? pki_file_read(path, &b, &len) : -ENODATA;
+
+	if (err)
+		return err == -ENODATA ? 0 : err;
+	err = add(t, BYTES(b, len));
+	pki_file_free(b, len);
+	return err;
+}
+
+// What the configuration would have read, had the CA been there. NULL and *why.
+static struct trust *trust_of(const struct ike_trustpoint *tp, const char *pem, const char **why)
+{
+	enum cert_reason bad;
+	struct trust *t;
+
+	*why = trust_new(trust_conf(tp->trust), &t) ? "no memory" : NULL;
+	if (!*why && trust_add_ca(t, BYTES(pem, strlen(pem)), &bad))
+		*why = cert_reason_name(bad);
+	if (!*why && add_file(t, tp->enrol.chain_file, trust_add_known))
+		*why = "the chain file cannot be read";
+	if (!*why && add_file(t, tp->enrol.crl_file, trust_add_crl))
+		*why = "the crl file holds no CRL of this CA";
+	if (!*why)
+		return t;
+	trust_free(t);
+	return NULL;
+}
+
 static const char *ca_put_to_use(struct pki_io *p, size_t at, const char *pem)
 {
+	const char *why = NULL;
 	struct ike_pki *next;
-	struct ike_trustpoint *tp;
 	struct trust *t;
-	enum cert_reason why;
 
 	if (ike_pki_copy(enroller_pki(p->e), SIZE_MAX, &next))
 		return "no memory";
-	tp = &next->tp[at];
-	if (trust_new(trust_conf(tp->trust), &t) ||
-	    trust_add_ca(t, BYTES(pem, strlen(pem)), &why)) {
+	t = trust_of(&next->tp[at], pem, &why);
+	if (!t) {
 		ike_pki_put(next);
-		return "no memory";
+		return why;
 	}
-	trust_free(tp->trust);
-	tp->trust = t;
+	trust_free(next->tp[at].trust);
+	next->tp[at].trust = t;
 	p->h.take(p->h.arg, next);
 	enroller_config(p->e);
+	return NULL;
+}
+
+static const char *ca_keep(struct pki_io *p, const char *name, const char *pem)
+{
+	size_t at;
+	const struct ike_trustpoint *tp = find(p, name, &at);
+	const char *why = tp ? ca_put_to_use(p, at, pem) : "the trustpoint is gone";
+
+	if (why)
+		return why;
+	tp = find(p, name, &at); // of the pki that is in force now
+	if (pki_file_write(tp->enrol.ca_file, BYTES(pem, strlen(pem)), PKI_MODE_CERT))
+		return "in use until the next start: the folder of the ca file cannot be written";
 	return NULL;
 }
 
@@ -101,20 +145,11 @@ static void ca_take(struct ca_ask *a, const struct cert *c, struct ctl_req *req)
 {
 	const struct cert *const one[] = { c };
 	char print[CERT_FINGERPRINT_STRLEN], dn[DN_STRLEN], *pem = cert_to_pem(one, 1);
-	size_t at;
-	struct ike_trustpoint *tp = find(a->p, a->name, &at);
-	const char *why = !tp ? "the trustpoint is gone" : !pem ? "no memory" : NULL;
-	int err =
-		why ? 0 : pki_file_write(tp->enrol.ca_file, BYTES(pem, strlen(pem)), PKI_MODE_CERT);
+	const char *why = pem ? ca_keep(a->p, a->name, pem) : "no memory";
 
-	if (err)
-		why = strerror(-err);
-	if (!why)
-		why = ca_put_to_use(a->p, at, pem);
 	free(pem);
 	if (why) {
-		ctl_reply_error(req, why,
-				"the folder of the ca file has to belong to the daemon's user");
+		ctl_reply_error(req, why, NULL);
 		return;
 	}
 	event_log(EV_PKI_CA, NULL, "trustpoint=%s ca=\"%s\" sha256=%s", a->name,
