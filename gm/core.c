@@ -108,6 +108,11 @@ struct endpoint gm_server(const struct gm *gm, const struct gm_group *g, size_t 
 				  g->conf.server_port ? g->conf.server_port : gm->conf->port };
 }
 
+struct gm_accept gm_accepts(const struct gm_group *g, bool ks_conclave)
+{
+	return (struct gm_accept){ .bypass = ks_conclave, .sha1 = g->conf.accept_sha1 };
+}
+
 enum gm_direction gm_direction(const struct gm_group *g, mono_t now)
 {
 	const struct gm_set *s = gm_teks_active(&g->teks, now);

@@ -9,6 +9,7 @@
 #include "common/wire/gdoi_pull.h"
 #include "common/wire/gdoi_push.h"
 #include "gm/gm_conf.h"
+#include "gm/grant.h"
 #include "gm/lkh.h"
 #include "gm/pull.h"
 #include "gm/keks.h"
@@ -128,6 +129,7 @@ bool gm_spis_free(const struct gm *gm, const struct gm_group *g, const struct gm
 		  const char **why);
 // What may travel in clear now: an operator's word, else the configuration's, else the policy's.
 enum gm_direction gm_direction(const struct gm_group *g, mono_t now);
+struct gm_accept gm_accepts(const struct gm_group *g, bool ks_conclave);
 struct endpoint gm_server(const struct gm *gm, const struct gm_group *g, size_t i);
 // Lab builds: the keys of the download in scratch->grant, and its KEK, into the key log.
 void gm_keylog_download(const struct gm *gm, const struct gm_kek *kek);

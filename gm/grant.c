@@ -59,7 +59,7 @@ static bool sat_judge(const struct gdoi_sat *sat, bool bypass, const char **why)
 	if (sat->esn)
 		return no(why, "extended sequence numbers in a group");
 	if (sat->life_kb != 0)
-		return no(why, "a lifetime in kilobytes");
+		return no(why, "a lifetime in kilobytes, which no member of a group can count");
 	if (sat->direction > IPSEC_DIR_SYMMETRIC)
 		return no(why, "an unknown SA direction");
 	if (sat->spi < SPI_MIN)
@@ -96,6 +96,7 @@ static enum sign_alg kek_sig(const struct gdoi_sak *sak)
 static enum hash_alg kek_sig_hash(const struct gdoi_sak *sak)
 {
 	static const enum hash_alg of[] = {
+		[GDOI_SIG_HASH_SHA1] = HASH_ALG_SHA1,
 		[GDOI_SIG_HASH_SHA256] = HASH_ALG_SHA256,
 		[GDOI_SIG_HASH_SHA384] = HASH_ALG_SHA384,
 		[GDOI_SIG_HASH_SHA512] = HASH_ALG_SHA512,
@@ -108,23 +109,28 @@ static enum hash_alg kek_sig_hash(const struct gdoi_sak *sak)
 	return sak->sig_hash == 0 || said == implied ? implied : HASH_ALG_NONE;
 }
 
-static bool sak_judge(const struct gdoi_sak *sak, const char **why)
+static bool sak_judge(const struct gdoi_sak *sak, bool sha1, const char **why)
 {
 	if (sak->ip_proto != 17)
 		return no(why, "rekeys over another protocol than UDP");
+	if (sak->alg == GDOI_KEK_AES &&
+	    sak->key_bits == 0) // RFC 6407 5.3.3: it has no other length
+		return no(why, "an AES KEK without KEK_KEY_LENGTH");
 	if (kek_cipher(sak) == CIPHER_NONE)
 		return no(why, "a KEK algorithm this member does not accept");
 	if (kek_sig(sak) == SIGN_NONE || kek_sig_hash(sak) == HASH_ALG_NONE)
 		return no(why, "a rekey signature this member does not accept");
+	if (kek_sig_hash(sak) == HASH_ALG_SHA1 && !sha1)
+		return no(why, "rekeys signed over SHA-1 (accept_sha1 would allow it)");
 	return true;
 }
 
-bool gm_offer_judge(const struct gdoi_sa *sa, bool bypass, const char **why)
+bool gm_offer_judge(const struct gdoi_sa *sa, struct gm_accept accept, const char **why)
 {
-	if (sa->has_sak && !sak_judge(&sa->sak, why))
+	if (sa->has_sak && !sak_judge(&sa->sak, accept.sha1, why))
 		return false;
 	for (size_t i = 0; i < sa->n_sat; i++) {
-		if (!sat_judge(&sa->sat[i], bypass, why))
+		if (!sat_judge(&sa->sat[i], accept.bypass, why))
 			return false;
 	}
 	return true;

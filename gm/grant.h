@@ -11,9 +11,14 @@
 #include "gm/lkh.h"
 #include "gm/teks.h"
 
+// What a group takes beyond what everybody must.
+struct gm_accept {
+	bool bypass; // our private lines: the key server showed that it knows them
+	bool sha1;   // rekeys signed over it: an operator said so
+};
+
 // Is this policy one we can and may follow? Before message 3 of a PULL, and first for a PUSH.
-// bypass: the key server showed that it knows our private bypass lines.
-bool gm_offer_judge(const struct gdoi_sa *sa, bool bypass, const char **why);
+bool gm_offer_judge(const struct gdoi_sa *sa, struct gm_accept accept, const char **why);
 bool gm_offer_has_counter(const struct gdoi_sa *sa); // some key of it needs sender ids
 
 // Keys and lines of a judged offer.

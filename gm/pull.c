@@ -4,9 +4,15 @@
 #include "gm/dpd.h"
 #include "gm/grant.h"
 
-#define RENEW_MARGIN_MS	    60000 // before the first key ends; a tenth of shorter lives
-#define RENEW_AGAIN_MS	    1000  // not sooner than this after a registration
-#define OVERTAKEN_JITTER_MS 5000  // those whose download was deleted while it was on its way
+// Members renew at a random moment of this time before their first key ends; of shorter lives in
+// the given parts. Its end leaves time for a dead server and the next; before its beginning the key
+// server's rekey would have come.
+#define RENEW_FIRST_MS	    72000
+#define RENEW_FIRST_OF	    8
+#define RENEW_LAST_MS	    20000
+#define RENEW_LAST_OF	    30
+#define RENEW_AGAIN_MS	    1000 // not sooner than this after a registration
+#define OVERTAKEN_JITTER_MS 5000 // those whose download was deleted while it was on its way
 
 // A dead server costs 1 + 2 + 4 + 4 s.
 const struct ike_schedule gm_reg_schedule = { 1000, 4000, 4 };
@@ -99,14 +105,15 @@ void gm_reg_close(struct gm_group *g, struct gm_out *out)
 
 // ---- failure: the next server, or rest ----
 
-static int64_t backoff_ms(struct gm *gm, unsigned rounds)
+int64_t gm_reg_backoff_ms(struct rng *rng, unsigned rounds)
 {
 	int64_t s = GM_BACKOFF_S;
 
 	while (--rounds > 0 && s < GM_BACKOFF_MAX)
 		s *= 2;
 	s = MIN_OF(s, (int64_t)GM_BACKOFF_MAX);
-	return s * 1000 + (int64_t)rng_range(gm->rng, 0, (uint64_t)s * 250);
+	// Members that lost their key server in one moment come apart more with every round.
+	return s * 500 + (int64_t)rng_range(rng, 0, (uint64_t)s * 1000);
 }
 
 // Back to the first server: not at once, and not all members in one moment.
@@ -155,7 +162,7 @@ static void failed(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out 
 		return;
 	r->tried = 0;
 	r->rounds++;
-	r->next = mono_add_ms(now, backoff_ms(gm, r->rounds));
+	r->next = mono_add_ms(now, gm_reg_backoff_ms(gm->rng, r->rounds));
 }
 
 static const struct gdoi_wire_opts *wire(const struct gm_group *g)
@@ -250,7 +257,7 @@ static void in_2(struct gm *gm, struct gm_group *g, mono_t now, const struct isa
 		return;
 	}
 	r->offer = p->sa;
-	if (!gm_offer_judge(&p->sa, r->sa.peer_conclave, &why)) {
+	if (!gm_offer_judge(&p->sa, gm_accepts(g, r->sa.peer_conclave), &why)) {
 		refused(gm, g, now, out, why);
 		return;
 	}
@@ -428,7 +435,15 @@ static bool identity_judge(const struct gm_group *g)
 	if (isakmp_id_to_addr(&id, &a) &&
 	    (gm_conf_is_server(&g->conf, &a) || behind_nat_with_psk(g)))
 		return true;
-	return ike_peer_is(&g->reg.sa, g->conf.server_name, g->conf.n_server_names);
+	if (g->reg.sa.peer_cert)
+		return ike_peer_is(&g->reg.sa, g->conf.server_name, g->conf.n_server_names);
+	// The pre-shared key was the one of the address we called: that is proof, and the name need
+	// only be one we know it by.
+	for (size_t i = 0; i < g->conf.n_server_names; i++) {
+		if (id_pattern_match(&g->conf.server_name[i], id.type, id.data))
+			return true;
+	}
+	return false;
 }
 
 static void established(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
@@ -683,7 +698,7 @@ void gm_reg_plan_renewal(struct gm *gm, struct gm_group *g, mono_t now)
 	const struct gm_kek *kek = gm_keks_current(&g->keks);
 	mono_t end = gm_teks_end(&g->teks);
 	uint32_t life_s = gm_teks_life_s(&g->teks);
-	int64_t margin, jitter;
+	int64_t first, last, jitter;
 
 	g->renew_why = "keys end";
 	if (kek && mono_before(kek->dies, end)) {
@@ -694,9 +709,10 @@ void gm_reg_plan_renewal(struct gm *gm, struct gm_group *g, mono_t now)
 	g->renew_at = MONO_NEVER;
 	if (mono_is_never(end))
 		return;
-	margin = MIN_OF((int64_t)life_s * 100, (int64_t)RENEW_MARGIN_MS);
-	jitter = (int64_t)rng_range(gm->rng, 0, (uint64_t)margin / 5);
-	g->renew_at = mono_add_ms(end, -(margin + jitter));
+	first = MIN_OF((int64_t)life_s * 1000 / RENEW_FIRST_OF, (int64_t)RENEW_FIRST_MS);
+	last = MIN_OF((int64_t)life_s * 1000 / RENEW_LAST_OF, (int64_t)RENEW_LAST_MS);
+	jitter = (int64_t)rng_range(gm->rng, 0, (uint64_t)(first - last));
+	g->renew_at = mono_add_ms(end, jitter - first);
 	if (mono_before(g->renew_at, mono_add_ms(now, RENEW_AGAIN_MS)))
 		g->renew_at = mono_add_ms(now, RENEW_AGAIN_MS + jitter);
 }

@@ -79,5 +79,7 @@ void gm_reg_dh_done(struct gm *gm, struct gm_group *g, mono_t now, struct dh_job
 		    struct gm_out *out);
 // Ends what is under way and tells the server (Informational Delete).
 void gm_reg_close(struct gm_group *g, struct gm_out *out);
+// How long to rest after so many rounds in vain (1 or more).
+int64_t gm_reg_backoff_ms(struct rng *rng, unsigned rounds);
 // When to register again if nothing comes: jitter before the first key ends.
 void gm_reg_plan_renewal(struct gm *gm, struct gm_group *g, mono_t now);

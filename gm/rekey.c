@@ -158,7 +158,7 @@ static bool content_judge(struct push_in *p, const struct gdoi_push *m, struct g
 
 	if (!m->has_sa)
 		return true;
-	if (!gm_offer_judge(&m->sa, p->g->ks_conclave, why) ||
+	if (!gm_offer_judge(&m->sa, gm_accepts(p->g, p->g->ks_conclave), why) ||
 	    !gm_grant_read(&m->sa, &m->kd, &s->grant, why) ||
 	    !gm_spis_free(p->gm, p->g, &s->grant, why) ||
 	    !gm_teks_judge(&p->g->teks, &s->grant, why))
@@ -177,10 +177,21 @@ static bool content_judge(struct push_in *p, const struct gdoi_push *m, struct g
 	return true;
 }
 
+static uint32_t grace_s(const struct gdoi_push *m)
+{
+	return m->has_sa && m->sa.has_gap && m->sa.gap.has_dtd ? m->sa.gap.dtd_s : 0;
+}
+
+// Half of the time that the old keys stay; members whose keys went at once have no time to lose.
+static uint32_t delete_spread_ms(const struct gdoi_push *m)
+{
+	return MAX_OF(grace_s(m) * 500, (uint32_t)DELETE_JITTER_MS);
+}
+
 // RFC 6407 5.9. Keys stay for receiving as long as the same message's DTD says.
 static void act_deletes(struct push_in *p, const struct gdoi_push *m)
 {
-	uint32_t grace = m->has_sa && m->sa.has_gap && m->sa.gap.has_dtd ? m->sa.gap.dtd_s : 0;
+	uint32_t grace = grace_s(m);
 	struct gm_keks *keks = &p->g->keks;
 
 	for (size_t d = 0; d < m->n_del; d++) {
@@ -218,10 +229,10 @@ static void take_kek(struct push_in *p, const struct gm_kek *kek)
 		p->g->lkh = p->gm->scratch->lkh;
 }
 
-static void renew_within(struct push_in *p, int64_t after_s, const char *why)
+static void renew_within(struct push_in *p, int64_t after_s, uint32_t spread_ms, const char *why)
 {
 	struct gm_group *g = p->g;
-	int64_t jitter_ms = (int64_t)rng_range(p->gm->rng, 0, DELETE_JITTER_MS);
+	int64_t jitter_ms = (int64_t)rng_range(p->gm->rng, 0, spread_ms);
 
 	g->renew_at = mono_min(g->renew_at, mono_add_ms(p->now, after_s * 1000 + jitter_ms));
 	g->renew_why = why;
@@ -259,9 +270,9 @@ static void act(struct push_in *p, const struct gdoi_push *m, const struct gm_ke
 		gm_out_event(p->out, EV_GM_DELETE, &g->lc, "deletes=%zu keys_left=%zu", m->n_del,
 			     g->teks.n);
 	if (m->n_del > 0 && (!gm_keks_current(&g->keks) || (had_keys && g->teks.n == 0)))
-		renew_within(p, 0, "deleted by key server");
+		renew_within(p, 0, delete_spread_ms(m), "deleted by key server");
 	else if (m->has_sa && lacks_sids(p)) // before ATD is over, if it is long enough
-		renew_within(p, 0, "no sender ids yet");
+		renew_within(p, 0, DELETE_JITTER_MS, "no sender ids yet");
 	p->gm->dp.dirty = true;
 }
 
@@ -305,7 +316,7 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 	count(p, tag, f->seq, m);
 	act(p, m, &fresh);
 	if (left_out) {
-		renew_within(p, PART_WAIT_S, "no key for us in a rekey");
+		renew_within(p, PART_WAIT_S, DELETE_JITTER_MS, "no key for us in a rekey");
 		gm_out_log(p->out, LOG_M_REKEY, LOG_L_WARN, &p->g->lc,
 			   "%s has a new KEK, but no key for us", tag);
 	} else if (old.ack)

@@ -120,6 +120,7 @@ static const char *sig_hash_text(enum hash_alg h)
 {
 	return h == HASH_ALG_SHA512   ? "HMAC_AUTH_SHA512"
 	       : h == HASH_ALG_SHA384 ? "HMAC_AUTH_SHA384"
+	       : h == HASH_ALG_SHA1   ? "HMAC_AUTH_SHA"
 				      : "HMAC_AUTH_SHA256";
 }
 
