@@ -176,7 +176,8 @@ static void group_ike(struct gm *gm, struct gm_group *g)
 
 	g->ike = (struct ike_conf){
 		.own_id = isakmp_id_of_addr(&c->address),
-		.features = VID_CONCLAVE_BYPASS | (gm_dpd_wanted(gm) ? VID_CONCLAVE_KEEP : 0),
+		.features =
+			VID_CONCLAVE_BYPASS | (c->ike.dpd.interval_s > 0 ? VID_CONCLAVE_KEEP : 0),
 		.schedule = gm_reg_schedule,
 		.natt_port = c->nat_port,
 		.rng = gm->rng,

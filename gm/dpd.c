@@ -1,8 +1,18 @@
 #include "gm/dpd.h"
 
-bool gm_dpd_wanted(const struct gm *gm)
+const struct ike_dpd_conf *gm_dpd_conf(const struct gm *gm, const struct gm_group *g)
 {
-	return gm->conf->ike.dpd.interval_s > 0;
+	static const struct ike_dpd_conf behind_nat = { GM_DPD_NAT_S, GM_DPD_NAT_RETRY_S, false };
+	static const struct ike_dpd_conf answers_only;
+
+	if (gm->conf->ike.dpd.interval_s > 0)
+		return &gm->conf->ike.dpd;
+	return g->nat.behind ? &behind_nat : &answers_only;
+}
+
+static bool wanted(const struct gm *gm, const struct gm_group *g)
+{
+	return gm_dpd_conf(gm, g)->interval_s > 0;
 }
 
 static size_t index_of(const struct gm_group *g, const struct addr *ks)
@@ -53,14 +63,14 @@ void gm_dpd_keep(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *o
 {
 	static const struct ike_dpd_conf answers_only;
 	struct gm_reg *r = &g->reg;
-	bool keep = gm_dpd_wanted(gm) && r->sa.peer_dpd;
+	bool keep = wanted(gm, g) && r->sa.peer_dpd;
 
 	r->probing = false;
 	r->probe = MONO_NEVER;
 	r->linger = keep ? MONO_NEVER : mono_add_s(now, GM_LINGER_S);
-	ike_dpd_init(&r->dpd, keep ? &gm->conf->ike.dpd : &answers_only, now, gm->rng);
+	ike_dpd_init(&r->dpd, keep ? gm_dpd_conf(gm, g) : &answers_only, now, gm->rng);
 	gm_dpd_alive(g, &r->sa.peer.addr, out);
-	if (gm_dpd_wanted(gm) && !keep)
+	if (wanted(gm, g) && !keep)
 		gm_out_log(out, LOG_M_IKE, LOG_L_WARN, &g->lc,
 			   "the key server knows no dead peer detection: phase 1 is not kept");
 }
@@ -97,7 +107,7 @@ void gm_dpd_rekey_heard(struct gm_group *g, mono_t now, const struct addr *ks, b
 // Members whose SAs end together do not come back together.
 void gm_dpd_lost(struct gm *gm, struct gm_group *g, mono_t now)
 {
-	if (gm_dpd_wanted(gm) && g->registered)
+	if (wanted(gm, g) && g->registered)
 		g->reg.probe = mono_add_ms(now, (int64_t)rng_range(gm->rng, 0, GM_PROBE_JITTER_MS));
 }
 
@@ -105,7 +115,7 @@ void gm_dpd_probe_failed(struct gm *gm, struct gm_group *g, mono_t now, const ch
 			 struct gm_out *out)
 {
 	struct gm_reg *r = &g->reg;
-	int64_t ms = (int64_t)gm->conf->ike.dpd.interval_s * 1000;
+	int64_t ms = (int64_t)gm_dpd_conf(gm, g)->interval_s * 1000;
 
 	r->probing = false;
 	r->probe = mono_add_ms(now, ms + (int64_t)rng_range(gm->rng, 0, (uint64_t)ms / 4));

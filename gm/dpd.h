@@ -1,5 +1,6 @@
 // gm/dpd.h - the phase 1 SA after a registration: kept up so that the key server can be asked
-// whether it is there (RFC 3706), where the file has a `dpd` group; deleted soon where not.
+// whether it is there (RFC 3706), where the file has a `dpd` group or a NAT stands before us; deleted
+// soon where not.
 //
 //	kept --no answer--> KS marked dead --at once--> phase 1 alone, as a probe
 //	  ^                                                |  fails: again after interval_s
@@ -12,7 +13,11 @@
 #pragma once
 #include "gm/core.h"
 
-bool gm_dpd_wanted(const struct gm *gm);
+#define GM_DPD_NAT_S	   30
+#define GM_DPD_NAT_RETRY_S 5
+// What the file says; behind a NAT a member asks anyway: its questions tell the key server when the
+// NAT's mapping has moved. interval_s 0: it only answers.
+const struct ike_dpd_conf *gm_dpd_conf(const struct gm *gm, const struct gm_group *g);
 // Phase 1 stands and nothing else is wanted of it now: keep it, or let it linger.
 void gm_dpd_keep(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out);
 void gm_dpd_in(struct gm *gm, struct gm_group *g, mono_t now, const struct ike_info *info,

@@ -367,6 +367,7 @@ static void in_4(struct gm *gm, struct gm_group *g, mono_t now, const struct isa
 		ike_resend_clear(&r->resend);
 		r->next = MONO_NEVER;
 		r->rounds = r->tried = 0;
+		gm_nat_registered(gm, g, now, out);
 		gm_dpd_keep(gm, g, now, out);
 		gm_reg_plan_renewal(gm, g, now);
 		if (r->offer.has_sak && !gm_keks_current(&g->keks))
@@ -374,7 +375,6 @@ static void in_4(struct gm *gm, struct gm_group *g, mono_t now, const struct isa
 		gm_out_event(out, EV_GM_REGS_COMPL, &g->lc, "ks=%s teks=%zu seq=%u sids=%zu",
 			     addr_str(&r->sa.peer.addr, ks), gm->scratch->grant.n_teks, p->seq,
 			     p->kd.has_sid ? p->kd.sid.n : 0);
-		gm_nat_registered(gm, g, now, out);
 	}
 	explicit_bzero(&kek, sizeof(kek));
 }

@@ -1,6 +1,7 @@
 #include "gm/show.h"
 
 #include "common/ike/natt.h"
+#include "gm/dpd.h"
 
 static const char *const tek_states[] = { "staged", "current", "draining" };
 
@@ -500,16 +501,18 @@ static void dpd_text(struct ctl_text *t, const struct gm *gm, mono_t now)
 	char a[ADDR_STRLEN];
 
 	ctl_text_add(t, "\nDead peer detection: ");
-	if (c->interval_s == 0) {
-		ctl_text_add(t, "not configured, questions are answered\n");
-		return;
-	}
-	ctl_text_add(t, "%s, interval %u s, retry %u s\n", c->on_demand ? "on-demand" : "periodic",
-		     c->interval_s, c->retry_s);
+	if (c->interval_s == 0)
+		ctl_text_add(t,
+			     "not configured, questions are answered; behind a NAT: periodic, "
+			     "interval %u s, retry %u s\n",
+			     GM_DPD_NAT_S, GM_DPD_NAT_RETRY_S);
+	else
+		ctl_text_add(t, "%s, interval %u s, retry %u s\n",
+			     c->on_demand ? "on-demand" : "periodic", c->interval_s, c->retry_s);
 	for (size_t i = 0; i < gm->n_groups; i++) {
 		const struct gm_reg *r = &gm->group[i]->reg;
 
-		if (r->sa_used && r->state == GM_REG_IDLE)
+		if (r->sa_used && r->state == GM_REG_IDLE && r->dpd.conf.interval_s > 0)
 			ctl_text_add(t, "    %-15s : %s, heard %lld s ago\n",
 				     addr_str(&r->sa.peer.addr, a), ike_dpd_state(&r->dpd),
 				     (long long)(now.ms - r->dpd.heard.ms) / 1000);

@@ -48,8 +48,9 @@ void ks_sa_drop(struct ks *ks, struct ike_sa *sa)
 static void proven(struct ks *ks, mono_t now, struct ike_sa *sa)
 {
 	const struct ike_dpd_conf *dpd = &ks->conf->ike.dpd;
-	bool wanted =
-		sa->peer_features & VID_CONCLAVE_KEEP || (dpd->interval_s > 0 && sa->peer_dpd);
+	bool wanted = sa->peer_features & VID_CONCLAVE_KEEP ||
+		      (sa->peer_conclave && sa->peer_behind_nat) ||
+		      (dpd->interval_s > 0 && sa->peer_dpd);
 	bool kept = wanted && ks->n_kept < ks->sas.capacity / 2;
 
 	unproven_give_back(ks, sa);

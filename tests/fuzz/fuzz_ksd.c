@@ -8,6 +8,7 @@
 //   5 ACK      payloads behind the header of an acknowledgement of the last rekey, in clear
 //   6 REKEY    on demand
 //   7 PASS     time: octets are milliseconds
+//   8 NAT      a datagram as it is, to the NAT port, from another port of the member's address
 // So what lies behind the cipher and the HASH is reached too: this member is not to be trusted.
 // At the end the key server must still register a newcomer.
 #include "tests/fuzz/fuzz.h"
@@ -16,7 +17,9 @@
 #define MAX_ACTS 16
 #define MAX_DATA 4096
 
-enum act { RAW, STRANGE, PULL_1, PULL_3, INFO, ACK, REKEY, PASS };
+enum act { RAW, STRANGE, PULL_1, PULL_3, INFO, ACK, REKEY, PASS, NAT };
+
+#define NAT_PORT 4500
 
 struct scene {
 	struct world *w;
@@ -31,6 +34,19 @@ static void inject(struct scene *s, const char *from, struct bytes d)
 
 	BUG_ON(addr_parse(from, &e.addr));
 	world_inject(s->w, &e, d);
+	world_settle(s->w);
+}
+
+static void act_nat(struct scene *s, struct bytes data)
+{
+	struct endpoint from = { .port = 40000 };
+	struct ks_event ev = { .kind = KS_EV_DATAGRAM,
+			       .datagram = data,
+			       .to = { s->w->server.addr, NAT_PORT } };
+
+	BUG_ON(addr_parse("192.0.2.1", &from.addr));
+	ev.from = from;
+	world_step(s->w, &ev);
 	world_settle(s->w);
 }
 
@@ -108,7 +124,7 @@ static void perform(struct scene *s, uint8_t what, struct bytes data)
 {
 	bool sealed = s->m->sa.state == IKE_ESTABLISHED;
 
-	switch ((enum act)(what % 8)) {
+	switch ((enum act)(what % (NAT + 1))) {
 	case RAW:
 		inject(s, "192.0.2.1", data);
 		break;
@@ -136,12 +152,20 @@ static void perform(struct scene *s, uint8_t what, struct bytes data)
 	case PASS:
 		act_pass(s, data);
 		break;
+	case NAT:
+		act_nat(s, data);
+		break;
 	}
+}
+
+static void speaks_of_nats(struct ks_conf *c)
+{
+	c->nat_port = NAT_PORT;
 }
 
 void fuzz_one(struct bytes input)
 {
-	struct scene s = { .w = world_new(NULL) };
+	struct scene s = { .w = world_new(speaks_of_nats) };
 	struct rd_err err = { NULL };
 	struct rd r = rd_of(input, &err);
 	struct test_member *newcomer;

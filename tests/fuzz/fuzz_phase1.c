@@ -44,6 +44,7 @@ static void world_init(struct world *w)
 			.schedule = IKE_SCHEDULE_DEFAULT,
 			.psk = psk_of,
 			.rng = &w->rng[i],
+			.natt_port = 4500,
 		};
 	}
 	w->conf[1].wire.phase1_accept_doi1 = true;
