@@ -90,8 +90,9 @@ static json_t *kek_json(const struct ks_group *g, mono_t now)
 	char spi[2 * KEYS_KEK_SPI_LEN + 3] = "0x";
 
 	ks_show_hex(k->spi, sizeof(k->spi), spi + 2);
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:s}", "spi", spi,
-			 "management", ks_has_tree(g) ? "lkh" : "none", "encryption",
+	return json_pack("{s:s, s:s, s:o*, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:s}", "spi", spi,
+			 "management", ks_has_tree(g) ? "lkh" : "none", "tree_members",
+			 ks_has_tree(g) ? json_integer(lkh_n_members(&g->lkh)) : NULL, "encryption",
 			 k->params.suite->name, "seq", (json_int_t)k->seq, "life_s",
 			 (json_int_t)k->params.life_s, "remaining_s",
 			 (json_int_t)mono_left_s(k->dies, now), "rekey_in_s",

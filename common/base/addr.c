@@ -137,14 +137,6 @@ const char *endpoint_str(const struct endpoint *e, char buf[ENDPOINT_STRLEN])
 	return buf;
 }
 
-const char *prefix_str(const struct prefix *p, char buf[PREFIX_STRLEN])
-{
-	char a[ADDR_STRLEN];
-
-	snprintf(buf, PREFIX_STRLEN, "%s/%u", addr_str(&p->addr, a), p->len);
-	return buf;
-}
-
 bool prefix_contains(const struct prefix *p, const struct addr *a)
 {
 	if (p->addr.family != a->family)

@@ -10,7 +10,6 @@
 
 #define ADDR_STRLEN	46 // INET6_ADDRSTRLEN
 #define ENDPOINT_STRLEN (ADDR_STRLEN + 8)
-#define PREFIX_STRLEN	(ADDR_STRLEN + 4)
 
 struct addr {
 	uint8_t family; // 0 (none), 4 or 6
@@ -49,7 +48,6 @@ MUST_CHECK int prefix_parse(const char *text, struct prefix *out);
 // Return buf, always terminated.
 const char *addr_str(const struct addr *a, char buf[ADDR_STRLEN]);
 const char *endpoint_str(const struct endpoint *e, char buf[ENDPOINT_STRLEN]);
-const char *prefix_str(const struct prefix *p, char buf[PREFIX_STRLEN]);
 
 bool prefix_contains(const struct prefix *p, const struct addr *a);
 struct addr prefix_first(const struct prefix *p);

@@ -7,18 +7,6 @@ bool flow_eq(const struct flow *a, const struct flow *b)
 	return flow_covers(a, b) && flow_covers(b, a);
 }
 
-static bool side_matches(const struct flow_side *s, const struct addr *a, uint16_t port)
-{
-	return s->lo.family == a->family && addr_cmp(&s->lo, a) <= 0 && addr_cmp(a, &s->hi) <= 0 &&
-	       s->port_lo <= port && port <= s->port_hi;
-}
-
-bool flow_matches(const struct flow *f, const struct flow_key *k)
-{
-	return (f->proto == 0 || f->proto == k->proto) &&
-	       side_matches(&f->src, &k->src, k->sport) && side_matches(&f->dst, &k->dst, k->dport);
-}
-
 static bool side_overlaps(const struct flow_side *a, const struct flow_side *b)
 {
 	return a->lo.family == b->lo.family && addr_cmp(&a->lo, &b->hi) <= 0 &&

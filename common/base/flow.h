@@ -27,15 +27,7 @@ struct acl_line {
 	struct flow flow;
 };
 
-// The five values a packet shows. Ports are 0 where the protocol has none.
-struct flow_key {
-	struct addr src, dst;
-	uint16_t sport, dport;
-	uint8_t proto;
-};
-
 bool flow_eq(const struct flow *a, const struct flow *b);
-bool flow_matches(const struct flow *f, const struct flow_key *k);
 bool flow_overlaps(const struct flow *a, const struct flow *b);
 bool flow_covers(const struct flow *outer, const struct flow *inner);
 void flow_side_any(struct flow_side *s, uint8_t family);	    // every address and port

@@ -8,8 +8,8 @@
 // Receiving: decrypt after the header, gdoi_pull_open, verify
 //   HASH(1) = prf(SKEYID_a, M-ID | covered)           HASH(2) = prf(SKEYID_a, M-ID | Ni_b |
 //   covered) HASH(3), HASH(4) = prf(SKEYID_a, M-ID | Ni_b | Nr_b | covered)
-// and only then gdoi_pullN_decode. Sending: encode, compute the HASH over the covered span, write
-// it at hash_at, encrypt what follows the header, isakmp_hdr_len_set.
+// and only then gdoi_pullN_decode. Sending: ike_seal_begin (ike/protect.h), the payloads above,
+// ike_seal_end.
 // From:   ks/pull, gm/pull.   To: gdoi_sa, gdoi_kd.   Spec: RFC 6407 3, 5.7, 5.8.
 // Never:  knows keys, cookies tables or states.
 #pragma once
@@ -49,20 +49,3 @@ bool gdoi_pull3_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashe
 		       struct gdoi_pull3 *out, struct rd_err *err);
 bool gdoi_pull4_decode(const struct gdoi_wire_opts *o, const struct isakmp_hashed *m,
 		       struct gdoi_pull4 *out, struct rd_err *err);
-
-// What all four need to be written: cookies and message id (exchange and flags are set by the
-// encoder), and the length of the prf's output. h: where the HASH goes and what it covers.
-struct gdoi_pull_out {
-	struct isakmp_hdr hdr;
-	size_t hash_len;
-};
-
-// w is empty. False when its buffer is too small. w->len is then the unpadded message.
-bool gdoi_pull1_encode(struct wr *w, const struct gdoi_pull_out *p, const struct gdoi_pull1 *m,
-		       struct wr_hash *h);
-bool gdoi_pull2_encode(const struct gdoi_wire_opts *o, struct wr *w, const struct gdoi_pull_out *p,
-		       const struct gdoi_pull2 *m, struct wr_hash *h);
-bool gdoi_pull3_encode(struct wr *w, const struct gdoi_pull_out *p, const struct gdoi_pull3 *m,
-		       struct wr_hash *h);
-bool gdoi_pull4_encode(const struct gdoi_wire_opts *o, struct wr *w, const struct gdoi_pull_out *p,
-		       const struct gdoi_pull4 *m, struct wr_hash *h);

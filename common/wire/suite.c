@@ -3,47 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-// ---- phase 1 ----
-
-static const struct suite_enc encs[] = {
-	{ "aes", IKE1_ENC_AES_CBC, 128, 16, 16, false },
-	{ "aes 192", IKE1_ENC_AES_CBC, 192, 24, 16, false },
-	{ "aes 256", IKE1_ENC_AES_CBC, 256, 32, 16, false },
-	{ "3des", IKE1_ENC_3DES, 0, 24, 8, true },
-	{ "des", IKE1_ENC_DES, 0, 8, 8, true },
-};
-
-static const struct suite_hash hashes[] = {
-	{ "sha256", IKE1_HASH_SHA256, 32, 64, false },
-	{ "sha384", IKE1_HASH_SHA384, 48, 128, false },
-	{ "sha512", IKE1_HASH_SHA512, 64, 128, false },
-	{ "sha", IKE1_HASH_SHA1, 20, 64, true },
-	{ "md5", IKE1_HASH_MD5, 16, 64, true },
-};
-
-// ECP: KE is x and y, the secret is x alone (RFC 5903 7).
-static const struct suite_group groups[] = {
-	{ IKE1_GROUP_MODP_768, 96, 96, false, true },
-	{ IKE1_GROUP_MODP_1024, 128, 128, false, true },
-	{ IKE1_GROUP_MODP_1536, 192, 192, false, true },
-	{ IKE1_GROUP_MODP_2048, 256, 256, false, false },
-	{ IKE1_GROUP_MODP_3072, 384, 384, false, false },
-	{ IKE1_GROUP_MODP_4096, 512, 512, false, false },
-	{ IKE1_GROUP_MODP_6144, 768, 768, false, false },
-	{ IKE1_GROUP_MODP_8192, 1024, 1024, false, false },
-	{ IKE1_GROUP_ECP_256, 64, 32, true, false },
-	{ IKE1_GROUP_ECP_384, 96, 48, true, false },
-	{ IKE1_GROUP_ECP_521, 132, 66, true, false },
-};
-
-static const struct suite_auth auths[] = {
-	{ "pre-share", IKE1_AUTH_PSK, 0, 0 },
-	{ "rsa-sig", IKE1_AUTH_RSA_SIG, 0, 0 },
-	{ "ecdsa-256", IKE1_AUTH_ECDSA_256, 64, IKE1_HASH_SHA256 },
-	{ "ecdsa-384", IKE1_AUTH_ECDSA_384, 96, IKE1_HASH_SHA384 },
-	{ "ecdsa-521", IKE1_AUTH_ECDSA_521, 132, IKE1_HASH_SHA512 },
-};
-
 // ---- rekey SA ----
 
 static const struct suite_kek keks[] = {
@@ -52,21 +11,6 @@ static const struct suite_kek keks[] = {
 	{ "aes 256", GDOI_KEK_AES, 256, 32, 16, false },
 	{ "3des", GDOI_KEK_3DES, 0, 24, 8, true },
 	{ "des", GDOI_KEK_DES, 0, 8, 8, true },
-};
-
-static const struct suite_sig sigs[] = {
-	{ "rsa", GDOI_SIG_RSA, 0, 0 },
-	{ "ecdsa-256", GDOI_SIG_ECDSA_256, GDOI_SIG_HASH_SHA256, 64 },
-	{ "ecdsa-384", GDOI_SIG_ECDSA_384, GDOI_SIG_HASH_SHA384, 96 },
-	{ "ecdsa-521", GDOI_SIG_ECDSA_521, GDOI_SIG_HASH_SHA512, 132 },
-};
-
-static const struct suite_sig_hash sig_hashes[] = {
-	{ "sha256", GDOI_SIG_HASH_SHA256, 32, false },
-	{ "sha384", GDOI_SIG_HASH_SHA384, 48, false },
-	{ "sha512", GDOI_SIG_HASH_SHA512, 64, false },
-	{ "sha", GDOI_SIG_HASH_SHA1, 20, true },
-	{ "md5", GDOI_SIG_HASH_MD5, 16, true },
 };
 
 // ---- data SAs ----
@@ -114,110 +58,11 @@ static const struct suite_tek teks[] = {
 
 // ---- lookups ----
 
-const struct suite_enc *suite_enc_find(uint16_t enc, uint16_t key_bits)
-{
-	for (size_t i = 0; i < N_ELEMS(encs); i++) {
-		if (encs[i].enc == enc && encs[i].key_bits == key_bits)
-			return &encs[i];
-	}
-	return NULL;
-}
-
-const struct suite_enc *suite_enc_named(const char *name)
-{
-	for (size_t i = 0; i < N_ELEMS(encs); i++) {
-		if (strcmp(encs[i].name, name) == 0)
-			return &encs[i];
-	}
-	return NULL;
-}
-
-const struct suite_hash *suite_hash_find(uint16_t hash)
-{
-	for (size_t i = 0; i < N_ELEMS(hashes); i++) {
-		if (hashes[i].hash == hash)
-			return &hashes[i];
-	}
-	return NULL;
-}
-
-const struct suite_hash *suite_hash_named(const char *name)
-{
-	for (size_t i = 0; i < N_ELEMS(hashes); i++) {
-		if (strcmp(hashes[i].name, name) == 0)
-			return &hashes[i];
-	}
-	return NULL;
-}
-
-const struct suite_group *suite_group_find(uint16_t group)
-{
-	for (size_t i = 0; i < N_ELEMS(groups); i++) {
-		if (groups[i].group == group)
-			return &groups[i];
-	}
-	return NULL;
-}
-
-const struct suite_auth *suite_auth_find(uint16_t auth)
-{
-	for (size_t i = 0; i < N_ELEMS(auths); i++) {
-		if (auths[i].auth == auth)
-			return &auths[i];
-	}
-	return NULL;
-}
-
-const struct suite_auth *suite_auth_named(const char *name)
-{
-	for (size_t i = 0; i < N_ELEMS(auths); i++) {
-		if (strcmp(auths[i].name, name) == 0)
-			return &auths[i];
-	}
-	return NULL;
-}
-
-const struct suite_kek *suite_kek_find(uint16_t alg, uint16_t key_bits)
-{
-	for (size_t i = 0; i < N_ELEMS(keks); i++) {
-		if (keks[i].alg == alg && keks[i].key_bits == key_bits)
-			return &keks[i];
-	}
-	return NULL;
-}
-
 const struct suite_kek *suite_kek_named(const char *name)
 {
 	for (size_t i = 0; i < N_ELEMS(keks); i++) {
 		if (strcmp(keks[i].name, name) == 0)
 			return &keks[i];
-	}
-	return NULL;
-}
-
-const struct suite_sig *suite_sig_find(uint16_t sig_alg)
-{
-	for (size_t i = 0; i < N_ELEMS(sigs); i++) {
-		if (sigs[i].sig_alg == sig_alg)
-			return &sigs[i];
-	}
-	return NULL;
-}
-
-const struct suite_sig_hash *suite_sig_hash_find(uint16_t hash)
-{
-	for (size_t i = 0; i < N_ELEMS(sig_hashes); i++) {
-		if (sig_hashes[i].hash == hash)
-			return &sig_hashes[i];
-	}
-	return NULL;
-}
-
-const struct suite_sig_hash *suite_sig_hash_named(const char *name)
-{
-	for (size_t i = 0; i < N_ELEMS(sig_hashes); i++) {
-		if (strcmp(sig_hashes[i].name, name) == 0)
-			return &sig_hashes[i];
 	}
 	return NULL;
 }

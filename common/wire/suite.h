@@ -1,46 +1,10 @@
 // common/wire/suite.h - algorithm rows: numbers on the wire, names operators type, key lengths.
-// From:   ks/policy (name -> numbers), gm (numbers -> what to key), ike (phase 1), cli.
-// Spec:   RFC 2409 A, 2407 4.4, 3602, 4106, 4543, 4868, 6407 5.3 and 5.6.1.
+// From:   ks/policy (name -> numbers), gm (numbers -> what to key).
+// Spec:   RFC 2407 4.4, 3602, 4106, 4543, 4868, 6407 5.3 and 5.6.1.
 // Never:  knows OpenSSL or the dataplane: those translate from these rows.
 #pragma once
 #include "common/wire/gdoi.h"
 #include "common/wire/gdoi_sa.h"
-
-// Phase 1 rows. name is the word of `crypto isakmp policy`; weak ones exist for old peers only and
-// have to be enabled by name.
-struct suite_enc {
-	const char *name;	    // "aes 256"
-	uint16_t enc;		    // enum ike1_enc
-	uint16_t key_bits;	    // attribute Key Length; 0 where the cipher has one length
-	uint8_t key_len, block_len; // octets
-	bool weak;
-};
-struct suite_hash {
-	const char *name;	// "sha256"
-	uint16_t hash;		// enum ike1_hash
-	uint8_t len, block_len; // octets of output and of input block
-	bool weak;
-};
-struct suite_group {
-	uint16_t group;	     // enum ike1_group; its number is its name
-	uint16_t ke_len;     // octets of the KE payload
-	uint16_t secret_len; // octets of g^xy
-	bool ecp, weak;
-};
-struct suite_auth {
-	const char *name; // "pre-share"
-	uint16_t auth;	  // enum ike1_auth
-	uint16_t sig_len; // octets; 0: not a signature, or as long as the key
-	uint16_t hash;	  // ECDSA: the hash that is part of it; otherwise 0
-};
-
-const struct suite_enc *suite_enc_find(uint16_t enc, uint16_t key_bits);
-const struct suite_enc *suite_enc_named(const char *name);
-const struct suite_hash *suite_hash_find(uint16_t hash);
-const struct suite_hash *suite_hash_named(const char *name);
-const struct suite_group *suite_group_find(uint16_t group);
-const struct suite_auth *suite_auth_find(uint16_t auth);
-const struct suite_auth *suite_auth_named(const char *name);
 
 // Rekey SA.
 struct suite_kek {
@@ -50,25 +14,7 @@ struct suite_kek {
 	uint8_t key_len, iv_len; // octets; KEK_ALGORITHM_KEY is iv_len + key_len
 	bool weak;
 };
-struct suite_sig {
-	const char *name; // "rsa"
-	uint16_t sig_alg; // enum gdoi_sig_alg
-	uint16_t hash;	  // enum gdoi_sig_hash that is part of it; 0: SIG_HASH_ALGORITHM says
-	uint16_t sig_len; // octets; 0: as long as the key
-};
-struct suite_sig_hash {
-	const char *name; // "sha256"
-	uint16_t hash;	  // enum gdoi_sig_hash
-	uint8_t len;
-	bool weak;
-};
-
-// key_bits 0 finds fixed-length ciphers only.
-const struct suite_kek *suite_kek_find(uint16_t alg, uint16_t key_bits);
 const struct suite_kek *suite_kek_named(const char *name);
-const struct suite_sig *suite_sig_find(uint16_t sig_alg);
-const struct suite_sig_hash *suite_sig_hash_find(uint16_t hash);
-const struct suite_sig_hash *suite_sig_hash_named(const char *name);
 
 // Data SAs. name as `show` prints it: "esp-gcm 128", "esp-256-aes esp-sha256-hmac".
 struct suite_tek {

@@ -1,4 +1,5 @@
 #include "tests/sim/espd_model.h"
+#include "tests/unit/flow_match.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 #include "tests/unit/ks/ks_world.h"
+#include "tests/unit/flow_match.h"
 
 #define BUILD(...)                                                                                 \
 	world_policy((const char *const[]){ __VA_ARGS__ },                                         \

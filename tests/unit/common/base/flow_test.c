@@ -2,6 +2,7 @@
 
 #include "common/base/flow.h"
 #include "common/base/rng.h"
+#include "tests/unit/flow_match.h"
 
 static struct flow F(const char *src, const char *dst, uint8_t proto) {
 	struct flow f = { .proto = proto };

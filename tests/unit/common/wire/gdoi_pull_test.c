@@ -54,7 +54,7 @@ static void the_hash_covers_all_that_follows_it(void **state)
 static void the_members_request_is_read(void **state)
 {
 	struct gdoi_wire_opts o = gdoi_wire_opts_default();
-	struct gdoi_pull_out p = { .hdr.msgid = 77, .hash_len = 20 };
+	struct sample_pull_out p = { .hdr.msgid = 77, .hash_len = 20 };
 	struct gdoi_pull1 m = { .nonce = BYTES_LIT("0123456789abcdef") }, got;
 	struct wr w;
 	struct wr_hash h;
@@ -65,7 +65,7 @@ static void the_members_request_is_read(void **state)
 	(void)state;
 	m.id = isakmp_id_of_group(&o, 1234, group);
 	wr_init(&w, buf, sizeof(buf));
-	assert_true(gdoi_pull1_encode(&w, &p, &m, &h));
+	assert_true(sample_pull1_encode(&w, &p, &m, &h));
 	assert_int_equal(h.hash_at, 32);
 	assert_int_equal(h.hash_len, 20);
 	assert_int_equal(h.covered_at + h.covered_len, w.len);
@@ -81,14 +81,14 @@ static void the_members_request_is_read(void **state)
 static const char *pull1_why(struct bytes nonce, struct isakmp_id id)
 {
 	struct gdoi_wire_opts o = gdoi_wire_opts_default();
-	struct gdoi_pull_out p = { .hash_len = 20 };
+	struct sample_pull_out p = { .hash_len = 20 };
 	struct gdoi_pull1 m = { nonce, id }, got;
 	struct rd_err err = { NULL };
 	struct wr_hash h;
 	struct wr w;
 
 	wr_init(&w, buf, sizeof(buf));
-	assert_true(gdoi_pull1_encode(&w, &p, &m, &h));
+	assert_true(sample_pull1_encode(&w, &p, &m, &h));
 	assert_null(open_why(&o, 1, wr_view(&w, 0, w.len)));
 	gdoi_pull1_decode(&form, &got, &err);
 	return err.why;
@@ -143,7 +143,7 @@ static void vendor_ids_are_ignored_and_others_are_not(void **state)
 static void a_member_may_ask_for_sender_ids_but_not_set_delays(void **state)
 {
 	struct gdoi_wire_opts o = gdoi_wire_opts_default();
-	struct gdoi_pull_out p = { .hash_len = 32 };
+	struct sample_pull_out p = { .hash_len = 32 };
 	struct gdoi_pull3 m = { .has_gap = true,
 				.gap = { .has_sid_request = true, .sid_request = 2 } },
 			  got;
@@ -153,13 +153,13 @@ static void a_member_may_ask_for_sender_ids_but_not_set_delays(void **state)
 
 	(void)state;
 	wr_init(&w, buf, sizeof(buf));
-	assert_true(gdoi_pull3_encode(&w, &p, &m, &h));
+	assert_true(sample_pull3_encode(&w, &p, &m, &h));
 	assert_null(open_why(&o, 3, wr_view(&w, 0, w.len)));
 	assert_true(gdoi_pull3_decode(&o, &form, &got, &err));
 	assert_int_equal(got.gap.sid_request, 2);
 	m.gap.has_dtd = true;
 	wr_init(&w, buf, sizeof(buf));
-	assert_true(gdoi_pull3_encode(&w, &p, &m, &h));
+	assert_true(sample_pull3_encode(&w, &p, &m, &h));
 	assert_null(open_why(&o, 3, wr_view(&w, 0, w.len)));
 	assert_false(gdoi_pull3_decode(&o, &form, &got, &err));
 	assert_string_equal(err.why, "delays from a member");
@@ -167,14 +167,14 @@ static void a_member_may_ask_for_sender_ids_but_not_set_delays(void **state)
 
 static const char *pull2_why(const struct gdoi_wire_opts *o)
 {
-	struct gdoi_pull_out p = { .hash_len = 32 };
+	struct sample_pull_out p = { .hash_len = 32 };
 	static struct gdoi_pull2 got;
 	struct rd_err err = { NULL };
 	struct wr_hash h;
 	struct wr w;
 
 	wr_init(&w, buf, sizeof(buf));
-	assert_true(gdoi_pull2_encode(o, &w, &p, &m2, &h));
+	assert_true(sample_pull2_encode(o, &w, &p, &m2, &h));
 	assert_null(open_why(o, 2, wr_view(&w, 0, w.len)));
 	gdoi_pull2_decode(o, &form, &got, &err);
 	return err.why;
@@ -221,7 +221,7 @@ static void random_messages_survive_a_round_trip(void **state)
 	struct gdoi_wire_opts o = gdoi_wire_opts_default();
 	static uint8_t again[SAMPLE_MAX];
 	struct wr w = { buf, 0, sizeof(buf), false }, v;
-	struct gdoi_pull_out p = { .hash_len = 32 };
+	struct sample_pull_out p = { .hash_len = 32 };
 	struct wr_hash h;
 
 	(void)state;
@@ -233,7 +233,7 @@ static void random_messages_survive_a_round_trip(void **state)
 		assert_null(open_why(&o, 2, wr_view(&w, 0, w.len)));
 		assert_true(gdoi_pull2_decode(&o, &form, &m2, &err));
 		wr_init(&v, again, sizeof(again));
-		assert_true(gdoi_pull2_encode(&o, &v, &p, &m2, &h));
+		assert_true(sample_pull2_encode(&o, &v, &p, &m2, &h));
 		assert_int_equal(v.len, w.len);
 		assert_memory_equal(again + ISAKMP_HDR_LEN, buf + ISAKMP_HDR_LEN,
 				    w.len - ISAKMP_HDR_LEN);
@@ -241,7 +241,7 @@ static void random_messages_survive_a_round_trip(void **state)
 		assert_null(open_why(&o, 4, wr_view(&w, 0, w.len)));
 		assert_true(gdoi_pull4_decode(&o, &form, &m4, &err));
 		wr_init(&v, again, sizeof(again));
-		assert_true(gdoi_pull4_encode(&o, &v, &p, &m4, &h));
+		assert_true(sample_pull4_encode(&o, &v, &p, &m4, &h));
 		assert_int_equal(v.len, w.len);
 		assert_memory_equal(again + ISAKMP_HDR_LEN, buf + ISAKMP_HDR_LEN,
 				    w.len - ISAKMP_HDR_LEN);
@@ -250,7 +250,7 @@ static void random_messages_survive_a_round_trip(void **state)
 
 static void a_buffer_too_small_is_told(void **state)
 {
-	struct gdoi_pull_out p = { .hash_len = 32 };
+	struct sample_pull_out p = { .hash_len = 32 };
 	const struct gdoi_wire_opts o = gdoi_wire_opts_default();
 	struct gdoi_pull1 m = { .nonce = BYTES_LIT("0123456789abcdef") };
 	struct wr_hash h;
@@ -260,10 +260,10 @@ static void a_buffer_too_small_is_told(void **state)
 	m.id = isakmp_id_of_group(&o, 1, (uint8_t[4]){ 0 });
 	for (size_t cap = 0; cap < 28 + 36 + 20 + 12; cap++) {
 		wr_init(&w, buf, cap);
-		assert_false(gdoi_pull1_encode(&w, &p, &m, &h));
+		assert_false(sample_pull1_encode(&w, &p, &m, &h));
 	}
 	wr_init(&w, buf, 28 + 36 + 20 + 12);
-	assert_true(gdoi_pull1_encode(&w, &p, &m, &h));
+	assert_true(sample_pull1_encode(&w, &p, &m, &h));
 }
 
 int main(void)

@@ -3,6 +3,8 @@
 // The recordings are not part of the project: CONCLAVE_VECTORS names their folder.
 #include "tests/unit/unit.h"
 
+#include "tests/unit/common/wire/samples.h"
+
 #include <jansson.h>
 
 #include "common/wire/gdoi_pull.h"
@@ -153,7 +155,7 @@ static void pull_is_ours_again(const json_t *client)
 {
 	static uint8_t in[1024]; // m4 keeps views into it
 	uint8_t out[1024], nonce[64];
-	struct gdoi_pull_out p = { .hash_len = 20 };
+	struct sample_pull_out p = { .hash_len = 20 };
 	struct rd_err err = { NULL };
 	struct isakmp_hashed m;
 	struct gdoi_pull1 m1;
@@ -168,14 +170,14 @@ static void pull_is_ours_again(const json_t *client)
 	assert_true(isakmp_id_to_group(&opts, &m1.id, &group));
 	assert_int_equal(group, 1234);
 	wr_init(&w, out, sizeof(out));
-	assert_true(gdoi_pull1_encode(&w, &p, &m1, &h));
+	assert_true(sample_pull1_encode(&w, &p, &m1, &h));
 	same_but_hash(&w, &h, &m);
 
 	m = pull_open(client, 2, in, sizeof(in));
 	assert_true(gdoi_pull2_decode(&opts, &m, &m2, &err));
 	assert_true(bytes_eq(m2.nonce, hex_of(client, "pull_nr_b", nonce, sizeof(nonce))));
 	wr_init(&w, out, sizeof(out));
-	assert_true(gdoi_pull2_encode(&opts, &w, &p, &m2, &h));
+	assert_true(sample_pull2_encode(&opts, &w, &p, &m2, &h));
 	same_but_hash(&w, &h, &m);
 
 	m = pull_open(client, 3, in, sizeof(in));
@@ -185,7 +187,7 @@ static void pull_is_ours_again(const json_t *client)
 	m = pull_open(client, 4, in, sizeof(in));
 	assert_true(gdoi_pull4_decode(&opts, &m, &m4, &err));
 	wr_init(&w, out, sizeof(out));
-	assert_true(gdoi_pull4_encode(&opts, &w, &p, &m4, &h));
+	assert_true(sample_pull4_encode(&opts, &w, &p, &m4, &h));
 	same_but_hash(&w, &h, &m);
 }
 

@@ -28,6 +28,69 @@ struct bytes sample_bytes(struct sample_pool *pool, size_t len)
 	return BYTES(at, len);
 }
 
+// ---- GROUPKEY-PULL, as ks and gm write it ----
+
+static struct wr_chain pull_begin(struct wr *w, const struct sample_pull_out *p, struct wr_hash *h)
+{
+	struct isakmp_hdr hdr = p->hdr;
+	struct wr_chain c;
+
+	hdr.exchange = GDOI_XCH_PULL;
+	hdr.flags = ISAKMP_FLAG_E;
+	c = isakmp_msg_begin(w, &hdr);
+	wr_hash_begin(&c, p->hash_len, h);
+	return c;
+}
+
+static bool pull_end(struct wr_chain *c, struct wr_hash *h)
+{
+	wr_hash_end(c, h);
+	return isakmp_msg_end(c->w, 0);
+}
+
+bool sample_pull1_encode(struct wr *w, const struct sample_pull_out *p, const struct gdoi_pull1 *m,
+			 struct wr_hash *h)
+{
+	struct wr_chain c = pull_begin(w, p, h);
+
+	wr_pl(&c, ISAKMP_PL_NONCE, m->nonce);
+	isakmp_id_encode(&c, &m->id);
+	return pull_end(&c, h);
+}
+
+bool sample_pull2_encode(const struct gdoi_wire_opts *o, struct wr *w,
+			 const struct sample_pull_out *p, const struct gdoi_pull2 *m,
+			 struct wr_hash *h)
+{
+	struct wr_chain c = pull_begin(w, p, h);
+
+	wr_pl(&c, ISAKMP_PL_NONCE, m->nonce);
+	gdoi_sa_encode(o, &c, &m->sa);
+	return pull_end(&c, h);
+}
+
+bool sample_pull3_encode(struct wr *w, const struct sample_pull_out *p, const struct gdoi_pull3 *m,
+			 struct wr_hash *h)
+{
+	struct wr_chain c = pull_begin(w, p, h);
+
+	if (m->has_gap)
+		gdoi_gap_encode(&c, &m->gap);
+	return pull_end(&c, h);
+}
+
+bool sample_pull4_encode(const struct gdoi_wire_opts *o, struct wr *w,
+			 const struct sample_pull_out *p, const struct gdoi_pull4 *m,
+			 struct wr_hash *h)
+{
+	struct wr_chain c = pull_begin(w, p, h);
+
+	if (m->has_seq)
+		gdoi_seq_encode(&c, m->seq);
+	gdoi_kd_encode(o, &c, &m->kd);
+	return pull_end(&c, h);
+}
+
 static uint32_t sample_spi(struct sample_pool *pool)
 {
 	return rng_u32(&pool->rng) | 0x100;
@@ -235,9 +298,9 @@ void sample_push(struct sample_pool *pool, struct gdoi_push *out)
 	}
 }
 
-static struct gdoi_pull_out sample_pull_out(struct sample_pool *pool)
+static struct sample_pull_out sample_pull_out(struct sample_pool *pool)
 {
-	struct gdoi_pull_out p = { .hash_len = 32 };
+	struct sample_pull_out p = { .hash_len = 32 };
 
 	rng_fill(&pool->rng, p.hdr.cky_i, ISAKMP_COOKIE_LEN);
 	rng_fill(&pool->rng, p.hdr.cky_r, ISAKMP_COOKIE_LEN);
@@ -250,7 +313,7 @@ void sample_pull_msg(struct sample_pool *pool, int n, struct wr *w)
 	static struct gdoi_pull2 m2;
 	static struct gdoi_pull4 m4;
 	struct gdoi_wire_opts o = gdoi_wire_opts_default();
-	struct gdoi_pull_out p = sample_pull_out(pool);
+	struct sample_pull_out p = sample_pull_out(pool);
 	struct gdoi_pull1 m1 = { .nonce = sample_bytes(pool, 32) };
 	struct gdoi_pull3 m3 = { .has_gap = coin(pool) };
 	struct wr_hash h;
@@ -260,19 +323,19 @@ void sample_pull_msg(struct sample_pool *pool, int n, struct wr *w)
 	wr_init(w, w->p, w->cap);
 	if (n == 1) {
 		m1.id = isakmp_id_of_group(&o, rng_u32(&pool->rng), group);
-		ok = gdoi_pull1_encode(w, &p, &m1, &h);
+		ok = sample_pull1_encode(w, &p, &m1, &h);
 	} else if (n == 2) {
 		m2.nonce = m1.nonce;
 		sample_sa(pool, &m2.sa);
-		ok = gdoi_pull2_encode(&o, w, &p, &m2, &h);
+		ok = sample_pull2_encode(&o, w, &p, &m2, &h);
 	} else if (n == 3) {
 		m3.gap = (struct gdoi_gap){ .has_sid_request = true, .sid_request = 2 };
-		ok = gdoi_pull3_encode(w, &p, &m3, &h);
+		ok = sample_pull3_encode(w, &p, &m3, &h);
 	} else {
 		m4.has_seq = coin(pool);
 		m4.seq = rng_u32(&pool->rng);
 		sample_kd(pool, &m4.kd);
-		ok = gdoi_pull4_encode(&o, w, &p, &m4, &h);
+		ok = sample_pull4_encode(&o, w, &p, &m4, &h);
 	}
 	BUG_ON(!ok);
 }

@@ -29,3 +29,22 @@ void sample_pull_msg(struct sample_pool *pool, int n, struct wr *w);
 void sample_push_msg(struct sample_pool *pool, struct wr *w);
 void sample_ack_msg(struct sample_pool *pool, struct wr *w);
 void sample_phase1_msg(struct sample_pool *pool, struct wr *w); // message 1: SA and vendor ids
+
+// What all four need to be written: cookies and message id (exchange and flags are set by the
+// encoder), and the length of the prf's output. h: where the HASH goes and what it covers.
+struct sample_pull_out {
+	struct isakmp_hdr hdr;
+	size_t hash_len;
+};
+
+// w is empty. False when its buffer is too small. w->len is then the unpadded message.
+bool sample_pull1_encode(struct wr *w, const struct sample_pull_out *p, const struct gdoi_pull1 *m,
+			 struct wr_hash *h);
+bool sample_pull2_encode(const struct gdoi_wire_opts *o, struct wr *w,
+			 const struct sample_pull_out *p, const struct gdoi_pull2 *m,
+			 struct wr_hash *h);
+bool sample_pull3_encode(struct wr *w, const struct sample_pull_out *p, const struct gdoi_pull3 *m,
+			 struct wr_hash *h);
+bool sample_pull4_encode(const struct gdoi_wire_opts *o, struct wr *w,
+			 const struct sample_pull_out *p, const struct gdoi_pull4 *m,
+			 struct wr_hash *h);
