@@ -124,14 +124,23 @@ static void program_instead(const struct gm *gm, const struct gm_group *g, struc
 
 // ---- groups that name the same traffic ----
 
+// A line in clear takes from another group what that group frees as well, for the most part (the
+// key servers' own datagrams): it matters when nothing is left.
+static bool takes(const struct gm_line *by, const struct gm_line *of)
+{
+	if (!of->protect)
+		return false;
+	return by->protect ? flow_overlaps(&by->flow, &of->flow)
+			   : flow_covers(&by->flow, &of->flow);
+}
+
 // The first line of a that takes something from a protected line of b; NULL: none.
 static const struct gm_line *taken_by(const struct gm_set *a, const struct gm_set *b,
 				      const struct gm_line **of)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		for (size_t k = 0; k < b->n; k++) {
-			if ((a->line[i].protect || b->line[k].protect) &&
-			    flow_overlaps(&a->line[i].flow, &b->line[k].flow)) {
+			if (takes(&a->line[i], &b->line[k])) {
 				*of = &b->line[k];
 				return &a->line[i];
 			}
