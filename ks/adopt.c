@@ -74,7 +74,7 @@ static void hurry(struct ks_group *g, mono_t now)
 	}
 	k->kek.dies = mono_min(k->kek.dies, mono_add_s(now, k->kek.params.life_s / 5));
 	k->kek.dies = mono_min(k->kek.dies, mono_add_s(now, HURRY_KEK_S));
-	g->rekey_wanted = true;
+	g->wanted = MAX_OF(g->wanted, KS_WANT_KEYS);
 }
 
 static enum ks_adopted judge(const struct ks *ks, struct ks_group *in, mono_t now)
@@ -106,7 +106,7 @@ static void take_over(const struct ks *ks, struct ks_group *g, struct ks_group *
 	g->push = in->push;
 	g->lkh = in->lkh;
 	g->removal = in->removal;
-	g->rekey_wanted = in->rekey_wanted;
+	g->wanted = in->wanted;
 	g->rekeys_sent = in->rekeys_sent;
 	g->retransmits = in->retransmits;
 	g->registrations = in->registrations;

@@ -6,6 +6,7 @@
 #include "ks/adopt.h"
 #include "ks/fanout.h"
 #include "ks/phase1.h"
+#include "ks/plan.h"
 #include "ks/pull.h"
 #include "ks/push.h"
 #include "ks/rekey.h"
@@ -201,12 +202,26 @@ static void tell_policy(struct ks *ks, struct ks_group *g, struct ks_out *out)
 {
 	struct logctx who;
 
-	if (!ks_rekey_is_stale(ks, g))
+	if (!ks_plan_is_staged(ks, g))
 		return;
-	g->policy_changed = true;
 	ks_group_logctx(g, &who);
-	ks_out_event(out, EV_POLICY_CHANGE, &who,
-		     "members hold the former policy; \"crypto gdoi ks rekey\" sends the new one");
+	ks_out_event(
+		out, EV_POLICY_CHANGE, &who,
+		"staged: \"show crypto gdoi ks policy diff\" shows it, \"crypto gdoi ks rekey\" "
+		"sends it; until then members hold the former");
+}
+
+// Nobody serves them any more; what they hold lives on until its end.
+static void tell_gone(const struct ks_group *g, struct ks_out *out)
+{
+	struct logctx who;
+
+	ks_group_logctx(g, &who);
+	ks_out_event(
+		out, EV_POLICY_CHANGE, &who,
+		"the group is not configured any more; %zu members keep their keys until these "
+		"end",
+		g->members.n);
 }
 
 static void conf_to_ike(struct ks *ks)
@@ -241,8 +256,10 @@ static void swap_conf(struct ks *ks, mono_t now, struct ks_conf *conf, struct ks
 			group[i]->conf = &conf->groups[i];
 	}
 	for (size_t i = 0; i < n_old; i++) {
-		if (old[i])
+		if (old[i]) {
+			tell_gone(old[i], out);
 			group_free(old[i]);
+		}
 	}
 	free(old);
 	ks->conf = conf;
@@ -278,7 +295,7 @@ static bool command_to(struct ks_call *c, struct ks_group *g, char *why, size_t 
 
 	switch (ev->kind) {
 	case KS_EV_REKEY:
-		return ks_rekey_now(c->ks, g, c->now, c->out, why, size);
+		return ks_rekey_now(c->ks, g, c->now, ev->at_once, c->out, why, size);
 	case KS_EV_CLEAR:
 		return ks_removal_clear(c->ks, g, c->now, ev->at_once, c->out, why, size);
 	case KS_EV_EXCLUDE:

@@ -12,7 +12,7 @@ enum ks_event_kind {
 	KS_EV_DH_DONE,	// takes dh
 	KS_EV_AUTH_DONE, // takes auth
 	KS_EV_TIMER,
-	KS_EV_REKEY,   // group by name, NULL: all
+	KS_EV_REKEY,   // group by name, NULL: all; at_once: the former keys end with it
 	KS_EV_CLEAR,   // group by name, NULL: all; at_once
 	KS_EV_EXCLUDE, // group, member
 	KS_EV_READMIT, // group, member

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "ks/ks_io.h"
@@ -29,6 +30,16 @@ static void on_members(struct ctl_req *req, void *arg)
 static void on_policy(struct ctl_req *req, void *arg)
 {
 	answer(req, arg, &(struct show){ ks_show_policy, ks_show_policy_json }, NULL);
+}
+
+static void on_staged(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_staged, ks_show_diff_json }, NULL);
+}
+
+static void on_diff(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_diff, ks_show_diff_json }, NULL);
 }
 
 static void on_rekey(struct ctl_req *req, void *arg)
@@ -82,9 +93,31 @@ static void command(struct ctl_req *req, void *arg, const struct ks_event *ev)
 
 static void on_do_rekey(struct ctl_req *req, void *arg)
 {
-	const struct ks_event ev = { .kind = KS_EV_REKEY, .group = ctl_req_word(req, 5) };
+	struct ks_event ev = { .kind = KS_EV_REKEY };
+	size_t at = 4;
 
+	if (ctl_req_word(req, at) && strcmp(ctl_req_word(req, at), "group") == 0) {
+		ev.group = ctl_req_word(req, at + 1);
+		at += 2;
+	}
+	ev.at_once = ctl_req_word(req, at) != NULL; // replace-now
 	command(req, arg, &ev);
+}
+
+// crypto gdoi ks reload: what is wrong goes to whoever asked, and to the log.
+static void on_reload(struct ctl_req *req, void *arg)
+{
+	struct ctl_text t = { 0 };
+
+	if (!ks_io_reload(arg, &t)) {
+		ctl_reply_error(req, t.b ? t.b : "not loaded", "the former configuration runs on");
+		free(t.b);
+	} else if (ctl_req_json(req)) {
+		ctl_reply_json(req, json_pack("{s:s}", "result", t.b));
+		free(t.b);
+	} else {
+		ctl_reply_text_take(req, &t);
+	}
 }
 
 // clear crypto gdoi ks members [now] [group NAME]
@@ -130,7 +163,14 @@ const struct ctl_cmd ks_io_commands[] = {
 	{ "show crypto isakmp sa", "phase 1 SAs, and whether their peers are there", on_isakmp },
 	PKI_COMMANDS(on_pki),
 	{ "show version", "program and version", on_version },
-	{ "crypto gdoi ks rekey [group NAME]", "send new keys and policy to the members now",
+	{ "show crypto gdoi ks policy staged", "policy that was loaded and is not sent yet",
+	  on_staged },
+	{ "show crypto gdoi ks policy diff", "what sending the staged policy would change",
+	  on_diff },
+	{ "crypto gdoi ks reload", "read the configuration again; changed policy is staged",
+	  on_reload },
+	{ "crypto gdoi ks rekey [group NAME] [replace-now]",
+	  "send new keys and the staged policy; replace-now: the former keys end with it",
 	  on_do_rekey },
 	{ "clear crypto gdoi ks members [now] [group NAME]",
 	  "members register again under new keys; now: the present keys end at once",

@@ -23,9 +23,14 @@ static unsigned group_variant(const struct ks_group *g)
 
 	if (p->has_sak && g->keys.kek.params.group.addr.family)
 		v |= KS_V_GROUP;
-	if (p->has_sak && g->conf->ack)
+	if (p->has_sak && g->keys.kek.params.ack)
 		v |= KS_V_ACK;
 	return p->part[0].dgram[v] ? v : v | KS_V_ORDERED;
+}
+
+static bool asks_ack(const struct ks_group *g, const struct member *m)
+{
+	return ks_conf_asks_ack(g->conf, &g->keys.kek.params, &m->remote.addr, m->conclave);
 }
 
 static bool by_group(const struct ks_push *p, const struct member *m)
@@ -43,7 +48,7 @@ static unsigned variant_of(const struct ks_group *g, const struct member *m)
 		return group_variant(g);
 	if (!p->clears && m->ordered)
 		v |= KS_V_ORDERED;
-	if (p->has_sak && ks_conf_asks_ack(g->conf, &m->remote.addr))
+	if (p->has_sak && asks_ack(g, m))
 		v |= KS_V_ACK;
 	v |= m->form * KS_V_FORM;
 	return p->part[m->part].dgram[v] ? v : v % KS_V_FORM; // a form that came since
@@ -217,7 +222,7 @@ static void note_new_kek(const struct ks_group *g, struct member *m, struct ks_o
 	const struct kek_params *kek = &g->keys.kek.params;
 	bool was = by_group(&g->push, m); // heard what all heard
 	bool is = was ? kek->group.addr.family : ks_conf_by_group(g->conf, kek, &m->remote.addr);
-	bool asked = was || is ? g->conf->ack : ks_conf_asks_ack(g->conf, &m->remote.addr);
+	bool asked = was || is ? kek->ack != KEK_ACK_NONE : asks_ack(g, m);
 
 	if (m->ack_asked != asked || m->by_group != is)
 		ks_out_touch(out, g->identity, member_name(m));

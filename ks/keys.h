@@ -52,6 +52,10 @@ struct tek_gen {
 	mono_t drained; // MONO_NEVER until replaced; members have dropped it by then
 };
 
+// RFC 8263 acknowledgements: of nobody; of all, keyed by the KEK or by the member's leaf; of those
+// that are known to understand the request, whatever becomes of the others.
+enum kek_ack { KEK_ACK_NONE, KEK_ACK_KEK, KEK_ACK_LKH, KEK_ACK_ANY };
+
 struct kek_params {
 	const struct suite_kek *suite;
 	enum cipher_alg cipher; // the suite's
@@ -64,7 +68,7 @@ struct kek_params {
 	uint16_t lkh_degree;   // of the key tree; 0: one key for all, no tree
 	struct endpoint group; // that rekeys are sent to; family 0: to each member
 	uint8_t ttl;	       // of what goes there
-	bool ack_lkh;	       // acknowledgements are keyed by the member's leaf (RFC 8263 2.2)
+	enum kek_ack ack;      // whether acknowledgements are asked for, and how keyed
 };
 
 struct kek {

@@ -111,6 +111,14 @@ struct ks_push {
 	uint32_t n_due, n_acks, n_retransmits;
 };
 
+// A rekey to come as soon as it can. The later the more it says.
+enum ks_wanted {
+	KS_WANT_NOTHING,
+	KS_WANT_KEYS,	 // new TEKs under the policy that runs
+	KS_WANT_STAGED,	 // what is staged
+	KS_WANT_REPLACE, // what is staged, and the former keys end with it
+};
+
 struct ks_group {
 	char name[KS_NAME_LEN];
 	uint32_t identity;
@@ -121,9 +129,8 @@ struct ks_group {
 	struct members members;
 	struct removal removal;
 	struct ks_push push;
-	bool rekey_wanted;   // TEKs were asked for while a rekey was in flight
-	bool policy_changed; // told to the operator
-	mono_t not_before;   // after a rekey could not be made
+	enum ks_wanted wanted; // asked for while a rekey was in flight
+	mono_t not_before;     // after a rekey could not be made
 	uint32_t rekeys_sent, retransmits;
 	uint64_t registrations;
 };

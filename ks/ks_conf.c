@@ -241,11 +241,12 @@ void ks_conf_describe(FILE *to)
 	ks_conf_describe_group(to);
 }
 
-bool ks_conf_asks_ack(const struct ks_group_conf *g, const struct addr *member)
+bool ks_conf_asks_ack(const struct ks_group_conf *g, const struct kek_params *kek,
+		      const struct addr *member, bool conclave)
 {
 	for (size_t i = 0; i < g->n_no_ack; i++) {
 		if (addr_eq(&g->no_ack[i], member))
 			return false;
 	}
-	return g->ack;
+	return kek->ack == KEK_ACK_ANY ? conclave : kek->ack != KEK_ACK_NONE;
 }

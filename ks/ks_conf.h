@@ -19,7 +19,6 @@ struct ks_group_conf {
 	uint32_t identity;
 	struct kek_params kek;
 	uint32_t retransmit_s, retransmit_number;
-	bool ack;	// RFC 8263 acknowledgements are asked for
 	uint32_t atd_s; // 0: computed
 	uint8_t sid_bits;
 	size_t n_no_ack, n_authorized, n_unicast;
@@ -54,4 +53,6 @@ void ks_conf_describe(FILE *to);      // the reference part of --help
 // Does this member hear what is sent to the group address of a KEK, if it has one?
 bool ks_conf_by_group(const struct ks_group_conf *g, const struct kek_params *kek,
 		      const struct addr *member);
-bool ks_conf_asks_ack(const struct ks_group_conf *g, const struct addr *member);
+// Is this member asked for acknowledgements under this KEK? conclave: it showed our vendor id.
+bool ks_conf_asks_ack(const struct ks_group_conf *g, const struct kek_params *kek,
+		      const struct addr *member, bool conclave);

@@ -43,11 +43,11 @@ static const struct set_choice sig_hashes[] = {
 };
 static const struct set_choice managements[] = { { "none", 0 }, { "lkh", 1 }, { NULL, 0 } };
 
-enum { ACK_NONE, ACK_KEK, ACK_LKH };
 static const struct set_choice acks[] = {
-	{ "interoperable", ACK_KEK },
-	{ "lkh", ACK_LKH },
-	{ "none", ACK_NONE },
+	{ "interoperable", KEK_ACK_KEK },
+	{ "lkh", KEK_ACK_LKH },
+	{ "any", KEK_ACK_ANY },
+	{ "none", KEK_ACK_NONE },
 	{ NULL, 0 },
 };
 
@@ -207,6 +207,10 @@ static void judge_multicast(struct ks_load *l, struct set_node *n, const struct 
 					  "that must not be asked belongs in unicast_members too",
 					  addr_str(&g->no_ack[i], text));
 	}
+	if (in->ack == KEK_ACK_ANY)
+		settings_complain(l->s, n, "acknowledgement",
+				  "\"any\" asks some and not others, which a message to the group "
+				  "cannot; \"interoperable\" or \"none\" is right");
 	g->kek.group = (struct endpoint){ in->address, in->port };
 	g->kek.ttl = (uint8_t)in->ttl;
 }
@@ -232,11 +236,10 @@ static void read_rekey(struct settings *s, struct set_node *n, void *out)
 	judge_signing(l, n, &in);
 	judge_multicast(l, n, &in);
 	g->kek.lkh_degree = in.management ? (uint16_t)in.lkh_degree : 0;
-	g->kek.ack_lkh = in.ack == ACK_LKH;
-	if (in.ack == ACK_LKH && !in.management)
+	g->kek.ack = (enum kek_ack)in.ack;
+	if (in.ack == KEK_ACK_LKH && !in.management)
 		settings_complain(s, n, "acknowledgement",
 				  "\"lkh\" needs management = \"lkh\"; \"interoperable\" is right");
-	g->ack = in.ack != ACK_NONE;
 	g->retransmit_s = in.retransmit_s;
 	g->retransmit_number = in.retransmit_number;
 	g->atd_s = in.atd_s;

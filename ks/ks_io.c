@@ -9,6 +9,7 @@
 #include "common/ctl/daemon.h"
 #include "common/pki/auth_io.h"
 #include "ks/keep_io.h"
+#include "ks/plan.h"
 #include "ks/rekey.h"
 #include "ks/udp_io.h"
 
@@ -229,32 +230,67 @@ static bool same_places(const struct ks_conf *a, const struct ks_conf *b)
 	       strcmp(a->state, b->state) == 0 && strcmp(a->device_key, b->device_key) == 0;
 }
 
-static void on_hup(evutil_socket_t sig, short what, void *arg)
+// What is wrong with a file goes to the log and to whoever asked.
+static void report_reload(void *arg, const char *text)
 {
-	struct ks_io *io = arg;
-	struct ks_event ev = { .kind = KS_EV_CONFIG };
+	daemon_report_log(NULL, text);
+	ctl_text_add(arg, "%s\n", text);
+}
 
-	(void)sig;
-	(void)what;
-	ev.conf = ks_conf_load(io->conf_path, daemon_report_log, NULL);
-	if (ev.conf && !same_places(ev.conf, io->ks.conf)) {
-		log_err(CONF, NULL,
-			"%s: ksd: address, port, nat_traversal, nat_port, control, user, state, "
-			"device_key and workers "
-			"change "
-			"with a restart only",
-			io->conf_path);
-		ks_conf_free(ev.conf);
-		ev.conf = NULL;
+static struct ks_conf *load_again(struct ks_io *io, struct ctl_text *t)
+{
+	struct ks_conf *conf = ks_conf_load(io->conf_path, report_reload, t);
+	char text[256];
+
+	if (!conf || same_places(conf, io->ks.conf))
+		return conf;
+	snprintf(
+		text, sizeof(text),
+		"%s: ksd: address, port, nat_traversal, nat_port, control, user, state, device_key "
+		"and workers change with a restart only",
+		io->conf_path);
+	report_reload(t, text);
+	ks_conf_free(conf);
+	return NULL;
+}
+
+static void tell_reload(const struct ks_io *io, struct ctl_text *t)
+{
+	for (size_t i = 0; i < io->ks.n_groups; i++) {
+		const struct ks_group *g = io->ks.group[i];
+
+		ctl_text_add(t, "group %s: %s\n", g->name,
+			     ks_plan_is_staged(&io->ks, g)
+				     ? "staged; \"show crypto gdoi ks policy diff\", then \"crypto "
+				       "gdoi ks rekey\""
+				     : "members hold what the configuration says");
 	}
+}
+
+bool ks_io_reload(struct ks_io *io, struct ctl_text *t)
+{
+	struct ks_event ev = { .kind = KS_EV_CONFIG, .conf = load_again(io, t) };
+
 	if (!ev.conf) {
 		log_err(CONF, NULL, "%s: not loaded; the former configuration stays in force",
 			io->conf_path);
-		return;
+		return false;
 	}
 	step(io, &ev);
 	event_log(EV_CONFIG_OK, NULL, "%s groups=%zu", io->conf_path, io->ks.n_groups);
 	pki_io_config(io->pki);
+	tell_reload(io, t);
+	return true;
+}
+
+static void on_hup(evutil_socket_t sig, short what, void *arg)
+{
+	struct ctl_text t = { 0 };
+
+	(void)sig;
+	(void)what;
+	ks_io_reload(arg, &t);
+	free(t.b);
 }
 
 static struct ike_pki *pki_now(void *arg)

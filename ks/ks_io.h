@@ -17,6 +17,10 @@ MUST_CHECK int ks_io_new(const char *conf_path, struct ks_conf *conf,
 void ks_io_run(struct ks_io *io);
 void ks_io_free(struct ks_io *io); // keys are wiped
 
+// Reads the file again, as SIGHUP does: false when it changed nothing, being wrong. t: every problem,
+// or what is staged by it.
+bool ks_io_reload(struct ks_io *io, struct ctl_text *t);
+
 // For the commands of the control socket (ctl_io.c), whose handlers get the struct ks_io.
 extern const struct ctl_cmd ks_io_commands[];
 const struct ks *ks_io_core(const struct ks_io *io);

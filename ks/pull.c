@@ -156,7 +156,8 @@ static struct gdoi_sa *offer_make(struct call *c, struct ks_group *g, struct ks_
 				.seq = g->keys.kek.seq,
 				.ordered = takes_ordered(c->sa),
 				.ack = wire(c)->send_ack_request &&
-				       ks_conf_asks_ack(g->conf, &c->from.addr),
+				       ks_conf_asks_ack(g->conf, kek, &c->from.addr,
+							c->sa->peer_conclave),
 				.by_group = by_group };
 	memcpy(o->kek_spi, g->keys.kek.spi, sizeof(o->kek_spi));
 	sa->has_sak = true;

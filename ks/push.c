@@ -32,7 +32,7 @@ static bool push_init(const struct ks *ks, const struct ks_group *g, struct ks_p
 	const struct kek *k = &g->keys.kek;
 
 	*p = (struct ks_push){ .seq = k->seq,
-			       .ack_lkh = k->params.ack_lkh,
+			       .ack_lkh = k->params.ack == KEK_ACK_LKH,
 			       .from = { ks->conf->address, ks->conf->port },
 			       .port = ks->ike.wire.push_port,
 			       .group = k->params.group,
@@ -150,15 +150,32 @@ static bool build_sa(const struct ks_roll *r, unsigned variant, size_t *next, st
 	       ks_build_teks(&r->g->keys.gen[0], r->now, &m->kd);
 }
 
+// Every TEK but those of the new generation, by name (RFC 6407 5.9). spi: room for them.
+static void build_deletes(const struct ks_roll *r, struct gdoi_push *m, uint8_t *spi)
+{
+	const struct keys *k = &r->g->keys;
+	uint32_t old[KEYS_MAX_GENS * POLICY_MAX_RULES];
+	size_t n = 0;
+
+	for (size_t i = 1; r->replace && i < k->n_gen; i++) {
+		for (size_t s = 0; s < k->gen[i].policy->n_slot; s++)
+			old[n++] = k->gen[i].tek[s].spi;
+	}
+	if (n > 0)
+		m->del[m->n_del++] = gdoi_delete_teks(GDOI_PROTO_ESP, old, n, spi);
+}
+
 static bool build_variant(const struct ks_roll *r, struct ks_part *part, unsigned variant,
 			  size_t *next)
 {
 	struct gdoi_push *m = calloc(1, sizeof(*m));
+	uint8_t del[KEYS_MAX_GENS * POLICY_MAX_RULES * GDOI_TEK_SPI_LEN];
 	struct secret joined = { 0 };
 	bool ok;
 
 	BUG_ON(!m);
 	m->seq = part->seq;
+	build_deletes(r, m, del);
 	ok = build_sa(r, variant, next, m, &joined) &&
 	     write_push(r->ks, &r->g->keys.kek, m, part, variant);
 	free(m);
@@ -170,7 +187,7 @@ static bool build_variant(const struct ks_roll *r, struct ks_part *part, unsigne
 // for acknowledgements, as its peers read it; to the group only one.
 static bool is_needed(const struct ks_roll *r, unsigned v)
 {
-	bool flat = r->g->conf->policy->no_flat_at == 0;
+	bool flat = r->g->keys.gen[0].policy->no_flat_at == 0;
 	size_t form = v / KS_V_FORM;
 
 	if (form >= MAX_OF(r->ks->ike.n_forms, 1u) || (form && v & KS_V_GROUP))
@@ -180,7 +197,7 @@ static bool is_needed(const struct ks_roll *r, unsigned v)
 		return false;
 	if (v & KS_V_GROUP)
 		return r->new_kek.params.group.addr.family && !(v & KS_V_ORDERED) == flat &&
-		       !(v & KS_V_ACK) == !r->g->conf->ack;
+		       !(v & KS_V_ACK) == !r->new_kek.params.ack;
 	return (v & KS_V_ORDERED) || flat;
 }
 

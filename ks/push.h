@@ -18,7 +18,10 @@ struct ks_roll {
 	struct ks_group *g;
 	mono_t now;
 	bool tek, kek;
+	bool replace; // the former TEKs are deleted by it
 	struct ks_delays delays;
+	struct kek_params kek_params; // kek only: of the new one, and who signs for it
+	struct keystore *store;
 	struct kek new_kek;	  // kek only
 	struct lkh_update update; // kek only, in a group with a key tree
 };

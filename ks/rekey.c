@@ -3,6 +3,7 @@
 #include "common/ike/keylog.h"
 #include "ks/core.h"
 #include "ks/fanout.h"
+#include "ks/plan.h"
 #include "ks/push.h"
 
 #define DTD_EXTRA_S  5
@@ -26,10 +27,9 @@ const char *ks_rekey_tag(const struct ks_push *p, char buf[KS_TAG_LEN])
 // ---- when ----
 
 // ATD covers the spread and one more wait; it leaves room for DTD and a margin in a short life.
-struct ks_delays ks_rekey_delays(const struct ks_group *g, mono_t now)
+static struct ks_delays delays_of(const struct ks_group *g, uint32_t life_s, mono_t now)
 {
 	const struct ks_group_conf *c = g->conf;
-	uint32_t life_s = c->policy->life_s;
 	struct ks_delays d = { .spread_s = ks_fanout_spread_s(g->members.n) +
 					   c->retransmit_s * c->retransmit_number };
 	uint32_t atd = c->atd_s ? c->atd_s : d.spread_s + c->retransmit_s + 1;
@@ -39,6 +39,11 @@ struct ks_delays ks_rekey_delays(const struct ks_group *g, mono_t now)
 	d.atd_s = MIN_OF(MIN_OF(atd, left_s / 3), UINT16_MAX / 3);
 	d.dtd_s = 2 * d.atd_s + DTD_EXTRA_S;
 	return d;
+}
+
+struct ks_delays ks_rekey_delays(const struct ks_group *g, mono_t now)
+{
+	return delays_of(g, g->keys.gen[0].policy->life_s, now);
 }
 
 static uint32_t tek_margin_s(const struct ks_group *g)
@@ -95,8 +100,7 @@ static mono_t removal_at(const struct ks_group *g, mono_t now)
 
 static mono_t wanted_at(const struct ks_group *g)
 {
-	return g->rekey_wanted && !g->push.live && !g->removal.pending ? g->removal.until
-								       : MONO_NEVER;
+	return g->wanted && !g->push.live && !g->removal.pending ? g->removal.until : MONO_NEVER;
 }
 
 mono_t ks_rekey_next(const struct ks_group *g, mono_t now)
@@ -154,12 +158,12 @@ static void log_keys(const struct ks *ks, const struct ks_group *g)
 #endif
 
 // A KEK that nobody has yet, and with it a key tree without members where the policy wants one.
-static void start_kek(struct ks *ks, struct ks_group *g, mono_t now)
+static void start_kek(struct ks *ks, struct ks_group *g, const struct ks_plan *plan, mono_t now)
 {
-	const struct kek_params *p = &g->conf->kek;
+	const struct kek_params *p = &plan->kek;
 	struct keys_maker mk = maker_of(ks);
 
-	kek_new(&mk, p, ks->conf->store, now, &g->keys.kek);
+	kek_new(&mk, p, plan->store, now, &g->keys.kek);
 	lkh_fini(&g->lkh);
 	for (struct member *m = g->members.first; m; m = m->next)
 		m->leaf = 0;
@@ -171,50 +175,25 @@ static void start_kek(struct ks *ks, struct ks_group *g, mono_t now)
 	kek_set_key(&g->keys.kek, lkh_kek(&g->lkh));
 }
 
-void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now)
+static void start(struct ks *ks, struct ks_group *g, const struct ks_plan *plan, mono_t now)
 {
 	struct keys_maker mk = maker_of(ks);
 
-	start_kek(ks, g, now);
-	keys_add_gen(&g->keys, &mk, g->conf->policy, now, now);
-	sid_pool_reset(&g->sids, g->conf->sid_bits);
+	start_kek(ks, g, plan, now);
+	keys_add_gen(&g->keys, &mk, plan->policy, now, now);
+	sid_pool_reset(&g->sids, plan->sid_bits);
 	log_keys(ks, g);
 }
 
+void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now)
+{
+	struct ks_plan plan = ks_plan_staged(ks, g);
+
+	start(ks, g, &plan, now);
+	ks_plan_fini(&plan);
+}
+
 // ---- deciding ----
-
-// A tree has one cipher and one degree for life.
-static bool tree_fits(const struct ks_group *g)
-{
-	const struct kek_params *want = &g->conf->kek;
-
-	if (!ks_has_tree(g))
-		return want->lkh_degree == 0;
-	return want->lkh_degree == g->lkh.degree && want->cipher == g->lkh.alg;
-}
-
-static bool kek_is_stale(const struct ks_group *g, const struct keystore *store)
-{
-	const struct kek_params *have = &g->keys.kek.params, *want = &g->conf->kek;
-	const struct kek *k = &g->keys.kek;
-	uint8_t pub[PUBKEY_MAX];
-	size_t len;
-
-	if (have->suite != want->suite || have->life_s != want->life_s ||
-	    have->sign_hash != want->sign_hash || have->sign_form != want->sign_form ||
-	    have->ack_lkh != want->ack_lkh || have->ttl != want->ttl ||
-	    !endpoint_eq(&have->group, &want->group) || !tree_fits(g) ||
-	    signer_public(&store->signer, want->sign_label, pub, sizeof(pub), &len))
-		return true;
-	return !bytes_eq(BYTES(pub, len), BYTES(k->pub, k->pub_len));
-}
-
-bool ks_rekey_is_stale(const struct ks *ks, const struct ks_group *g)
-{
-	return kek_is_stale(g, ks->conf->store) ||
-	       !policy_eq(g->keys.gen[0].policy, g->conf->policy) ||
-	       g->sids.bits != g->conf->sid_bits;
-}
 
 static void failed(struct ks_group *g, mono_t now, struct ks_out *out)
 {
@@ -272,7 +251,7 @@ static bool make_kek(struct ks_roll *r, const struct keys_maker *mk)
 {
 	struct ks_group *g = r->g;
 
-	kek_new(mk, &g->conf->kek, r->ks->conf->store, r->now, &r->new_kek);
+	kek_new(mk, &r->kek_params, r->store, r->now, &r->new_kek);
 	if (!ks_has_tree(g))
 		return true;
 	if (lkh_rekey(&g->lkh, r->ks->rng, &r->update))
@@ -288,15 +267,14 @@ static void roll_fini(struct ks_roll *r)
 }
 
 // All of it is built before any of it counts.
-static bool roll_out(struct ks_roll *r, struct ks_out *out)
+static bool roll_out(struct ks_roll *r, struct policy *policy, struct ks_out *out)
 {
 	struct ks_group *g = r->g;
 	struct keys_maker mk = maker_of(r->ks);
 	struct ks_push p;
 
 	if (r->tek)
-		keys_add_gen(&g->keys, &mk, g->conf->policy, r->now,
-			     mono_add_s(r->now, r->delays.atd_s));
+		keys_add_gen(&g->keys, &mk, policy, r->now, mono_add_s(r->now, r->delays.atd_s));
 	if ((r->kek && !make_kek(r, &mk)) || !ks_push_build(r, &p)) {
 		if (r->tek)
 			keys_drop_newest(&g->keys);
@@ -304,7 +282,9 @@ static bool roll_out(struct ks_roll *r, struct ks_out *out)
 		return false;
 	}
 	if (r->tek)
-		keys_drain_old(&g->keys, mono_add_s(r->now, r->delays.spread_s + r->delays.dtd_s));
+		keys_drain_old(&g->keys, r->replace ? r->now
+						    : mono_add_s(r->now, r->delays.spread_s +
+										 r->delays.dtd_s));
 	if (r->kek && ks_has_tree(g))
 		lkh_commit(&g->lkh, &r->update);
 	ks_push_fini(&g->push);
@@ -316,36 +296,79 @@ static bool roll_out(struct ks_roll *r, struct ks_out *out)
 	return true;
 }
 
-static bool roll(struct ks *ks, struct ks_group *g, mono_t now, bool tek, bool kek,
+static bool renew(struct ks *ks, struct ks_group *g, const struct ks_plan *plan, mono_t now,
+		  struct ks_out *out);
+
+// What a rekey is to bring, and by which plan.
+struct asked {
+	struct ks_plan plan;
+	bool tek, kek, replace;
+};
+
+static struct ks_delays delays_for(const struct ks_group *g, const struct asked *a, mono_t now)
+{
+	struct ks_delays d =
+		delays_of(g, MIN_OF(a->plan.policy->life_s, g->keys.gen[0].policy->life_s), now);
+
+	if (a->replace)
+		d.atd_s = d.dtd_s = 0;
+	return d;
+}
+
+static enum ks_wanted still_wanted(const struct ks_group *g, const struct asked *a, bool staged)
+{
+	if (!a->tek)
+		return g->wanted;
+	return MAX_OF(g->wanted, a->replace ? KS_WANT_REPLACE
+				 : staged   ? KS_WANT_STAGED
+					    : KS_WANT_KEYS);
+}
+
+// Takes the plan's references.
+static bool roll(struct ks *ks, struct ks_group *g, mono_t now, struct asked *a, bool staged,
 		 struct ks_out *out)
 {
-	bool alone = kek && ks_has_tree(g) &&
+	bool alone = a->kek && ks_has_tree(g) &&
 		     (lkh_is_stale(&g->lkh) || g->removal.pending == REMOVAL_SHUT_OUT);
-	bool with_kek = kek && !ks->ike.wire.send_kek_only_push;
+	bool with_kek = a->kek && !ks->ike.wire.send_kek_only_push;
 	struct ks_roll r = { .ks = ks,
 			     .g = g,
 			     .now = now,
-			     .tek = (tek || with_kek) && !alone,
-			     .kek = kek,
-			     .delays = ks_rekey_delays(g, now) };
+			     .tek = (a->tek || with_kek) && !alone,
+			     .kek = a->kek,
+			     .replace = a->replace && !alone,
+			     .delays = delays_for(g, a, now),
+			     .kek_params = a->plan.kek,
+			     .store = a->plan.store };
 	bool ok;
 
-	if (kek && !tree_fits(g))
-		return ks_rekey_renew(ks, g, now, out);
-	ok = roll_out(&r, out);
-	roll_fini(&r);
-	if (ok && r.tek)
-		g->rekey_wanted = g->policy_changed = false;
-	if (ok && alone) {
-		g->rekey_wanted = g->rekey_wanted || tek;
-		g->removal.pending = REMOVAL_NONE;
+	if (a->kek && !ks_plan_fits_tree(g, &a->plan.kek)) {
+		ok = renew(ks, g, &a->plan, now, out);
+	} else {
+		ok = roll_out(&r, a->plan.policy, out);
+		roll_fini(&r);
+		if (ok && r.tek && (staged || g->wanted == KS_WANT_KEYS))
+			g->wanted = KS_WANT_NOTHING;
+		if (ok && alone) {
+			g->wanted = still_wanted(g, a, staged);
+			g->removal.pending = REMOVAL_NONE;
+		}
 	}
+	ks_plan_fini(&a->plan);
 	return ok;
+}
+
+static bool roll_running(struct ks *ks, struct ks_group *g, mono_t now, bool tek, bool kek,
+			 struct ks_out *out)
+{
+	struct asked a = { ks_plan_running(g), tek, kek, false };
+
+	return roll(ks, g, now, &a, false, out);
 }
 
 bool ks_rekey_shut_out(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
-	return roll(ks, g, now, true, true, out);
+	return roll_running(ks, g, now, true, true, out);
 }
 
 static void tell_clear(const struct ks_group *g, uint32_t grace_s, struct ks_out *out)
@@ -368,7 +391,8 @@ static void leave_tree(struct ks_group *g, struct ks_out *out)
 	}
 }
 
-bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+static bool renew(struct ks *ks, struct ks_group *g, const struct ks_plan *plan, mono_t now,
+		  struct ks_out *out)
 {
 	struct ks_push p;
 
@@ -380,11 +404,23 @@ bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	g->push = p;
 	leave_tree(g, out);
 	keys_end_all(&g->keys);
-	ks_rekey_start(ks, g, now);
-	g->rekey_wanted = g->policy_changed = false;
+	start(ks, g, plan, now);
+	g->wanted = KS_WANT_NOTHING;
 	tell_clear(g, 0, out);
 	ks_fanout_start(g, now, out);
 	return true;
+}
+
+bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_plan plan = ks_plan_running(g);
+	enum ks_wanted before = g->wanted;
+	bool ok = renew(ks, g, &plan, now, out);
+
+	if (before > KS_WANT_KEYS) // an operator's word stands
+		g->wanted = before;
+	ks_plan_fini(&plan);
+	return ok;
 }
 
 void ks_rekey_renew_sids(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
@@ -411,6 +447,7 @@ bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_ou
 	struct keys_maker mk = maker_of(ks);
 	uint32_t grace_s = grace_of(g, now);
 	mono_t active = mono_add_s(now, grace_s);
+	struct ks_plan plan;
 	struct ks_push p;
 
 	if (!ks_push_build_delete(ks, g, false, &p)) {
@@ -420,12 +457,14 @@ bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_ou
 	ks_push_fini(&g->push);
 	g->push = p;
 	leave_tree(g, out);
+	plan = ks_plan_running(g);
 	keys_shorten(&g->keys, mono_add_s(active, GRACE_OVERLAP_S));
-	keys_add_gen(&g->keys, &mk, g->conf->policy, now, active);
+	keys_add_gen(&g->keys, &mk, plan.policy, now, active);
 	kek_fini(&g->keys.kek);
 	kek_fini(&g->keys.old_kek);
-	start_kek(ks, g, now);
-	g->rekey_wanted = g->policy_changed = false;
+	start_kek(ks, g, &plan, now);
+	ks_plan_fini(&plan);
+	g->wanted = g->wanted == KS_WANT_KEYS ? KS_WANT_NOTHING : g->wanted;
 	log_keys(ks, g);
 	g->removal.until = active;
 	tell_clear(g, grace_s, out);
@@ -433,17 +472,32 @@ bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_ou
 	return true;
 }
 
-// An operator's rekey always brings new TEKs; a new KEK when its policy changed; a new length of
-// sender ids only by starting over, since no SA may mix lengths (RFC 6054 3).
-static bool wanted(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+// An operator's rekey always brings new TEKs; a new KEK when its policy changed, or the former keys
+// are to end; a new length of sender ids only by starting over, since no SA may mix lengths (RFC
+// 6054 3).
+static bool send_staged(struct ks *ks, struct ks_group *g, mono_t now, bool replace,
+			struct ks_out *out)
 {
-	if (g->sids.bits != g->conf->sid_bits)
-		return ks_rekey_renew(ks, g, now, out);
-	return roll(ks, g, now, true, kek_is_stale(g, ks->conf->store), out);
+	bool replaces = replace || g->wanted == KS_WANT_REPLACE, ok;
+	struct asked a = { ks_plan_staged(ks, g), true, replaces || ks_plan_kek_differs(ks, g),
+			   replaces };
+
+	if (g->sids.bits == g->conf->sid_bits)
+		return roll(ks, g, now, &a, true, out);
+	ok = renew(ks, g, &a.plan, now, out);
+	ks_plan_fini(&a.plan);
+	return ok;
 }
 
-bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out, char *why,
-		  size_t why_size)
+static bool wanted(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	if (g->wanted == KS_WANT_KEYS)
+		return roll_running(ks, g, now, true, false, out);
+	return send_staged(ks, g, now, false, out);
+}
+
+bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, bool replace, struct ks_out *out,
+		  char *why, size_t why_size)
 {
 	char tag[KS_TAG_LEN];
 
@@ -455,7 +509,7 @@ bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *
 		return false;
 	}
 	if (g->push.live || g->removal.pending || !mono_due(g->removal.until, now)) {
-		g->rekey_wanted = true;
+		g->wanted = MAX_OF(g->wanted, replace ? KS_WANT_REPLACE : KS_WANT_STAGED);
 		if (g->push.live)
 			snprintf(why, why_size,
 				 "group %s: will follow %s, which is still being sent", g->name,
@@ -466,12 +520,15 @@ bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *
 				 g->name);
 		return true;
 	}
-	if (!wanted(ks, g, now, out)) {
+	if (!send_staged(ks, g, now, replace, out)) {
 		snprintf(why, why_size, "group %s: the rekey could not be signed", g->name);
 		return false;
 	}
-	snprintf(why, why_size, "group %s: %s sent to %zu members", g->name,
-		 ks_rekey_tag(&g->push, tag), g->members.n);
+	snprintf(why, why_size, "group %s: %s sent to %zu members%s", g->name,
+		 ks_rekey_tag(&g->push, tag), g->members.n,
+		 g->push.clears ? ", who are to register again"
+		 : replace	? "; the former keys end with it"
+				: "");
 	return true;
 }
 
@@ -494,7 +551,7 @@ void ks_rekey_timer(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 		if (mono_due(removal_at(g, now), now))
 			removal_due(ks, g, now, out);
 		else if (mono_due(scheduled(g), now))
-			roll(ks, g, now, tek, kek, out);
+			roll_running(ks, g, now, tek, kek, out);
 		else if (mono_due(wanted_at(g), now))
 			wanted(ks, g, now, out);
 	}

@@ -4,6 +4,8 @@
 //   renew: everything ends, members register again      HDR*, SEQ, D(TEKs), D(KEK), SIG
 //   retire: they register again, their TEKs go on       HDR*, SEQ, D(KEK), SIG
 //
+// What is made on schedule goes by the plan that runs (plan.h); an operator's rekey by the staged.
+//
 // A roll that shuts somebody out of the key tree brings the KEK alone: TEKs beside it would be
 // read by whoever is shut out (RFC 6407 7.4.1). They follow under the new KEK.
 //
@@ -26,9 +28,10 @@ mono_t ks_rekey_next(const struct ks_group *g, mono_t now); // whatever this roo
 // First keys of a group: nobody to tell.
 void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now);
 void ks_rekey_timer(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
-// An operator's word: now, or behind the one in flight; why says which, or why not (false).
-bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out, char *why,
-		  size_t why_size);
+// An operator's word sends what is staged: now, or behind the one in flight; why says which, or why
+// not (false). replace: the former TEKs and KEK end with it, nobody waits for anybody.
+bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, bool replace, struct ks_out *out,
+		  char *why, size_t why_size);
 // All keys end now; members are told to register again. False: it could not be signed.
 bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
 // Sender ids are exhausted (RFC 6407 3.5): the same.
@@ -44,8 +47,6 @@ bool ks_rekey_shut_out(struct ks *ks, struct ks_group *g, mono_t now, struct ks_
 bool ks_rekey_can_catch_up(const struct ks_group *g, const uint8_t *kek_spi, uint32_t seq);
 const struct kek *ks_rekey_kek(const struct ks_group *g, const uint8_t *kek_spi); // or NULL
 
-// Members hold something else than the configuration says.
-bool ks_rekey_is_stale(const struct ks *ks, const struct ks_group *g);
 // "rk=7f3a/42": the tag of one rekey in every log.
 #define KS_TAG_LEN 24
 const char *ks_rekey_tag(const struct ks_push *p, char buf[KS_TAG_LEN]);

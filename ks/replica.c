@@ -3,7 +3,7 @@
 #include "common/wire/wr.h"
 #include "ks/push.h"
 
-#define VERSION	   2
+#define VERSION	   3
 #define PACK_FIRST 4096
 
 void ks_blob_fini(struct ks_blob *b)
@@ -280,7 +280,7 @@ static void put_kek(struct wr *w, const struct kek *k, int64_t base_ms)
 	wr_u8(w, (uint8_t)p->sign_hash);
 	wr_u8(w, (uint8_t)p->sign_form);
 	wr_u16(w, p->lkh_degree);
-	put_bool(w, p->ack_lkh);
+	wr_u8(w, (uint8_t)p->ack);
 	put_group(w, &p->group, p->ttl);
 	wr_count16(w, k->pub_len);
 	wr_put(w, k->pub, k->pub_len);
@@ -313,8 +313,10 @@ static void get_kek(struct rd *r, struct kek *k, int64_t base_ms)
 	p->sign_hash = (enum hash_alg)rd_u8(r);
 	p->sign_form = (enum rsa_form)rd_u8(r);
 	p->lkh_degree = rd_u16(r);
-	p->ack_lkh = get_bool(r);
+	p->ack = (enum kek_ack)rd_u8(r);
 	get_group(r, &p->group, &p->ttl);
+	if (p->ack > KEK_ACK_ANY)
+		rd_fail(r, "acknowledgements of no known kind");
 	if (p->lkh_degree == 1 || p->lkh_degree > LKH_DEGREE_MAX)
 		rd_fail(r, "degree of the key tree out of range");
 	if (hash_len(p->sign_hash) == 0 ||
@@ -403,7 +405,7 @@ static void put_keys(struct wr *w, const struct ks_group *g, int64_t base_ms)
 	put_bool(w, k->old_kek.params.suite != NULL);
 	if (k->old_kek.params.suite)
 		put_kek(w, &k->old_kek, base_ms);
-	put_bool(w, g->rekey_wanted);
+	wr_u8(w, (uint8_t)g->wanted);
 	wr_u8(w, (uint8_t)g->removal.pending);
 }
 
@@ -422,14 +424,16 @@ static void get_keys(struct rd *r, struct ks_group *g, int64_t base_ms)
 		get_kek(r, &k->kek, base_ms);
 	if (rd_ok(r) && get_bool(r))
 		get_kek(r, &k->old_kek, base_ms);
-	g->rekey_wanted = get_bool(r);
+	g->wanted = (enum ks_wanted)rd_u8(r);
+	if (g->wanted > KS_WANT_REPLACE)
+		rd_fail(r, "wants no known rekey");
 	g->removal.pending = rd_u8(r);
 	if (g->removal.pending > REMOVAL_RETIRE)
 		rd_fail(r, "removal in no state");
 	if (!rd_end(r, 0)) {
 		keys_end_all(k);
 		*k = (struct keys){ 0 };
-		g->rekey_wanted = false;
+		g->wanted = KS_WANT_NOTHING;
 		g->removal.pending = REMOVAL_NONE;
 	}
 }
@@ -917,7 +921,7 @@ uint64_t ks_replica_mark(const struct ks_group *g, enum ks_part_kind part)
 		h = MIX(h, g->keys.kek.spi);
 		h = MIX(h, g->keys.kek.seq);
 		h = MIX(h, g->removal.pending);
-		return MIX(h, g->rekey_wanted);
+		return MIX(h, g->wanted);
 	case KS_PART_RUN:
 		h = MIX(h, g->sids.bits);
 		h = MIX(h, g->sids.next);

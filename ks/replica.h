@@ -9,7 +9,8 @@
 //	MEMBER   one record, under its name                        when it registers or goes
 //
 // Times are written on a scale that survives reboots: mono + base, base being the reader's.
-// Every part opens with its version; a part of another version is refused, never guessed at.
+// Every part opens with its version; a part of another version is refused, never guessed at: a
+// change of any part's layout raises it, by one, in the commit that makes it.
 // From:   durable.c packs; adopt.c reads what was stored. A peer key server can be told the same.
 // Owns:   nothing: blobs belong to the caller.
 // Always: a part is decoded whole, and checked, before any of it counts.

@@ -48,9 +48,9 @@ void ks_build_sak(const struct gdoi_wire_opts *o, const struct kek *k, const str
 		.sig_hash = ks_sig_hash_number(k->params.sign_hash),
 		.sig_alg = ks_sig_alg_number(k->params.sign_alg),
 		.sig_key_bits = k->params.sign_bits,
-		.ack = !ack || !o->send_ack_request ? 0
-		       : k->params.ack_lkh	    ? GDOI_ACK_LKH_SHA256
-						    : GDOI_ACK_KEK_SHA256,
+		.ack = !ack || !o->send_ack_request   ? 0
+		       : k->params.ack == KEK_ACK_LKH ? GDOI_ACK_LKH_SHA256
+						      : GDOI_ACK_KEK_SHA256,
 	};
 	memcpy(out->spi, k->spi, sizeof(out->spi));
 }

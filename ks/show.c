@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ks/plan.h"
 #include "ks/push.h"
 #include "ks/rekey.h"
 
@@ -14,11 +15,24 @@ const char *ks_show_version(const struct member *m, char buf[16])
 	return buf;
 }
 
+const char *ks_show_ack_word(enum kek_ack ack)
+{
+	static const char *const word[] = { [KEK_ACK_NONE] = "none",
+					    [KEK_ACK_KEK] = "interoperable",
+					    [KEK_ACK_LKH] = "lkh",
+					    [KEK_ACK_ANY] = "any" };
+
+	return word[ack];
+}
+
 static const char *ack_word(const struct ks_group *g)
 {
-	if (!g->conf->ack)
-		return "None";
-	return g->conf->kek.ack_lkh ? "Interoperable (LKH)" : "Interoperable";
+	static const char *const word[] = { [KEK_ACK_NONE] = "None",
+					    [KEK_ACK_KEK] = "Interoperable",
+					    [KEK_ACK_LKH] = "Interoperable (LKH)",
+					    [KEK_ACK_ANY] = "Any" };
+
+	return word[g->keys.kek.params.ack];
 }
 
 const char *ks_show_hex(const uint8_t *b, size_t n, char *out)
@@ -302,7 +316,7 @@ void ks_show_summary(const struct ks *ks, mono_t now, const char *word, struct c
 				ctl_text_add(t, "        access-list %s\n", p->slot[k].acl);
 			shown = p->slot[k].acl;
 		}
-		if (g->policy_changed)
+		if (ks_plan_is_staged(ks, g))
 			ctl_text_add(t,
 				     "    Policy changed, not sent : run crypto gdoi ks rekey\n");
 		ctl_text_add(t, "\n");

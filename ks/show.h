@@ -17,11 +17,16 @@ void ks_show_summary(const struct ks *ks, mono_t now, const char *word, struct c
 json_t *ks_show_summary_json(const struct ks *ks, mono_t now, const char *word);
 void ks_show_counters(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
 json_t *ks_show_counters_json(const struct ks *ks, mono_t now, const char *word);
+// show_diff.c: what is staged, and what sending it would change.
+void ks_show_staged(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+void ks_show_diff(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+json_t *ks_show_diff_json(const struct ks *ks, mono_t now, const char *word); // of both
 // show_isakmp.c: phase 1 SAs, and whether their peers are there.
 void ks_show_isakmp(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
 json_t *ks_show_isakmp_json(const struct ks *ks, mono_t now, const char *word);
 
 // Shared by both forms.
+const char *ks_show_ack_word(enum kek_ack ack); // as configured
 const char *ks_show_version(const struct member *m, char buf[16]);
 const char *ks_show_hex(const uint8_t *b, size_t n, char *out);	      // out: 2n + 1 octets
 bool ks_show_wanted(const struct member *m, const struct addr *only); // only: family 0 is all

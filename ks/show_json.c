@@ -1,3 +1,4 @@
+#include "ks/plan.h"
 #include "ks/push.h"
 #include "ks/rekey.h"
 #include "ks/show.h"
@@ -98,10 +99,7 @@ static json_t *kek_json(const struct ks_group *g, mono_t now)
 			 (json_int_t)mono_left_s(k->dies, now), "rekey_in_s",
 			 (json_int_t)mono_left_s(ks_rekey_kek_due(g), now), "signing_key",
 			 k->params.sign_label, "signing_bits", (json_int_t)k->params.sign_bits,
-			 "acknowledgement",
-			 !g->conf->ack		? "none"
-			 : g->conf->kek.ack_lkh ? "lkh"
-						: "interoperable");
+			 "acknowledgement", ks_show_ack_word(k->params.ack));
 }
 
 json_t *ks_show_policy_json(const struct ks *ks, mono_t now, const char *word)
@@ -119,12 +117,13 @@ json_t *ks_show_policy_json(const struct ks *ks, mono_t now, const char *word)
 			for (size_t s = 0; s < gen->policy->n_slot; s++)
 				json_array_append_new(teks, tek_json(g, gen, s, now));
 		}
-		json_array_append_new(
-			groups, json_pack("{s:s, s:I, s:o, s:o, s:b, s:I, s:I}", "name", g->name,
-					  "identity", (json_int_t)g->identity, "kek",
-					  kek_json(g, now), "teks", teks, "policy_change_pending",
-					  g->policy_changed, "sid_bits", (json_int_t)g->sids.bits,
-					  "sids_left", (json_int_t)sid_pool_left(&g->sids)));
+		json_array_append_new(groups,
+				      json_pack("{s:s, s:I, s:o, s:o, s:b, s:I, s:I}", "name",
+						g->name, "identity", (json_int_t)g->identity, "kek",
+						kek_json(g, now), "teks", teks,
+						"policy_change_pending", ks_plan_is_staged(ks, g),
+						"sid_bits", (json_int_t)g->sids.bits, "sids_left",
+						(json_int_t)sid_pool_left(&g->sids)));
 	}
 	return json_pack("{s:o}", "groups", groups);
 }
@@ -171,7 +170,7 @@ json_t *ks_show_summary_json(const struct ks *ks, mono_t now, const char *word)
 						"identity", (json_int_t)g->identity, "members",
 						(json_int_t)g->members.n, "registrations",
 						(json_int_t)g->registrations,
-						"policy_change_pending", g->policy_changed));
+						"policy_change_pending", ks_plan_is_staged(ks, g)));
 	}
 	return json_pack("{s:I, s:o}", "members", (json_int_t)ks_show_n_members(ks), "groups",
 			 groups);

@@ -113,12 +113,13 @@ static struct ks_conf *conf_of(const struct world *w, const struct plan *p)
 				      .sign_bits = 256,
 				      .sign_hash = HASH_ALG_SHA256,
 				      .lkh_degree = p->degree,
-				      .ack_lkh = p->ack_lkh };
+				      .ack = p->ack_lkh ? KEK_ACK_LKH
+					     : p->ack	? KEK_ACK_KEK
+							: KEK_ACK_NONE };
 	if (p->multicast)
 		by_multicast(w, g);
 	g->retransmit_s = p->resend_s;
 	g->retransmit_number = p->resend_n;
-	g->ack = p->ack;
 	g->sid_bits = p->sid_bits;
 	g->policy = policy_of(p);
 	return c;

@@ -134,8 +134,7 @@ static void a_small_file_is_complete_with_its_defaults(void **state)
 	assert_int_equal(g->kek.suite->key_bits, 128);
 	assert_int_equal(g->retransmit_s, 10);
 	assert_int_equal(g->retransmit_number, 2);
-	assert_true(g->ack);
-	assert_false(g->kek.ack_lkh);
+	assert_int_equal(g->kek.ack, KEK_ACK_KEK);
 	assert_int_equal(g->kek.lkh_degree, 0);
 	assert_int_equal(g->sid_bits, 24);
 	assert_int_equal(g->policy->slot[0].life_s, 3600);
@@ -236,8 +235,7 @@ static void a_group_may_have_a_key_tree(void **state)
 	if (!c)
 		fail_msg("%s", h.text);
 	assert_int_equal(c->groups[0].kek.lkh_degree, 4);
-	assert_true(c->groups[0].ack);
-	assert_true(c->groups[0].kek.ack_lkh);
+	assert_int_equal(c->groups[0].kek.ack, KEK_ACK_LKH);
 	ks_conf_free(c);
 	refuses(KSD ISAKMP PSK KEYS ACLS
 		"groups = ( { name = \"G1\"; identity = 1; rekey: { "

@@ -14,6 +14,7 @@ struct kept {
 	struct ks_keep *keep;
 	char why[KS_STORE_WHY];
 	bool mint;
+	void (*change)(struct ks_conf *c); // of the file that a start reads
 };
 
 static struct keystore *signing; // of every configuration here
@@ -102,6 +103,7 @@ static int setup(void **state)
 	snprintf(k->dir, sizeof(k->dir), "%s/0", k->top);
 	snprintf(k->boot, sizeof(k->boot), "one");
 	k->wall_ms = 1000000000;
+	k->change = same_signer;
 	k->w = world_new(same_signer);
 	if (!open_keep(k))
 		fail_msg("%s", k->why);
@@ -128,8 +130,8 @@ static void reborn(struct kept *k)
 	struct ks_options options = { .n_sas = 512, .n_halfopen = 64, .per_source = 16 };
 
 	ks_fini(&k->w->ks);
-	assert_int_equal(
-		ks_init(&k->w->ks, &k->w->rng, &options, k->w->now, world_conf(same_signer)), 0);
+	assert_int_equal(ks_init(&k->w->ks, &k->w->rng, &options, k->w->now, world_conf(k->change)),
+			 0);
 }
 
 // As by a power cut: what is on disk at this instant is all that is left.
@@ -207,6 +209,40 @@ static void a_group_goes_on_after_a_crash(void **state)
 	c = join(k, "192.0.2.3");
 	assert_true(c->sid[0] != a->sid[0] && c->sid[0] != b->sid[0]);
 	assert_int_equal(c->sid[0], 2);
+}
+
+static void other_transform(struct ks_conf *c)
+{
+	static const char *const line = "permit 172.16.0.0/12 172.16.0.0/12";
+
+	same_signer(c);
+	policy_put(c->groups[0].policy);
+	c->groups[0].policy = world_policy(&line, 1, "esp-gcm 256", 3600);
+}
+
+static void staged_policy_stays_staged_through_a_crash(void **state)
+{
+	struct kept *k = *state;
+	struct test_member *a = join(k, "192.0.2.1"), *b;
+
+	world_step(k->w,
+		   &(struct ks_event){ .kind = KS_EV_CONFIG, .conf = world_conf(other_transform) });
+	settle(k);
+	k->change = other_transform; // the file is the new one
+	crash(k);
+	must_start(k);
+	settle(k);
+	b = join(k, "192.0.2.2");
+	assert_int_equal(b->tek[0].spi, a->tek[0].spi);
+	assert_int_equal(b->tek[0].key_len, 20);
+	assert_true(ks_plan_is_staged(&k->w->ks, world_group(k->w)));
+	rekey(k);
+	assert_int_equal(a->tek[0].key_len, 36);
+	assert_int_equal(b->tek[0].key_len, 36);
+	crash(k);
+	must_start(k);
+	settle(k);
+	assert_false(ks_plan_is_staged(&k->w->ks, world_group(k->w)));
 }
 
 static void lives_go_on_ending_while_nobody_serves(void **state)
@@ -564,6 +600,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		KEPT(a_group_goes_on_after_a_crash),
+		KEPT(staged_policy_stays_staged_through_a_crash),
 		KEPT(lives_go_on_ending_while_nobody_serves),
 		KEPT(a_reboot_counts_by_the_wall_clock),
 		KEPT(a_clock_that_went_back_replaces_all_keys_by_rekey),

@@ -106,7 +106,7 @@ struct ks_conf *world_conf(void (*change)(struct ks_conf *c))
 				      .sign_hash = HASH_ALG_SHA256 };
 	g->retransmit_s = 10;
 	g->retransmit_number = 2;
-	g->ack = true;
+	g->kek.ack = KEK_ACK_KEK;
 	g->sid_bits = 24;
 	g->policy = world_policy(lines, 1, "esp-gcm 128", 3600);
 	c->groups = g;

@@ -7,6 +7,7 @@
 #include "common/crypto/crypto.h"
 #include "ks/core.h"
 #include "ks/fanout.h"
+#include "ks/plan.h"
 #include "ks/pull.h"
 #include "ks/rekey.h"
 #include "ks/session.h"

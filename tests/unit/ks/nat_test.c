@@ -220,7 +220,7 @@ static void has_a_tree(struct ks_conf *c)
 {
 	speaks_of_nats(c);
 	c->groups[0].kek.lkh_degree = 4;
-	c->groups[0].kek.ack_lkh = true;
+	c->groups[0].kek.ack = KEK_ACK_LKH;
 }
 
 static void begin(void (*change)(struct ks_conf *c))

@@ -246,7 +246,7 @@ static void one_ack_between_misses_starts_the_count_anew(void **state)
 
 static void no_acks(struct ks_conf *c)
 {
-	c->groups[0].ack = false;
+	c->groups[0].kek.ack = KEK_ACK_NONE;
 }
 
 static void without_acks_every_repetition_goes_to_everybody(void **state)
@@ -595,7 +595,7 @@ static void changed_policy_waits_for_the_operators_word(void **state)
 	assert_true(gdoi_sat_to_flow(&m->sat[0], &got));
 	assert_int_equal(prefix_parse("172.16.0.0/12", &want), 0);
 	assert_true(addr_eq(&got.src.lo, &want.addr));
-	assert_false(ks_rekey_is_stale(&w->ks, world_group(w)));
+	assert_false(ks_plan_is_staged(&w->ks, world_group(w)));
 	world_free(w);
 }
 

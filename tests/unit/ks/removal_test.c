@@ -175,7 +175,6 @@ static struct ks_conf *server_conf(uint16_t degree, bool ack_lkh)
 				     .identity = 1234,
 				     .retransmit_s = 2,
 				     .retransmit_number = 2,
-				     .ack = true,
 				     .sid_bits = 24,
 				     .policy = policy() };
 	g->kek = (struct kek_params){ .suite = suite_kek_named("aes 256"),
@@ -186,7 +185,7 @@ static struct ks_conf *server_conf(uint16_t degree, bool ack_lkh)
 				      .sign_bits = 256,
 				      .sign_hash = HASH_ALG_SHA256,
 				      .lkh_degree = degree,
-				      .ack_lkh = ack_lkh };
+				      .ack = ack_lkh ? KEK_ACK_LKH : KEK_ACK_KEK };
 	c->groups = g;
 	c->n_groups = 1;
 	return c;
