@@ -54,6 +54,9 @@ static void exempt_servers(const struct gm *gm, const struct gm_group *g, struct
 	for (size_t i = 0; i < g->conf.n_servers; i++) {
 		gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i], GDOI_PORT);
 		gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i], GDOI_NATT_PORT);
+		if (gm->conf->nat_port && gm->conf->nat_port != GDOI_NATT_PORT)
+			gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i],
+					 gm->conf->nat_port);
 		if (gm_server(gm, g, i).port != GDOI_PORT)
 			gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i],
 					 gm_server(gm, g, i).port);

@@ -36,6 +36,8 @@ charon_have()
 #
 #	namespace $CHARON_US                namespace $CHARON_THEM
 #	ours 10.99.0.1:500 ---------------- 10.99.0.2:500 charon
+#
+# charon_nat puts a NAT before one of them: the other sees it at 10.99.0.3, at other ports.
 
 # Skips the test (77) where it cannot run. Cleans up at the end whatever happens.
 charon_lab_up()
@@ -69,6 +71,20 @@ charon_lab_down()
 	ip netns del "$CHARON_US" 2>/dev/null
 	ip netns del "$CHARON_THEM" 2>/dev/null
 	[ -n "${KEEP:-}" ] || rm -rf "$CHARON_DIR"
+}
+
+charon_nat() # NAMESPACE ADDRESS
+{
+	ip -n "$1" addr add 10.99.0.3/24 dev p0
+	ip netns exec "$1" nft "add table ip nat
+		add chain ip nat out { type nat hook postrouting priority srcnat; }
+		add rule ip nat out ip saddr $2 udp dport { 500, 4500 } snat to 10.99.0.3:20000-29999"
+}
+
+charon_nat_end() # NAMESPACE
+{
+	ip netns exec "$1" nft delete table ip nat
+	ip -n "$1" addr del 10.99.0.3/24 dev p0
 }
 
 # Our program, in its namespace, into ours.log.
@@ -136,6 +152,7 @@ charon_conf()
 		load = random nonce x509 constraints pkcs1 pkcs8 openssl aes sha1 sha2 hmac kdf pem pubkey kernel-netlink socket-default vici
 		install_routes = no
 		retransmit_tries = 3
+		keep_alive = 2s
 		filelog {
 			log {
 				path = $dir/charon.log
@@ -198,7 +215,7 @@ charon_peer()
 		peer {
 			version = 1
 			local_addrs = 10.99.0.2
-			remote_addrs = 10.99.0.1
+			remote_addrs = ${CHARON_REMOTE:-10.99.0.1}
 			proposals = $suite
 			${CHARON_CONNECTION:-}
 			local {
@@ -220,6 +237,7 @@ charon_peer()
 	secrets {
 		ike-peer {
 			id-1 = 10.99.0.1
+			id-2 = ${CHARON_REMOTE:-10.99.0.1}
 			secret = "$psk"
 		}
 	}

@@ -26,7 +26,7 @@ ksd_conf()
 	cat <<-EOF
 	ksd: { address = "10.99.0.1"; port = 500; control = "$CHARON_DIR/ksd.sock"; accept_doi1 = true; };
 	isakmp = ( $(isakmp_of "$1") );
-	psk = ( { peer = "10.99.0.2"; key = "secret of two"; } );
+	psk = ( { peer = "${2:-10.99.0.2}"; key = "secret of two"; } );
 	keys = ( { label = "REKEY"; file = "rekey.pem"; } );
 	acls = ( { name = "LANS"; lines = (
 		{ action = "permit"; protocol = "ip"; source = "10.1.0.0/16"; destination = "10.1.0.0/16"; }
@@ -102,6 +102,57 @@ dead_peer_detection()
 	charon_stop
 }
 
+counters_hold() # JQ_EXPRESSION
+{
+	"$build/cli/gvsh" -s "$CHARON_DIR/ksd.sock" -j -c 'show crypto gdoi ks counters' | jq -e "$1" >/dev/null
+}
+
+keepalives_come()
+{
+	local i
+
+	for ((i = 0; i < 50; i++)); do
+		counters_hold '.nat_keepalives >= 2' && return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# A NAT between the two, before either of them (RFC 3947).
+nat_before_charon()
+{
+	charon_nat "$CHARON_THEM" 10.99.0.2
+	ksd_conf aes128-sha256-modp2048 10.99.0.3 >"$CHARON_DIR/ksd.conf"
+	charon_start && charon_peer 'secret of two' aes128-sha256-modp2048 || exit 1
+	ours_start "$build/ks/ksd" -n -f "$CHARON_DIR/ksd.conf"
+	check "nat: ksd is ready" ours_says '%SYS-5-RESTART'
+	charon_initiate
+	check "nat: charon sees that it is behind one" charon_wait 10 'local host is behind NAT'
+	check "nat: charon asks ksd from port 4500: it says established" charon_established 10
+	check "nat: ksd says established, with the port of the NAT" \
+		ours_says '%CRYPTO-6-IKMP_SA_ESTABLISHED.*10\.99\.0\.3:2[0-9]{4}'
+	check "nat: charon's keepalives are heard" keepalives_come
+	ours_stop
+	charon_stop
+	charon_nat_end "$CHARON_THEM"
+}
+
+nat_before_gmd()
+{
+	charon_nat "$CHARON_US" 10.99.0.1
+	gmd_conf aes256-sha384-ecp384 >"$CHARON_DIR/gmd.conf"
+	charon_start && CHARON_REMOTE=10.99.0.3 charon_peer 'secret of two' aes256-sha384-ecp384 ||
+		exit 1
+	ours_start "$build/gm/gmd" -n -f "$CHARON_DIR/gmd.conf"
+	check "nat: charon sees gmd behind one" charon_wait 20 'remote host is behind NAT'
+	check "nat: charon answers gmd: it says established" charon_established 10
+	check "nat: gmd says established, on the NAT port" \
+		ours_says '%CRYPTO-6-IKMP_SA_ESTABLISHED.*10\.99\.0\.2:4500'
+	ours_stop
+	charon_stop
+	charon_nat_end "$CHARON_US"
+}
+
 charon_lab_up
 openssl genrsa -out "$CHARON_DIR/rekey.pem" 2048 2>/dev/null || exit 1
 for suite in aes128-sha256-modp2048 aes256-sha384-ecp384; do
@@ -109,4 +160,6 @@ for suite in aes128-sha256-modp2048 aes256-sha384-ecp384; do
 	answers_gmd "$suite"
 done
 dead_peer_detection
+nat_before_charon
+nat_before_gmd
 echo "$CHARON_PASSED checks of ksd and gmd against $(charon_version)"

@@ -339,6 +339,35 @@ static void an_address_identity_must_be_where_it_comes_from(void **state)
 	}
 }
 
+static void from_another_address(struct ike_pair *p, bool from_initiator, struct endpoint *from,
+				 struct endpoint *to)
+{
+	if (from_initiator)
+		from->addr = addr_from_v4(0xc6336401);
+	else
+		to->addr = p->i.here.addr;
+}
+
+// Its certificate proves the address behind the NAT, which nobody else can look at.
+static void behind_a_nat_an_address_identity_is_the_inner_one(void **state)
+{
+	static const uint8_t here[4] = { 10, 0, 1, 1 };
+	struct sig_world w;
+
+	(void)state;
+	world_make(&w, P256, NULL, NULL);
+	w.tp_i->id_type = CERT_ID_IPV4;
+	w.tp_i->id_len = 4;
+	memcpy(w.tp_i->id, here, 4);
+	w.p.i.conf.natt_port = w.p.r.conf.natt_port = 4500;
+	w.p.nat = from_another_address;
+	assert_true(pair_run(&w.p));
+	assert_true(w.p.ks->peer_behind_nat);
+	assert_int_equal(w.p.ks->peer.port, 4500);
+	assert_int_equal(w.p.gm.peer.port, 4500);
+	world_end(&w);
+}
+
 static void a_key_server_that_cannot_prove_itself_is_left(void **state)
 {
 	struct sig_world w;
@@ -494,6 +523,7 @@ int main(void)
 		cmocka_unit_test(a_stranger_to_the_ca_is_refused),
 		cmocka_unit_test(a_stolen_certificate_without_its_key_is_refused),
 		cmocka_unit_test(an_address_identity_must_be_where_it_comes_from),
+		cmocka_unit_test(behind_a_nat_an_address_identity_is_the_inner_one),
 		cmocka_unit_test(a_key_server_that_cannot_prove_itself_is_left),
 		cmocka_unit_test(revocation_is_asked_after_the_signature_and_decides),
 		cmocka_unit_test(a_status_nobody_fetched_refuses),
