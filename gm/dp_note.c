@@ -80,11 +80,18 @@ static struct addr addr_of(const struct dp_note *n, const uint8_t b[16])
 	return a;
 }
 
+static const char *end_str(const struct dp_note *n, const uint8_t addr[16], uint16_t port,
+			   char buf[ENDPOINT_STRLEN])
+{
+	const struct endpoint e = { addr_of(n, addr), port };
+	bool has_ports = n->sport != 0 || n->dport != 0;
+
+	return has_ports ? endpoint_str(&e, buf) : addr_str(&e.addr, buf);
+}
+
 static void own_caught(struct gm *gm, mono_t now, const struct dp_note *n, struct gm_out *out)
 {
 	static const char *const what[] = { "?", "dropped", "encrypted", "refused" };
-	struct endpoint src = { addr_of(n, n->src), n->sport };
-	struct endpoint dst = { addr_of(n, n->dst), n->dport };
 	char by[FLOW_STRLEN + 32], from[ENDPOINT_STRLEN], to[ENDPOINT_STRLEN], proto[8];
 	const struct gm_group *g = gm_find_group(gm, n->group);
 
@@ -92,8 +99,8 @@ static void own_caught(struct gm *gm, mono_t now, const struct dp_note *n, struc
 	gm_out_event(out, EV_GM_OWN_CAUGHT, g ? &g->lc : NULL,
 		     "what=%s flow=\"%s %s > %s\" by=\"%s\" packets=%llu",
 		     n->caught < N_ELEMS(what) ? what[n->caught] : what[0],
-		     ip_proto_str(n->proto, proto), endpoint_str(&src, from),
-		     endpoint_str(&dst, to), by, (unsigned long long)n->count);
+		     ip_proto_str(n->proto, proto), end_str(n, n->src, n->sport, from),
+		     end_str(n, n->dst, n->dport, to), by, (unsigned long long)n->count);
 }
 
 void gm_dp_note(struct gm *gm, mono_t now, const struct dp_note *n, struct gm_out *out)
