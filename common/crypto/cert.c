@@ -272,11 +272,14 @@ static struct bytes alt_name(const GENERAL_NAME *gn, uint8_t type)
 // FQDN: all of it without case. Mail address: what stands before the @ as it is.
 static bool name_eq(uint8_t type, struct bytes a, struct bytes b)
 {
-	const uint8_t *at = type == CERT_ID_USER_FQDN ? memchr(a.p, '@', a.len) : a.p;
-	size_t exact = at ? (size_t)(at - a.p) : a.len;
+	const uint8_t *at = a.p;
+	size_t exact;
 
-	if (a.len != b.len || memchr(a.p, '*', a.len) || memchr(a.p, '\0', a.len))
+	if (a.len == 0 || a.len != b.len || memchr(a.p, '*', a.len) || memchr(a.p, '\0', a.len))
 		return false;
+	if (type == CERT_ID_USER_FQDN)
+		at = memchr(a.p, '@', a.len);
+	exact = at ? (size_t)(at - a.p) : a.len;
 	return memcmp(a.p, b.p, exact) == 0 &&
 	       strncasecmp((const char *)a.p + exact, (const char *)b.p + exact, a.len - exact) ==
 		       0;

@@ -13,7 +13,8 @@ static bool initiator(const struct ike_sa *sa)
 static void value_set(struct ike_value *v, struct bytes b)
 {
 	BUG_ON(b.len > sizeof(v->b)); // callers have checked the peer's lengths
-	memcpy(v->b, b.p, b.len);
+	if (b.len > 0)
+		memcpy(v->b, b.p, b.len);
 	v->len = (uint16_t)b.len;
 }
 

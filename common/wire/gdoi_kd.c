@@ -132,8 +132,10 @@ static void lkh_array_decode(const struct gdoi_wire_opts *o, struct rd *r, bool 
 		rd_zero(r, 2, "reserved field of an lkh array not zero");
 		out->handle = rd_u32(r);
 	}
-	if (rd_ok(r) && out->n == 0)
+	if (out->n == 0) {
 		rd_fail(r, "lkh array without keys");
+		return;
+	}
 	if (out->n > GDOI_MAX_LKH_KEYS - lkh->n_keys)
 		rd_fail(r, "too many lkh keys");
 	if (!rd_ok(r))

@@ -278,7 +278,7 @@ bool gdoi_push_decode(const struct gdoi_wire_opts *o, const struct gdoi_push_for
 	out->has_sa = sa && kd;
 	if (!push_deletes_decode(o, &m->chain, out, err))
 		return false;
-	if (!out->has_sa)
+	if (!sa || !kd)
 		return rd_ok(&r);
 	return gdoi_sa_decode(o, sa->body, &out->sa, err) &&
 	       gdoi_kd_decode(o, kd->body, &out->kd, err) && push_sa_judge(o, out, &r);
