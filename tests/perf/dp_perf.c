@@ -1,6 +1,7 @@
 // tests/perf/dp_perf.c - what the dataplane is measured against, and with.
 //
-//   dp_perf gen out|in SIZE FILE MAC     a pcap file: cleartext, or ESP under the test key
+//   dp_perf gen out|in|tunnel SIZE FILE MAC   a pcap file: cleartext, ESP under the test key, or the same
+//                                        from 192.0.2.1 to 192.0.2.2, for those who want a tunnel
 //   dp_perf raw out|in SIZE              libipsec-mb alone on the same sizes: ns per packet
 //   dp_perf loop FILE CORE huge|nohuge   net_pcap -> net_null, nothing between: ns per packet
 //
@@ -72,7 +73,14 @@ static uint8_t *esp_put(struct crypto_ctx *c, const struct crypto_key *k, uint8_
 	return outer;
 }
 
-static void gen(bool in, const char *size, const char *file, const char *mac)
+static void outer_set(uint8_t *outer)
+{
+	be32_put(outer + 12, 0xc0000201);
+	be32_put(outer + 16, 0xc0000202);
+	ip4_set_checksum(outer, IP4_HLEN);
+}
+
+static void gen(const char *kind, const char *size, const char *file, const char *mac)
 {
 	const uint32_t head[6] = { 0xa1b2c3d4, 0x00040002, 0, 0, 65535, 1 };
 	struct crypto_ctx *c = crypto_ctx_new();
@@ -91,8 +99,10 @@ static void gen(bool in, const char *size, const char *file, const char *mac)
 		uint32_t rec[4] = { 0 };
 
 		inner_put(p, len, i);
-		if (in)
+		if (strcmp(kind, "out") != 0)
 			p = esp_put(c, k, buf, &len, i);
+		if (strcmp(kind, "tunnel") == 0)
+			outer_set(p);
 		rec[2] = rec[3] = (uint32_t)(len + sizeof(eth));
 		fwrite(rec, sizeof(rec), 1, f);
 		fwrite(eth, sizeof(eth), 1, f);
@@ -212,13 +222,13 @@ int main(int argc, char **argv)
 	bool in = argc > 2 && strcmp(argv[2], "in") == 0;
 
 	if (argc == 6 && strcmp(argv[1], "gen") == 0)
-		gen(in, argv[3], argv[4], argv[5]);
+		gen(argv[2], argv[3], argv[4], argv[5]);
 	else if (argc == 4 && strcmp(argv[1], "raw") == 0)
 		raw(in, argv[3]);
 	else if (argc == 5 && strcmp(argv[1], "loop") == 0)
 		loop(argv[2], argv[3], strcmp(argv[4], "huge") == 0);
 	else
-		die("usage: gen out|in SIZE FILE MAC | raw out|in SIZE | loop FILE CORE "
+		die("usage: gen out|in|tunnel SIZE FILE MAC | raw out|in SIZE | loop FILE CORE "
 		    "huge|nohuge");
 	return 0;
 }
