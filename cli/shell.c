@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "cli/carry.h"
 #include "cli/filter.h"
 #include "cli/line.h"
 
@@ -59,6 +60,28 @@ static bool is_about_words(const json_t *answer)
 	       strcmp(code, "incomplete") == 0;
 }
 
+// The daemon asked for a file of ours: the same question again, with it. Takes a.
+static json_t *ask_with_file(const struct shell *s, const struct line *l, const char *path,
+			     json_t *a)
+{
+	size_t at = (size_t)at_of(a), len = 0;
+	char why[512];
+	uint8_t *b = carry_read(l, at, &len, why, sizeof(why));
+
+	json_decref(a);
+	a = NULL;
+	if (!b) {
+		fprintf(s->err, "%% %s\n", why);
+		return NULL;
+	}
+	if (ctl_ask_with(path, l->words, l->n_words, s->json, BYTES(b, len), &a, why, sizeof(why)) <
+	    0)
+		fprintf(s->err, "%% %s\n", why);
+	explicit_bzero(b, len);
+	free(b);
+	return a;
+}
+
 // Ask each until one knows the words; else the answer of the one that understood most of them.
 static json_t *ask(const struct shell *s, const struct line *l)
 {
@@ -71,6 +94,10 @@ static json_t *ask(const struct shell *s, const struct line *l)
 			if (i + 1 == c.n && !best)
 				fprintf(s->err, "%% %s\n", why);
 			continue;
+		}
+		if (strcmp(text_of(a, "status"), "file") == 0) {
+			json_decref(best);
+			return ask_with_file(s, l, c.path[i], a);
 		}
 		if (!best || !is_about_words(a) || at_of(a) > at_of(best)) {
 			json_decref(best);
@@ -114,9 +141,15 @@ static enum shell_status print_answer(const struct shell *s, const struct line *
 {
 	json_t *data = json_object_get(a, "data");
 	char *text = data ? json_dumps(data, JSON_INDENT(2)) : NULL;
-	char why[256] = "";
+	const char *file = json_string_value(json_object_get(a, "file"));
+	char why[512] = "";
 	int err;
 
+	if (file && !carry_write(l, (size_t)at_of(a), file, why, sizeof(why))) {
+		fprintf(s->err, "%% %s\n", why);
+		free(text);
+		return SHELL_REFUSED;
+	}
 	err = filter_print(l->filter, l->pattern, text ? text : text_of(a, "text"), s->out, why,
 			   sizeof(why));
 	free(text);
@@ -144,6 +177,11 @@ static enum shell_status refuse_line(const struct shell *s, const char *text,
 	return SHELL_REFUSED;
 }
 
+bool shell_hides(const char *text)
+{
+	return strstr(text, " password ");
+}
+
 enum shell_status shell_run(const struct shell *s, const char *text)
 {
 	enum shell_status status = SHELL_REFUSED;
@@ -167,6 +205,7 @@ enum shell_status shell_run(const struct shell *s, const char *text)
 	else
 		print_error(s, text, &l, a);
 	json_decref(a);
+	explicit_bzero(&l, sizeof(l)); // a word may have been a password
 	return status;
 }
 

@@ -21,6 +21,8 @@ struct shell {
 };
 
 enum shell_status shell_run(const struct shell *s, const char *text);
+// Does the line hold a password? Then it does not go into the history.
+bool shell_hides(const char *text);
 // What `?` behind text lists.
 void shell_help(const struct shell *s, const char *text);
 // Tab: the characters that can only follow. Returns how many were written to out.

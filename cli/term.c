@@ -97,7 +97,8 @@ static enum shell_status edit_loop(struct shell *s)
 		snprintf(line, sizeof(line), "%.*s", (int)strcspn(typed, "\r\n"), typed);
 		if (line[strspn(line, " \t")] == '\0')
 			continue;
-		history(h, &ev, H_ENTER, line);
+		if (!shell_hides(line))
+			history(h, &ev, H_ENTER, line);
 		status = shell_run(s, line);
 		if (status == SHELL_EXIT)
 			break;

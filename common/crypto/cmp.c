@@ -242,7 +242,8 @@ static bool set_trust(struct cmp *c)
 	if (ok)
 		X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
 	if (ok && OSSL_CMP_CTX_set0_trustedStore(c->ctx, store) == 1)
-		return OSSL_CMP_CTX_set1_untrusted(c->ctx, c->trust->known) == 1;
+		return sk_X509_num(c->trust->known) == 0 || // an empty stack would break it later
+		       OSSL_CMP_CTX_set1_untrusted(c->ctx, c->trust->known) == 1;
 	X509_STORE_free(store);
 	return false;
 }

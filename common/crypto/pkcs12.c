@@ -213,6 +213,46 @@ int pki_to_pkcs12(const struct pki_bundle *b, const char *name, const char *pass
 	return err ? err : *der ? 0 : -ENOMEM;
 }
 
+// PKCS#8 under PBES2. PEM_write_bio_PKCS8PrivateKey would count to 2048 only.
+static bool write_encrypted(BIO *bio, EVP_PKEY *key, const char *pass)
+{
+	PKCS8_PRIV_KEY_INFO *plain = EVP_PKEY2PKCS8(key);
+	X509_ALGOR *how = PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), PKCS12_ITERATIONS, NULL, 0, NULL,
+					    NID_hmacWithSHA256);
+	X509_SIG *sealed =
+		plain && how ? PKCS8_set0_pbe(pass, (int)strlen(pass), plain, how) : NULL;
+	bool ok = sealed && PEM_write_bio_PKCS8(bio, sealed) == 1;
+
+	if (!sealed)
+		X509_ALGOR_free(how);
+	X509_SIG_free(sealed);
+	PKCS8_PRIV_KEY_INFO_free(plain);
+	return ok;
+}
+
+int pki_to_pem(const struct pki_bundle *b, const char *pass, uint8_t **pem, size_t *len)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	EVP_PKEY *key = NULL;
+	int err = pki_key_from_pem(BYTES(b->key_pem, b->key_len), NULL, &key);
+	bool ok = !err && bio && write_encrypted(bio, key, pass) &&
+		  PEM_write_bio_X509(bio, b->own->x) == 1;
+	char *p;
+
+	for (size_t i = 0; ok && i < b->n_chain; i++)
+		ok = PEM_write_bio_X509(bio, b->chain[i]->x) == 1;
+	*len = ok ? (size_t)BIO_get_mem_data(bio, &p) : 0;
+	*pem = ok ? malloc(*len + 1) : NULL;
+	if (*pem) {
+		memcpy(*pem, p, *len);
+		(*pem)[*len] = '\0';
+	}
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	ERR_clear_error();
+	return err ? err : *pem ? 0 : -ENOMEM;
+}
+
 int pki_key_new(enum sign_alg a, unsigned bits, char **pem, size_t *len)
 {
 	EVP_PKEY *key = NULL;

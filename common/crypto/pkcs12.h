@@ -30,5 +30,8 @@ MUST_CHECK int pki_from_pem(struct bytes key, const char *pass, struct bytes cer
 MUST_CHECK int pki_to_pkcs12(const struct pki_bundle *b, const char *name, const char *pass,
 			     uint8_t **der, size_t *len);
 
+// The key encrypted likewise, then the certificates. Terminated; to be wiped and freed.
+MUST_CHECK int pki_to_pem(const struct pki_bundle *b, const char *pass, uint8_t **pem, size_t *len);
+
 // A fresh private key as PEM: bits is used for RSA only.
 MUST_CHECK int pki_key_new(enum sign_alg a, unsigned bits, char **pem, size_t *len);

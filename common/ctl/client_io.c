@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/ctl/ctl.h"
+#include "common/ctl/hex.h"
 
 #define ANSWER_S 30 // the longest a daemon may think
 
@@ -128,6 +129,7 @@ static int exchange(const char *path, json_t *request, json_t **out, char *err, 
 	if (failed)
 		say(failed, err, err_size, "%s: no answer: %s", path, strerror(-failed));
 	close(fd);
+	explicit_bzero(text, strlen(text));
 	free(text);
 	return failed;
 }
@@ -152,6 +154,24 @@ int ctl_ask(const char *path, const char *const *words, size_t n_words, bool jso
 	return exchange(path,
 			json_pack("{s:i, s:o, s:s}", "v", CTL_VERSION, "words",
 				  word_list(words, n_words), "format", json ? "json" : "text"),
+			answer, err, err_size);
+}
+
+int ctl_ask_with(const char *path, const char *const *words, size_t n_words, bool json,
+		 struct bytes file, json_t **answer, char *err, size_t err_size)
+{
+	char *hex = hex_from(file);
+	json_t *text = hex ? json_string(hex) : NULL;
+
+	if (hex)
+		explicit_bzero(hex, 2 * file.len);
+	free(hex);
+	if (!text)
+		return say(-ENOMEM, err, err_size, "no memory");
+	return exchange(path,
+			json_pack("{s:i, s:o, s:s, s:o}", "v", CTL_VERSION, "words",
+				  word_list(words, n_words), "format", json ? "json" : "text",
+				  "file", text),
 			answer, err, err_size);
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/ctl/hex.h"
 #include "common/ctl/request.h"
 #include "common/ctl/words.h"
 
@@ -125,6 +126,32 @@ void ctl_reply_error(struct ctl_req *req, const char *error, const char *hint)
 	answer(req, error_answer("failed", error, hint));
 }
 
+bool ctl_req_file(const struct ctl_req *req, struct bytes *out)
+{
+	*out = BYTES(req->request.file, req->request.file_len);
+	return req->request.file;
+}
+
+void ctl_reply_want_file(struct ctl_req *req, size_t at)
+{
+	answer(req,
+	       json_pack("{s:i, s:s, s:i}", "v", CTL_VERSION, "status", "file", "at", (int)at));
+}
+
+void ctl_reply_file(struct ctl_req *req, size_t at, struct bytes content, const char *text)
+{
+	char *hex = hex_from(content);
+
+	if (!hex) {
+		ctl_reply_error(req, "no memory", NULL);
+		return;
+	}
+	answer(req, json_pack("{s:i, s:s, s:s, s:s, s:i}", "v", CTL_VERSION, "status", "ok", "text",
+			      text, "file", hex, "at", (int)at));
+	explicit_bzero(hex, 2 * content.len);
+	free(hex);
+}
+
 bool ctl_req_json(const struct ctl_req *req)
 {
 	return req->request.json;
@@ -229,6 +256,12 @@ static void answer_help(struct ctl_req *req, const struct ctl_grammar *g)
 	answer(req, json_pack("{s:i, s:s, s:o}", "v", CTL_VERSION, "status", "ok", "next", list));
 }
 
+// Behind this word stands a secret.
+static bool hides_next(const char *word)
+{
+	return strcmp(word, "password") == 0;
+}
+
 // Who did what is worth a line, who looked at what is not.
 static void log_action(const struct ctl_req *req)
 {
@@ -237,7 +270,8 @@ static void log_action(const struct ctl_req *req)
 	if (strcmp(req->match.full[0], "show") == 0)
 		return;
 	for (size_t i = 0; i < req->request.n_words; i++)
-		ctl_text_add(&line, "%s%s", i ? " " : "", req->match.full[i]);
+		ctl_text_add(&line, "%s%s", i ? " " : "",
+			     i && hides_next(req->match.full[i - 1]) ? "*" : req->match.full[i]);
 	log_notice(CTL, &req->conn->who, "command=\"%s\"", line.b ? line.b : "");
 	free(line.b);
 }
@@ -288,6 +322,7 @@ static void serve_one(struct conn *c, const void *frame, size_t len)
 static void conn_serve(struct conn *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->bev);
+	unsigned char *frame;
 	uint32_t len;
 
 	if (c->req || c->closing || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
@@ -302,7 +337,10 @@ static void conn_serve(struct conn *c)
 	if (evbuffer_get_length(in) < sizeof(len) + len)
 		return;
 	evbuffer_drain(in, sizeof(len));
-	serve_one(c, len ? evbuffer_pullup(in, (ev_ssize_t)len) : NULL, len);
+	frame = len ? evbuffer_pullup(in, (ev_ssize_t)len) : NULL;
+	serve_one(c, frame, len);
+	if (frame) // it may have held a password, or a key
+		explicit_bzero(frame, len);
 	evbuffer_drain(in, len);
 }
 

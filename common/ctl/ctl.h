@@ -11,6 +11,10 @@
 //   <- {"v":1, "status":"ok", "next":[{"word":"crypto","help":"…"}, …]}   "<cr>": may end here
 // A client of a newer version is told which version we speak. Access: file mode 0660, and the
 // peer's credentials must be root's, ours, or of the file's group.
+// A file that a word names is the client's: it is read and written with the operator's rights.
+//   <- {"v":1, "status":"file", "at":N}       bring word N's file: the request again, with
+//   -> {…, "file":"…"}                        its octets in hexadecimal
+//   <- {"v":1, "status":"ok", "text":"…", "file":"…", "at":N}   to be kept under the name of word N
 // Owns: connections and their buffers.  From/To: main.c registers tables; show.c answers.
 #pragma once
 #include <event2/event.h>
@@ -18,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/base/bytes.h"
 #include "common/base/err.h"
 
 #define CTL_VERSION   1
@@ -52,7 +57,11 @@ bool ctl_req_json(const struct ctl_req *req); // the client asked for JSON
 const char *ctl_req_word(const struct ctl_req *req, size_t i);
 
 void ctl_reply_text(struct ctl_req *req, const char *text);
-void ctl_reply_json(struct ctl_req *req, json_t *data);				// takes data
+void ctl_reply_json(struct ctl_req *req, json_t *data); // takes data
+// What the client brought; false: nothing yet, ctl_reply_want_file asks for it.
+bool ctl_req_file(const struct ctl_req *req, struct bytes *out);
+void ctl_reply_want_file(struct ctl_req *req, size_t at);
+void ctl_reply_file(struct ctl_req *req, size_t at, struct bytes content, const char *text);
 void ctl_reply_error(struct ctl_req *req, const char *error, const char *hint); // hint may be NULL
 
 // A growing text for show.c: never fails visibly (out of memory shortens the text and says so).
@@ -68,6 +77,9 @@ void ctl_reply_text_take(struct ctl_req *req, struct ctl_text *t); // frees t
 // -errno with a sentence for people in err. An answer with status "error" counts as an answer.
 MUST_CHECK int ctl_ask(const char *path, const char *const *words, size_t n_words, bool json,
 		       json_t **answer, char *err, size_t err_size);
+// The same again, with the file that the daemon asked for.
+MUST_CHECK int ctl_ask_with(const char *path, const char *const *words, size_t n_words, bool json,
+			    struct bytes file, json_t **answer, char *err, size_t err_size);
 // The same for what may stand next: the last word is the one being typed, maybe "".
 MUST_CHECK int ctl_ask_help(const char *path, const char *const *words, size_t n_words,
 			    json_t **answer, char *err, size_t err_size);

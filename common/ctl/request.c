@@ -1,6 +1,9 @@
 #include "common/ctl/request.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "common/ctl/hex.h"
 
 static const char *decode_words(const json_t *list, struct ctl_request *out)
 {
@@ -39,6 +42,18 @@ static const char *decode_format(const json_t *format, struct ctl_request *out)
 	return NULL;
 }
 
+static const char *decode_file(const json_t *file, struct ctl_request *out)
+{
+	const char *text = json_string_value(file);
+
+	if (!file)
+		return NULL;
+	out->file = text ? calloc(1, CTL_MAX_FILE) : NULL;
+	if (!out->file || !hex_to(text, out->file, CTL_MAX_FILE, &out->file_len))
+		return "the file is not hexadecimal text, or too large";
+	return NULL;
+}
+
 static const char *decode_tree(struct ctl_request *out, long long *out_version)
 {
 	const json_t *help = json_object_get(out->tree, "help");
@@ -54,6 +69,8 @@ static const char *decode_tree(struct ctl_request *out, long long *out_version)
 		return "words and help exclude each other";
 	out->help = help != NULL;
 	why = decode_words(help ? help : words, out);
+	if (!why)
+		why = decode_file(json_object_get(out->tree, "file"), out);
 	return why ? why : decode_format(json_object_get(out->tree, "format"), out);
 }
 
@@ -73,8 +90,28 @@ const char *ctl_request_decode(const void *b, size_t len, struct ctl_request *ou
 	return why;
 }
 
+// A word may be a password, the file a key: they do not stay in freed memory.
+static void wipe(const json_t *text)
+{
+	union {
+		const char *c;
+		char *v;
+	} u = { .c = json_string_value(text) };
+
+	if (u.c)
+		explicit_bzero(u.v, json_string_length(text));
+}
+
 void ctl_request_fini(struct ctl_request *r)
 {
+	const json_t *words = json_object_get(r->tree, "words");
+
+	for (size_t i = 0; i < json_array_size(words); i++)
+		wipe(json_array_get(words, i));
+	wipe(json_object_get(r->tree, "file"));
+	if (r->file)
+		explicit_bzero(r->file, r->file_len);
+	free(r->file);
 	json_decref(r->tree);
 	*r = (struct ctl_request){ 0 };
 }

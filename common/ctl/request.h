@@ -10,6 +10,7 @@
 
 #define CTL_MAX_REQUEST	 (64u << 10) // a question is small; answers may have CTL_MAX_FRAME
 #define CTL_MAX_WORD_LEN 255
+#define CTL_MAX_FILE	 30000 // octets, twice as many characters
 
 struct ctl_request {
 	json_t *tree; // owns the words
@@ -17,6 +18,8 @@ struct ctl_request {
 	bool json;
 	size_t n_words;
 	const char *words[CTL_MAX_WORDS];
+	size_t file_len; // of a file that the client brought; wiped by _fini
+	uint8_t *file;	 // NULL: none
 };
 
 // NULL, or why this is not a request (a constant text). *out_version gets the client's version, 0

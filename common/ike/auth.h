@@ -44,6 +44,7 @@ struct ike_enrol {
 	unsigned key_bits;
 	uint32_t renew_percent;			   // of the lifetime; 0: the operator renews
 	bool new_key;				   // at every renewal
+	bool exportable;			   // crypto pki export may show the key
 	char fingerprint[CERT_FINGERPRINT_STRLEN]; // of the CA, or ""
 	char ca_file[IKE_PATH_LEN], chain_file[IKE_PATH_LEN], crl_file[IKE_PATH_LEN]; // or ""
 };

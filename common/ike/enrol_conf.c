@@ -59,6 +59,8 @@ static const struct set_row rows[] = {
 	  .help = "renew after so many percent of the lifetime (10 to 95), enroll at the start "
 		  "without a certificate; 0: only crypto pki enroll does" },
 	{ "regenerate", SET_BOOL, IN(e.new_key), .def = "false", .help = "a new key each time" },
+	{ "exportable", SET_BOOL, IN(e.exportable), .def = "false",
+	  .help = "crypto pki export may hand out the key" },
 	{ "ca_url", SET_STR, IN(e.ca_url), .size = TRUST_URL_MAX, .def = "",
 	  .help = "http:// address of the CA's certificate, for crypto pki authenticate" },
 	{ "fingerprint", SET_STR, IN(e.fingerprint), .size = CERT_FINGERPRINT_STRLEN, .def = "",

@@ -5,6 +5,7 @@
 
 #include "common/base/events.h"
 #include "common/crypto/dn.h"
+#include "common/pki/carry_io.h"
 #include "common/pki/fetch_io.h"
 #include "common/pki/files.h"
 #include "common/pki/show.h"
@@ -21,6 +22,7 @@ struct ca_ask { // an authenticate that waits for its certificate
 struct pki_io {
 	struct enrol_hooks h;
 	struct enroller *e;
+	struct carrier *carrier;
 	struct fetcher *fetcher;
 	struct ca_ask ca[MAX_CA_ASKS];
 };
@@ -289,10 +291,16 @@ static void show(struct pki_io *p, struct ctl_req *req)
 
 void pki_io_command(struct pki_io *p, struct ctl_req *req)
 {
+	const char *what = ctl_req_word(req, 2);
+
 	if (strcmp(ctl_req_word(req, 0), "show") == 0)
 		show(p, req);
-	else if (strcmp(ctl_req_word(req, 2), "enroll") == 0)
+	else if (strcmp(what, "enroll") == 0)
 		enroll(p, req);
+	else if (strcmp(what, "import") == 0)
+		carrier_import(p->carrier, req);
+	else if (strcmp(what, "export") == 0)
+		carrier_export(p->carrier, req);
 	else
 		authenticate(p, req);
 }
@@ -310,6 +318,8 @@ int pki_io_new(struct event_base *base, struct rng *rng, const struct enrol_hook
 		p->h = *h;
 		err = enroller_new(base, rng, h, &p->e);
 	}
+	if (!err)
+		err = carrier_new(base, p->e, &p->carrier);
 	if (err)
 		pki_io_free(p);
 	else
@@ -321,6 +331,7 @@ void pki_io_free(struct pki_io *p)
 {
 	if (!p)
 		return;
+	carrier_free(p->carrier);
 	enroller_free(p->e);
 	fetcher_free(p->fetcher);
 	for (size_t i = 0; i < N_ELEMS(p->ca); i++) {

@@ -304,6 +304,43 @@ hostile() {
 	rm -f "$dir/gm1-own.pem.new"
 }
 
+# Out to files of the operator and in again; gvsh carries them.
+files() {
+	local pass=correct-horse
+	gmd_conf 'exportable = true;'
+	gmd_start
+	gvsh gmd "crypto pki export CORP pkcs12 $dir/out.p12 password $pass"
+	check "export to PKCS#12: openssl reads the key" bash -c \
+		"openssl pkcs12 -in '$dir/out.p12' -passin pass:$pass -nocerts -nodes 2>/dev/null | openssl pkey -pubout 2>/dev/null | cmp -s - <(openssl pkey -in '$dir/gm1-own.pem' -pubout)"
+	check "and certificate and intermediate" bash -c \
+		"[ \$(openssl pkcs12 -in '$dir/out.p12' -passin pass:$pass -nokeys 2>/dev/null | grep -c BEGIN) = 2 ]"
+	check "the file is the operator's alone" is_mode "$dir/out.p12" 600
+	check "no file is overwritten" says gmd "crypto pki export CORP pkcs12 $dir/out.p12 password $pass" 'File exists'
+	gvsh gmd "crypto pki export CORP pem $dir/out.pem password $pass"
+	check "export to PEM: openssl reads the key" openssl pkey -in "$dir/out.pem" -passin "pass:$pass" -noout
+	check "a short password is refused" says gmd "crypto pki export CORP pem $dir/no.pem password short" '8 characters'
+	stop gmd
+	gmd_conf ''
+	mv "$dir/gm1-own.pem" "$dir/aside.pem"
+	gmd_start
+	check "without exportable nothing leaves" says gmd "crypto pki export CORP pem $dir/no.pem password $pass" 'exportable is not set'
+	check "a wrong password is told" says gmd "crypto pki import CORP pkcs12 $dir/out.p12 password other" 'wants another password'
+	check "garbage is told" says gmd "crypto pki import CORP pkcs12 $dir/gmd.conf password other" 'does not decode'
+	check "a missing file is told" says gmd "crypto pki import CORP pem $dir/none.pem" 'No such file'
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/self.key" -subj /CN=gm1 -days 2 \
+		-addext subjectAltName=DNS:gm1.example.net -out "$dir/self.pem" 2>/dev/null
+	cat "$dir/self.key" >>"$dir/self.pem"
+	check "another CA's certificate is refused" says gmd "crypto pki import CORP pem $dir/self.pem" 'issuer-unknown'
+	openssl pkcs12 -export -inkey "$dir/aside.pem" -in "$pki/gm1.pem" -certfile "$pki/mid.pem" -passout pass:$pass -out "$dir/in.p12"
+	check "a PKCS#12 file of openssl is taken" says gmd "crypto pki import CORP pkcs12 $dir/in.p12 password $pass" 'in use from the next phase 1'
+	check "gmd registers with it" said gmd GDOI-5-GM_REGS_COMPL 60
+	check "the key is for nobody else" is_mode "$dir/gm1-own.pem" 600
+	check "no log has the password" bash -c "! grep -q $pass '$dir/gmd.log'"
+	gvsh gmd "crypto pki import CORP pem $dir/out.pem password $pass"
+	check "what was exported is taken again" grep -q 'in use' "$dir/said"
+	stop gmd
+}
+
 net_up
 mkdir -p "$pki"
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$dir/rekey.pem" 2>/dev/null
@@ -314,6 +351,7 @@ first_of_ksd
 first_of_gmd
 renewal
 old_is_refused
+files
 hostile
 stop ksd
 echo "$passed passed, $failed failed, 0 skipped"
