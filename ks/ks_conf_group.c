@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "ks/conf_reach.h"
 #include "ks/lkh.h"
 
 // IOS takes no shorter lifetimes; tests and labs do.
@@ -371,6 +372,46 @@ static void judge_policy(struct ks_load *l, struct set_node *n, struct ks_group_
 			     g->name);
 }
 
+static void print_deny(struct ks_load *l, unsigned line, const char *addr, bool from,
+		       const char *port)
+{
+	char at[40] = "";
+
+	if (port)
+		snprintf(at, sizeof(at), " %s_port = \"%s\";", from ? "source" : "destination",
+			 port);
+	ks_conf_warn(l, line,
+		     "  { action = \"deny\"; protocol = \"%s\"; source = \"%s\";%s destination = "
+		     "\"%s\";%s },",
+		     port ? "udp" : "ip", from ? addr : "any", from ? at : "", from ? "any" : addr,
+		     from ? "" : at);
+}
+
+// With the lines that mend it, ready to be pasted before the permit.
+static void judge_reach(struct ks_load *l, const struct ks_group_conf *g)
+{
+	static const char *const ports[] = { NULL, "848", "4500" };
+	char addr[ADDR_STRLEN];
+	struct reach_hit hit;
+
+	if (!g->policy || !conf_reach_find(l->sa, l->n_sa, &l->conf->address, &hit))
+		return;
+	addr_str(&l->conf->address, addr);
+	ks_conf_warn(
+		l, hit.line,
+		"this permit of group \"%s\" covers the key server's own address %s: members "
+		"encrypt what they send to it, a ping too, and it cannot open that; before the "
+		"permit belong the lines of \"ip\" below, or those of \"udp\" if all but GDOI "
+		"is to be encrypted",
+		g->name, addr);
+	for (size_t i = 0; i < N_ELEMS(ports); i++) {
+		if (hit.from)
+			print_deny(l, hit.line, addr, true, ports[i]);
+		if (hit.to)
+			print_deny(l, hit.line, addr, false, ports[i]);
+	}
+}
+
 // Members that hear only the last repetition must still have the key before anyone uses it.
 static void judge_timing(struct ks_load *l, struct set_node *n, const struct ks_group_conf *g)
 {
@@ -430,6 +471,7 @@ void ks_conf_read_group(struct settings *s, struct set_node *n, void *out)
 	if (settings_n_errors(s) == before) {
 		judge_group(l, n, &in.conf);
 		judge_policy(l, n, &in.conf);
+		judge_reach(l, &in.conf);
 		judge_timing(l, n, &in.conf);
 		judge_strength(l, n, &in.conf);
 	}

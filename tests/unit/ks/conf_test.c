@@ -307,7 +307,7 @@ static void a_deny_that_only_our_members_understand_is_a_warning_with_its_line(v
 		"acls = ( { name = \"LANS\"; lines = (\n"
 		" { action = \"deny\"; protocol = \"tcp\"; source = \"any\"; destination = "
 		"\"any\"; },\n"
-		" { action = \"permit\"; source = \"10.0.0.0/8\"; destination = \"10.0.0.0/8\"; "
+		" { action = \"permit\"; source = \"10.1.0.0/16\"; destination = \"10.1.0.0/16\"; "
 		"} ); } );\n" GROUP,
 		&h);
 
@@ -394,6 +394,50 @@ static void short_lives_are_warned_about(void **state)
 	ks_conf_free(c);
 }
 
+#define REACH(lines)                                                                               \
+	KSD ISAKMP PSK KEYS "acls = ( { name = \"LANS\"; lines = (\n" lines " ); } );\n" GROUP
+#define PERMIT_10 "{ action = \"permit\"; source = \"10.0.0.0/8\"; destination = \"10.0.0.0/8\"; }"
+
+static void a_permit_over_our_own_address_is_told_with_the_lines_that_mend_it(void **state)
+{
+	struct heard h;
+	struct ks_conf *c = load(REACH(PERMIT_10), &h);
+
+	(void)state;
+	assert_non_null(c);
+	ks_conf_free(c);
+	assert_non_null(strstr(h.text, ":6: warning: this permit of group \"G1\" covers the key "
+				       "server's own address 10.0.0.1"));
+	assert_non_null(strstr(h.text, "{ action = \"deny\"; protocol = \"ip\"; source = "
+				       "\"10.0.0.1\"; destination = \"any\"; },"));
+	assert_non_null(strstr(h.text,
+			       "{ action = \"deny\"; protocol = \"udp\"; source = \"any\"; "
+			       "destination = \"10.0.0.1\"; destination_port = \"4500\"; },"));
+	c = load(REACH("{ action = \"deny\"; protocol = \"ip\"; source = \"10.0.0.1\"; destination "
+		       "= "
+		       "\"any\"; },\n{ action = \"deny\"; protocol = \"ip\"; source = \"any\"; "
+		       "destination = \"10.0.0.1\"; },\n" PERMIT_10),
+		 &h);
+	assert_non_null(c);
+	ks_conf_free(c);
+	assert_int_equal(h.n_warnings, 0);
+}
+
+static void a_deny_of_the_network_or_of_one_way_counts_for_what_it_covers(void **state)
+{
+	struct heard h;
+	struct ks_conf *c;
+
+	(void)state;
+	c = load(REACH("{ action = \"deny\"; protocol = \"ip\"; source = \"10.0.0.0/24\"; "
+		       "destination = \"any\"; },\n" PERMIT_10),
+		 &h);
+	assert_non_null(c);
+	ks_conf_free(c);
+	assert_null(strstr(h.text, "source = \"10.0.0.1\""));
+	assert_non_null(strstr(h.text, "destination = \"10.0.0.1\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +454,8 @@ int main(void)
 			a_deny_that_only_our_members_understand_is_a_warning_with_its_line),
 		cmocka_unit_test(too_many_entries_are_refused_with_the_line_of_the_list),
 		cmocka_unit_test(short_lives_are_warned_about),
+		cmocka_unit_test(a_permit_over_our_own_address_is_told_with_the_lines_that_mend_it),
+		cmocka_unit_test(a_deny_of_the_network_or_of_one_way_counts_for_what_it_covers),
 	};
 
 	assert_int_equal(crypto_init(), 0);
