@@ -8,13 +8,19 @@
 #define SLOT_LIFE_S	   30
 #define ANSWERS_PER_SECOND 20
 
+// Every list a slot may be in: those of the same bucket by cookie, or by source; all in use, oldest
+// first; all that are free (which uses BY_AGE's link).
+enum list { BY_COOKIE, BY_SOURCE, BY_AGE, LIST_COUNT };
+
 // What is looked at for each datagram, close together.
 struct ike_halfopen_slot {
 	bool used;
 	uint8_t cky_i[ISAKMP_COOKIE_LEN], cky_r[ISAKMP_COOKIE_LEN];
 	struct endpoint peer;
 	mono_t born;
-	struct half_body *body; // the slot's own, for good
+	struct half_body *body;	   // the slot's own, for good
+	uint32_t next[LIST_COUNT]; // slots are named by index plus one; 0: none
+	uint32_t prev;		   // in the list by age
 };
 
 struct half_body {
@@ -34,14 +40,22 @@ int ike_halfopen_init(struct ike_halfopen *h, struct rng *rng, mono_t now, size_
 
 	*h = (struct ike_halfopen){ .n_slots = n_slots, .per_source = per_source };
 	h->slots = calloc(n_slots, sizeof(h->slots[0]));
-	if (!bodies || !h->slots) {
+	h->bucket[BY_COOKIE] = calloc(n_slots, sizeof(uint32_t));
+	h->bucket[BY_SOURCE] = calloc(n_slots, sizeof(uint32_t));
+	if (!bodies || !h->slots || !h->bucket[BY_COOKIE] || !h->bucket[BY_SOURCE]) {
 		free(bodies);
 		free(h->slots);
-		h->slots = NULL;
+		free(h->bucket[BY_COOKIE]);
+		free(h->bucket[BY_SOURCE]);
+		*h = (struct ike_halfopen){ 0 };
 		return -ENOMEM;
 	}
+	h->seed = (uint64_t)rng_u32(rng) << 32 | rng_u32(rng) | 1;
 	for (size_t i = 0; i < n_slots; i++)
-		h->slots[i].body = &bodies[i];
+		h->slots[i] = (struct ike_halfopen_slot){
+			.body = &bodies[i], .next[BY_AGE] = i + 1 < n_slots ? (uint32_t)i + 2 : 0
+		};
+	h->first_free = n_slots ? 1 : 0;
 	ike_cookie_init(&h->jar, rng, now);
 	h->answers_left = ANSWERS_PER_SECOND;
 	h->answers_refill = mono_add_s(now, 1);
@@ -53,12 +67,72 @@ void ike_halfopen_fini(struct ike_halfopen *h)
 	if (h->slots)
 		free(h->slots[0].body);
 	free(h->slots);
+	free(h->bucket[BY_COOKIE]);
+	free(h->bucket[BY_SOURCE]);
 	ike_cookie_fini(&h->jar);
 	*h = (struct ike_halfopen){ 0 };
 }
 
+// Under a seed that strangers do not know.
+static uint32_t *bucket_of(const struct ike_halfopen *h, enum list l, const uint8_t *p, size_t len)
+{
+	uint64_t c = h->seed;
+
+	for (size_t i = 0; i < len; i++)
+		c = (c ^ p[i]) * UINT64_C(0x9e3779b97f4a7c15);
+	c = (c ^ c >> 29 ^ h->seed) * UINT64_C(0xbf58476d1ce4e5b9);
+	return &h->bucket[l][(c ^ c >> 32) % h->n_slots];
+}
+
+static uint32_t *cookie_bucket(const struct ike_halfopen *h, const uint8_t *cky_i)
+{
+	return bucket_of(h, BY_COOKIE, cky_i, ISAKMP_COOKIE_LEN);
+}
+
+static uint32_t *source_bucket(const struct ike_halfopen *h, const struct addr *a)
+{
+	return bucket_of(h, BY_SOURCE, a->b, addr_len(a));
+}
+
+static void link_into(struct ike_halfopen *h, struct ike_halfopen_slot *s, enum list l,
+		      uint32_t *first)
+{
+	s->next[l] = *first;
+	*first = (uint32_t)(s - h->slots) + 1;
+}
+
+static void unlink_from(struct ike_halfopen *h, struct ike_halfopen_slot *s, enum list l,
+			uint32_t *first)
+{
+	while (*first != (uint32_t)(s - h->slots) + 1)
+		first = &h->slots[*first - 1].next[l];
+	*first = s->next[l];
+}
+
+static void occupy(struct ike_halfopen *h, struct ike_halfopen_slot *s)
+{
+	uint32_t own = (uint32_t)(s - h->slots) + 1;
+
+	h->first_free = s->next[BY_AGE]; // claim() handed out the first
+	s->used = true;
+	link_into(h, s, BY_COOKIE, cookie_bucket(h, s->cky_i));
+	link_into(h, s, BY_SOURCE, source_bucket(h, &s->peer.addr));
+	s->prev = h->newest;
+	s->next[BY_AGE] = 0;
+	*(h->newest ? &h->slots[h->newest - 1].next[BY_AGE] : &h->oldest) = own;
+	h->newest = own;
+	h->n_used++;
+}
+
 static void release(struct ike_halfopen *h, struct ike_halfopen_slot *s)
 {
+	uint32_t next = s->next[BY_AGE];
+
+	unlink_from(h, s, BY_COOKIE, cookie_bucket(h, s->cky_i));
+	unlink_from(h, s, BY_SOURCE, source_bucket(h, &s->peer.addr));
+	*(s->prev ? &h->slots[s->prev - 1].next[BY_AGE] : &h->oldest) = next;
+	*(next ? &h->slots[next - 1].prev : &h->newest) = s->prev;
+	link_into(h, s, BY_AGE, &h->first_free);
 	s->used = false;
 	h->n_used--;
 }
@@ -68,10 +142,10 @@ static struct ike_halfopen_slot *find(struct ike_halfopen *h, mono_t now,
 				      const struct endpoint *peer, const uint8_t *cky_i,
 				      const uint8_t *cky_r)
 {
-	for (size_t i = 0; i < h->n_slots; i++) {
-		struct ike_halfopen_slot *s = &h->slots[i];
+	for (uint32_t at = *cookie_bucket(h, cky_i); at; at = h->slots[at - 1].next[BY_COOKIE]) {
+		struct ike_halfopen_slot *s = &h->slots[at - 1];
 
-		if (s->used && memcmp(s->cky_i, cky_i, sizeof(s->cky_i)) == 0 &&
+		if (memcmp(s->cky_i, cky_i, sizeof(s->cky_i)) == 0 &&
 		    (!cky_r || memcmp(s->cky_r, cky_r, sizeof(s->cky_r)) == 0) &&
 		    endpoint_eq(&s->peer, peer) && !mono_due(mono_add_s(s->born, SLOT_LIFE_S), now))
 			return s;
@@ -79,40 +153,38 @@ static struct ike_halfopen_slot *find(struct ike_halfopen *h, mono_t now,
 	return NULL;
 }
 
-static void older(struct ike_halfopen_slot **oldest, struct ike_halfopen_slot *s)
+// Of this source: how many, and the oldest, which stands last.
+static size_t count_own(const struct ike_halfopen *h, const struct addr *a,
+			struct ike_halfopen_slot **oldest)
 {
-	if (!*oldest || mono_before(s->born, (*oldest)->born))
-		*oldest = s;
+	size_t n = 0;
+
+	for (uint32_t at = *source_bucket(h, a); at; at = h->slots[at - 1].next[BY_SOURCE]) {
+		if (addr_eq(&h->slots[at - 1].peer.addr, a)) {
+			*oldest = &h->slots[at - 1];
+			n++;
+		}
+	}
+	return n;
 }
 
-// A slot for a new handshake: a free or outlived one, else the source's own oldest when it has its
-// share, else the oldest of all.
+// A free slot for a new handshake, the first of the list. When there is none, or the source has its
+// share, the oldest of all, or of the source, makes room.
 static struct ike_halfopen_slot *claim(struct ike_halfopen *h, mono_t now,
 				       const struct endpoint *peer)
 {
-	struct ike_halfopen_slot *free_slot = NULL, *oldest = NULL, *own_oldest = NULL, *s;
-	size_t n_own = 0;
+	struct ike_halfopen_slot *own_oldest = NULL;
 
-	for (size_t i = 0; i < h->n_slots; i++) {
-		s = &h->slots[i];
-		if (s->used && mono_due(mono_add_s(s->born, SLOT_LIFE_S), now))
-			release(h, s);
-		if (!s->used) {
-			free_slot = s;
-			continue;
-		}
-		older(&oldest, s);
-		if (addr_eq(&s->peer.addr, &peer->addr)) {
-			older(&own_oldest, s);
-			n_own++;
-		}
-	}
-	s = n_own >= h->per_source ? own_oldest : free_slot ? free_slot : oldest;
-	if (s && s->used) {
-		release(h, s);
+	while (h->oldest && mono_due(mono_add_s(h->slots[h->oldest - 1].born, SLOT_LIFE_S), now))
+		release(h, &h->slots[h->oldest - 1]);
+	if (count_own(h, &peer->addr, &own_oldest) >= h->per_source && own_oldest) {
+		release(h, own_oldest);
+		h->n_evicted++;
+	} else if (!h->first_free && h->oldest) {
+		release(h, &h->slots[h->oldest - 1]);
 		h->n_evicted++;
 	}
-	return s;
+	return h->first_free ? &h->slots[h->first_free - 1] : NULL;
 }
 
 // Why a stranger is not served, if this second's answers are not used up.
@@ -214,8 +286,7 @@ static enum ike_reason open_slot(struct ike_halfopen *h, const struct ike_conf *
 	why = answer_1(s, conf, &offer, t);
 	if (why != IKE_R_OK)
 		return why;
-	s->used = true;
-	h->n_used++;
+	occupy(h, s);
 	memcpy(out->msg, s->body->reply, s->body->reply_len);
 	out->msg_len = s->body->reply_len;
 	return IKE_R_OK;

@@ -19,6 +19,9 @@ struct ike_halfopen_slot; // halfopen.c
 struct ike_halfopen {
 	struct ike_cookie_jar jar;
 	struct ike_halfopen_slot *slots; // allocated once, by init
+	uint32_t *bucket[2];		 // by cookie, by source: n_slots of each
+	uint64_t seed;			 // of their hash
+	uint32_t oldest, newest, first_free;
 	size_t n_slots, per_source;
 	size_t n_used;
 	uint64_t n_evicted;    // slots taken from another handshake before its time
