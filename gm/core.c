@@ -249,6 +249,7 @@ static void config(struct gm *gm, mono_t now, struct gm_conf *c, struct gm_out *
 		if (!gm->group[i])
 			gm->group[i] = group_new(&c->group[i], now);
 		group_ike(gm, gm->group[i]);
+		gm_nat_conf(gm, gm->group[i], now);
 	}
 	gm->n_groups = c->n_groups;
 	for (size_t k = 0; k < n_old; k++) {

@@ -111,10 +111,7 @@ static void read_gmd(struct settings *s, struct set_node *n, void *out)
 	struct gm_conf *c = out;
 
 	settings_group(s, n, gmd_rows, N_ELEMS(gmd_rows), c);
-	if (c->nat_port == c->port)
-		settings_complain(s, n, "nat_port", "is the port without NAT too: 4500 is usual");
-	if (!c->nat_traversal)
-		c->nat_port = 0;
+	ike_settings_nat(s, n, c->port, c->nat_traversal, &c->nat_port);
 }
 
 static void each_isakmp(struct settings *s, struct set_node *n, void *out)

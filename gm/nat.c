@@ -22,6 +22,13 @@ static void tell(const struct gm_group *g, struct gm_out *out)
 					       : "key-server");
 }
 
+void gm_nat_conf(const struct gm *gm, struct gm_group *g, mono_t now)
+{
+	uint32_t s = gm->conf->nat_keepalive_s;
+
+	g->nat.keepalive = g->nat.behind && s ? mono_add_s(now, s) : MONO_NEVER;
+}
+
 void gm_nat_registered(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
 {
 	const struct ike_sa *sa = &g->reg.sa;
@@ -30,13 +37,10 @@ void gm_nat_registered(struct gm *gm, struct gm_group *g, mono_t now, struct gm_
 				  .ks_behind = sa->peer_behind_nat,
 				  .side = natt_side(sa),
 				  .local = sa->local,
-				  .ks = sa->peer,
-				  .keepalive = MONO_NEVER };
-	if (!g->nat.behind && !g->nat.ks_behind)
-		return;
-	tell(g, out);
-	if (g->nat.behind && gm->conf->nat_keepalive_s)
-		g->nat.keepalive = mono_add_s(now, gm->conf->nat_keepalive_s);
+				  .ks = sa->peer };
+	if (natt_seen(sa))
+		tell(g, out);
+	gm_nat_conf(gm, g, now);
 }
 
 void gm_nat_timer(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
@@ -45,10 +49,7 @@ void gm_nat_timer(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *
 
 	if (!mono_due(g->nat.keepalive, now))
 		return;
-	g->nat.keepalive = MONO_NEVER;
-	if (!g->nat.behind || gm->conf->nat_keepalive_s == 0) // reloaded without
-		return;
-	g->nat.keepalive = mono_add_s(now, gm->conf->nat_keepalive_s);
+	gm_nat_conf(gm, g, now);
 	if (!kek || kek->group.addr.family)
 		return;
 	gm_out_keepalive(out, &g->nat.local, &g->nat.ks);

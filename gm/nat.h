@@ -24,4 +24,6 @@ struct gm_nat {
 void gm_nat_init(struct gm_nat *n);
 // Registered under the SA of g->reg. Tells the operator what a NAT means.
 void gm_nat_registered(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out);
+// The file was read again: other times.
+void gm_nat_conf(const struct gm *gm, struct gm_group *g, mono_t now);
 void gm_nat_timer(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out);

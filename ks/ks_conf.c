@@ -36,10 +36,7 @@ static void read_ksd(struct settings *s, struct set_node *n, void *out)
 	struct ks_conf *c = ks_load_of(out)->conf;
 
 	settings_group(s, n, ksd_rows, N_ELEMS(ksd_rows), c);
-	if (c->nat_port == c->port)
-		settings_complain(s, n, "nat_port", "is the port without NAT too: 4500 is usual");
-	if (!c->nat_traversal)
-		c->nat_port = 0;
+	ike_settings_nat(s, n, c->port, c->nat_traversal, &c->nat_port);
 }
 
 static void read_isakmp(struct settings *s, struct set_node *n, void *out)

@@ -248,3 +248,14 @@ void ike_settings_describe(FILE *to)
 	ike_settings_describe_dpd(to);
 	ike_settings_describe_wire(to);
 }
+
+void ike_settings_nat(struct settings *s, struct set_node *n, uint16_t port, bool traversal,
+		      uint16_t *nat_port)
+{
+	if (!traversal)
+		*nat_port = 0;
+	else if (*nat_port == port)
+		settings_complain(
+			s, n, "nat_port",
+			"%u is the port without NAT too; another one is right, usually 4500", port);
+}

@@ -58,3 +58,7 @@ void ike_settings_fini(struct ike_settings *i);
 // The key of the longest prefix that holds peer, NULL when there is none. arg: the settings.
 const struct secret *ike_settings_psk(void *arg, const struct addr *peer);
 void ike_settings_describe(FILE *to); // the --help of both lists
+
+// nat_traversal and nat_port, beside the port without NAT. Off: nat_port becomes 0.
+void ike_settings_nat(struct settings *s, struct set_node *n, uint16_t port, bool traversal,
+		      uint16_t *nat_port);

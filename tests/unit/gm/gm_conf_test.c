@@ -59,6 +59,28 @@ static void refused(const char *from, const char *to, const char *line, const ch
 	assert_non_null(strstr(t.text, line));
 }
 
+static void without_nat_traversal_there_is_no_second_port(void **state)
+{
+	static const char head[] = "gmd: { address = \"192.0.2.1\"; nat_traversal = false; "
+				   "nat_port = 848; };\n";
+	char text[4096];
+	struct gm_conf *c;
+	struct told t;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s", head, strchr(good, '\n') + 1);
+	c = load(text, &t);
+	if (!c)
+		fail_msg("%s", t.text);
+	assert_int_equal(c->nat_port, 0);
+	gm_conf_free(c);
+	c = load(good, &t);
+	assert_non_null(c);
+	assert_int_equal(c->nat_port, 4500);
+	assert_int_equal(c->nat_keepalive_s, 20);
+	gm_conf_free(c);
+}
+
 static void a_good_file_is_read_with_its_defaults(void **state)
 {
 	struct told t;
@@ -141,6 +163,10 @@ static void the_longest_prefix_has_the_key(void **state)
 static void mistakes_are_named_with_file_line_and_word(void **state)
 {
 	(void)state;
+	refused("\"192.0.2.1\"", "\"192.0.2.1\"; nat_port = 848",
+		":1: nat_port:", "848 is the port without NAT");
+	refused("\"192.0.2.1\"", "\"192.0.2.1\"; nat_keepalive = 4000",
+		":1: nat_keepalive:", "out of range");
 	refused("group = 19", "group = 17", ":2: group:", "14, 15, 16, 19, 20 or 21");
 	refused("key_bits = 256", "key_bits = 192", ":2: key_bits:", "128 or 256");
 	refused("\"wide\"", "\"\"", ":3: key:", "1 to 128 characters");
@@ -200,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_file_is_read_with_its_defaults),
+		cmocka_unit_test(without_nat_traversal_there_is_no_second_port),
 		cmocka_unit_test(other_readings_of_the_rfcs_can_be_asked_for),
 		cmocka_unit_test(the_longest_prefix_has_the_key),
 		cmocka_unit_test(mistakes_are_named_with_file_line_and_word),

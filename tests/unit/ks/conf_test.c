@@ -251,6 +251,8 @@ static void what_is_wrong_is_told_with_line_and_word(void **state)
 		"known are: address");
 	refuses("ksd: { address = \"10.0.0.1\"; port = 70000; };\n" ISAKMP PSK KEYS ACLS GROUP,
 		":1:", "port", "out of range");
+	refuses("ksd: { address = \"10.0.0.1\"; port = 4500; };\n" ISAKMP PSK KEYS ACLS GROUP,
+		":1:", "nat_port", "4500 is the port without NAT");
 	refuses(KSD "isakmp = ( { group = 2; } );\n" PSK KEYS ACLS GROUP, ":2:", "group",
 		"out of range");
 	refuses(KSD ISAKMP PSK KEYS ACLS "groups = ( { name = \"G1\"; identity = 1; rekey: { "

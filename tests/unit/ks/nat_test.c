@@ -429,6 +429,26 @@ static void keepalives_come_every_20_seconds_and_only_from_behind_the_nat(void *
 	end();
 }
 
+static void a_reload_sets_other_times(void **state)
+{
+	struct gm_conf *c;
+
+	(void)state;
+	begin(speaks_of_nats);
+	add_box("192.168.1.1", true);
+	c = box_conf("192.168.1.1");
+	c->nat_keepalive_s = 0;
+	box_event(&net->box[0], (struct gm_event){ .kind = GM_EV_CONFIG, .conf = c });
+	pass(60);
+	assert_int_equal(net->box[0].keepalives, 0);
+	c = box_conf("192.168.1.1");
+	c->nat_keepalive_s = 5;
+	box_event(&net->box[0], (struct gm_event){ .kind = GM_EV_CONFIG, .conf = c });
+	pass(26);
+	assert_int_equal(net->box[0].keepalives, 5);
+	end();
+}
+
 static void what_strangers_send_to_the_nat_port_is_counted_and_moves_nothing(void **state)
 {
 	static const uint8_t keepalive[] = { 0xff }, esp[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
@@ -645,6 +665,7 @@ int main(void)
 		cmocka_unit_test(acknowledgements_come_from_the_nat_port_behind_the_marker),
 		cmocka_unit_test(the_wire_option_sends_rekeys_to_one_port_without_marker),
 		cmocka_unit_test(keepalives_come_every_20_seconds_and_only_from_behind_the_nat),
+		cmocka_unit_test(a_reload_sets_other_times),
 		cmocka_unit_test(what_strangers_send_to_the_nat_port_is_counted_and_moves_nothing),
 		cmocka_unit_test(a_moved_mapping_is_found_when_the_member_asks),
 		cmocka_unit_test(a_restarted_key_server_finds_it_by_the_members_next_phase_1),
