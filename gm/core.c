@@ -300,6 +300,7 @@ static void datagram(struct gm *gm, mono_t now, const struct gm_event *ev, struc
 		gm_rekey_in(gm, now, &hdr, &ev->from, &ev->to, msg, out);
 		return;
 	case ISAKMP_XCH_MAIN:
+	case ISAKMP_XCH_AGGRESSIVE:
 	case ISAKMP_XCH_INFO:
 	case GDOI_XCH_PULL:
 		g = find_cookies(gm, &hdr);

@@ -1,5 +1,6 @@
 #include "gm/pull.h"
 
+#include "common/ike/aggressive.h"
 #include "gm/core.h"
 #include "gm/dpd.h"
 #include "gm/grant.h"
@@ -524,6 +525,7 @@ static void phase1(struct gm *gm, struct gm_group *g, mono_t now, const struct e
 	gm_reg_close(g, out);
 	memset(&r->sa, 0, sizeof(r->sa));
 	ike_sa_init(&r->sa, &g->ike, &own, ks);
+	r->sa.aggressive = ike_aggressive_wanted(&g->ike, &ks->addr);
 	r->sa_used = true;
 	r->probe = MONO_NEVER;
 	r->dpd = (struct ike_dpd){ .deadline = MONO_NEVER };
@@ -643,12 +645,28 @@ void gm_reg_in(struct gm *gm, struct gm_group *g, mono_t now, const struct isakm
 
 // ---- time ----
 
+// Message 3 of aggressive mode gets no answer of its own: it may be what was lost.
+static void send_again_3(const struct gm_reg *r, struct gm_out *out)
+{
+	const struct ike_stored *s = &r->sa.stored;
+	uint8_t buf[FRAG_SIZE];
+	const uint8_t *p;
+	size_t len;
+
+	for (size_t n = 0; s->reply && (len = frag_cut(BYTES(s->reply, s->len),
+						       r->sa.peer_fragments, n, &p, buf));
+	     n++)
+		gm_out_send(out, &r->sa.local, &r->sa.peer, BYTES(p, len));
+}
+
 static void resend_due(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out *out)
 {
 	struct gm_reg *r = &g->reg;
 
 	switch (ike_resend_due(&r->resend, &gm_reg_schedule, now)) {
 	case IKE_RESEND_AGAIN:
+		if (r->sa.aggressive && r->state == GM_REG_PULL2)
+			send_again_3(r, out);
 		gm_out_send(out, &r->sa.local, &r->sa.peer, BYTES(r->resend.msg, r->resend.len));
 		break;
 	case IKE_RESEND_GIVE_UP:

@@ -145,7 +145,8 @@ static void datagram_in(struct ks_call *c)
 	}
 	switch (hdr.exchange) {
 	case ISAKMP_XCH_MAIN:
-		ks_main_mode_in(c, &hdr);
+	case ISAKMP_XCH_AGGRESSIVE:
+		ks_phase1_in(c, &hdr);
 		break;
 	case ISAKMP_XCH_INFO:
 		ks_info_in(c, &hdr);
@@ -374,6 +375,8 @@ int ks_init(struct ks *ks, struct rng *rng, const struct ks_options *options, mo
 	if (!err)
 		err = ike_halfopen_init(&ks->halfopen, rng, now, options->n_halfopen,
 					options->per_source);
+	if (!err)
+		err = ike_aggr_init(&ks->aggressive, now, IKE_AGGR_SLOTS, IKE_AGGR_PER_SOURCE);
 	if (err) {
 		ks_conf_free(conf);
 		ks_fini(ks);
@@ -394,6 +397,7 @@ void ks_fini(struct ks *ks)
 		ks_session_close(sa);
 	ike_table_fini(&ks->sas);
 	ike_halfopen_fini(&ks->halfopen);
+	ike_aggr_fini(&ks->aggressive);
 	for (size_t i = 0; i < ks->n_groups; i++)
 		group_free(ks->group[i]);
 	free(ks->group);

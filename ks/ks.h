@@ -13,6 +13,7 @@
 // From:   core.h is the only door; show.c reads.
 #pragma once
 #include "common/ike/dpd.h"
+#include "common/ike/aggressive.h"
 #include "common/ike/halfopen.h"
 #include "common/ike/protect.h"
 #include "common/ike/table.h"
@@ -151,6 +152,7 @@ struct ks {
 	struct ike_conf ike;
 	struct ike_table sas;
 	struct ike_halfopen halfopen;
+	struct ike_aggr aggressive;
 	struct ks_unproven unproven;
 	mono_t sweep;  // next look over the phase 1 SAs
 	size_t n_kept; // of them that stay up between uses

@@ -177,10 +177,12 @@ static void judge_authentication(struct ks_load *l)
 		settings_complain(l->s, NULL, "psk",
 				  "is missing, but an isakmp entry authenticates by pre-share");
 	for (size_t i = 0; i < c->n_groups; i++) {
-		if (c->groups[i].n_names > 0 && !ike_settings_has_sig_proposal(&c->ike))
+		if (c->groups[i].n_names > 0 && !ike_settings_has_sig_proposal(&c->ike) &&
+		    !ike_settings_has_psk_names(&c->ike))
 			settings_complain(l->s, NULL, "authorization",
 					  "group \"%s\" names members, but no isakmp entry says "
-					  "rsa-sig or ecdsa-sig: nobody can prove a name",
+					  "rsa-sig or ecdsa-sig, and no psk has an id: nobody can "
+					  "prove a name",
 					  c->groups[i].name);
 	}
 }

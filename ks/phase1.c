@@ -138,10 +138,35 @@ static void new_sa(struct ks_call *c, struct ike_sa *sa, struct ike_out *o)
 	carry_out(c->ks, c->now, sa, &c->ev->from, o, c->out);
 }
 
-void ks_main_mode_in(struct ks_call *c, const struct isakmp_hdr *hdr)
+// The SA of a datagram of phase 1. Message 1 of aggressive mode names only half of it.
+static struct ike_sa *sa_of(const struct ks_call *c, const struct isakmp_hdr *hdr)
+{
+	struct ike_sa *sa = ike_table_find(&c->ks->sas, hdr->cky_i, hdr->cky_r);
+	const uint8_t *cky_r;
+
+	if (sa || hdr->exchange != ISAKMP_XCH_AGGRESSIVE)
+		return sa;
+	cky_r = ike_aggr_known(&c->ks->aggressive, c->now, hdr->cky_i, &c->ev->from);
+	return cky_r ? ike_table_find(&c->ks->sas, hdr->cky_i, cky_r) : NULL;
+}
+
+static void stranger_in(struct ks_call *c, const struct isakmp_hdr *hdr, struct ike_out *o,
+			struct ike_sa **made)
 {
 	const struct ks_event *ev = c->ev;
-	struct ike_sa *sa = ike_table_find(&c->ks->sas, hdr->cky_i, hdr->cky_r);
+	const struct ike_aggr_call call = { &c->ks->ike, c->now, c->msg, &ev->from, &ev->to };
+
+	if (hdr->exchange == ISAKMP_XCH_AGGRESSIVE)
+		ike_aggr_in(&c->ks->aggressive, &call, o, made);
+	else
+		ike_halfopen_in(&c->ks->halfopen, &c->ks->ike, c->now, c->msg, &ev->from, &ev->to,
+				o, made);
+}
+
+void ks_phase1_in(struct ks_call *c, const struct isakmp_hdr *hdr)
+{
+	const struct ks_event *ev = c->ev;
+	struct ike_sa *sa = sa_of(c, hdr);
 	struct ike_event in = {
 		.kind = IKE_EV_DATAGRAM, .datagram = c->msg, .from = ev->from, .to = ev->to
 	};
@@ -152,7 +177,7 @@ void ks_main_mode_in(struct ks_call *c, const struct isakmp_hdr *hdr)
 		carry_out(c->ks, c->now, sa, &ev->from, &o, c->out);
 		return;
 	}
-	ike_halfopen_in(&c->ks->halfopen, &c->ks->ike, c->now, c->msg, &ev->from, &ev->to, &o, &sa);
+	stranger_in(c, hdr, &o, &sa);
 	if (sa)
 		new_sa(c, sa, &o);
 	else

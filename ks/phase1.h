@@ -14,7 +14,7 @@ struct ks_call {
 	struct ks_out *out;
 };
 
-void ks_main_mode_in(struct ks_call *c, const struct isakmp_hdr *hdr);
+void ks_phase1_in(struct ks_call *c, const struct isakmp_hdr *hdr);
 void ks_info_in(struct ks_call *c, const struct isakmp_hdr *hdr);
 void ks_dh_done(struct ks_call *c);
 void ks_auth_done(struct ks_call *c);

@@ -30,8 +30,8 @@ static struct set_node *node_of(config_setting_t *c)
 	return (struct set_node *)c;
 }
 
-static PRINTF(4, 0) void complain(struct settings *s, unsigned line, const char *word,
-				  const char *fmt, va_list ap)
+static PRINTF(4, 0) void say(struct settings *s, unsigned line, const char *word, const char *fmt,
+			     va_list ap)
 {
 	char text[1024];
 	size_t n;
@@ -44,8 +44,14 @@ static PRINTF(4, 0) void complain(struct settings *s, unsigned line, const char 
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s: ", word);
 	if (n < sizeof(text))
 		vsnprintf(text + n, sizeof(text) - n, fmt, ap);
-	s->n_errors++;
 	s->report(s->arg, text);
+}
+
+static PRINTF(4, 0) void complain(struct settings *s, unsigned line, const char *word,
+				  const char *fmt, va_list ap)
+{
+	s->n_errors++;
+	say(s, line, word, fmt, ap);
 }
 
 static void complain_at(struct settings *s, unsigned line, const char *word, const char *fmt, ...)
@@ -67,6 +73,18 @@ void settings_complain(struct settings *s, const struct set_node *n, const char 
 
 	va_start(ap, fmt);
 	complain(s, n ? settings_line(n) : 0, word, fmt, ap);
+	va_end(ap);
+}
+
+void settings_warn(struct settings *s, const struct set_node *n, const char *word, const char *fmt,
+		   ...)
+{
+	char what[64];
+	va_list ap;
+
+	snprintf(what, sizeof(what), "warning: %s", word);
+	va_start(ap, fmt);
+	say(s, n ? settings_line(n) : 0, what, fmt, ap);
 	va_end(ap);
 }
 

@@ -66,6 +66,9 @@ bool settings_number(struct settings *s, struct set_node *n, int64_t min, int64_
 // A problem the table can't express: "unknown access list 'FOO'". word may be NULL.
 void settings_complain(struct settings *s, const struct set_node *n, const char *word,
 		       const char *fmt, ...) PRINTF(4, 5);
+// Not wrong, but to be known: reported as "FILE:LINE: warning: WORD: …", and not counted.
+void settings_warn(struct settings *s, const struct set_node *n, const char *word, const char *fmt,
+		   ...) PRINTF(4, 5);
 // The same about a line whose node is gone, as of a list that was read before.
 void settings_complain_line(struct settings *s, unsigned line, const char *word, const char *fmt,
 			    ...) PRINTF(4, 5);

@@ -1,5 +1,5 @@
-// common/ike/handshake.h - what main mode keeps until the SA stands; for sa.c, phase1.c,
-// main_mode.c and main_sig.c only.
+// common/ike/handshake.h - what phase 1 keeps until the SA stands; for sa.c, phase1.c, main_mode.c,
+// main_sig.c and aggressive.c only.
 // Owns:   nonces, KE values, SAi_b, the DH job while it is here, SKEYID and its children.
 // Always: on the heap and wiped when freed.
 #pragma once
@@ -13,6 +13,19 @@ struct ike_value {
 	uint8_t b[DH_PUBLIC_MAX];
 };
 
+// Octets of a message that are needed after it is gone.
+struct ike_kept {
+	uint8_t *b;
+	size_t len;
+	uint8_t type; // of the first payload in it
+};
+enum ike_reason ike_kept_set(struct ike_kept *k, struct bytes b, uint8_t type);
+void ike_kept_fini(struct ike_kept *k);
+static inline struct bytes ike_kept_view(const struct ike_kept *k)
+{
+	return BYTES(k->b, k->len);
+}
+
 struct ike_handshake {
 	struct ike_resend resend;	  // initiator
 	struct endpoint from, to;	  // of message 5: believed once it is proved
@@ -22,6 +35,8 @@ struct ike_handshake {
 	struct ike_pki *pki;		  // a reference: own points into it
 	const struct ike_trustpoint *own; // whose certificate we show; NULL: not chosen, or none
 	struct ike_value ke_i, ke_r, ni, nr;
+	// Aggressive mode: body of the peer's ID (responder) and of ours; message 2 (initiator).
+	struct ike_kept id, own_id, chain;
 	uint8_t *sai;
 	size_t sai_len;
 	struct ike_skeyid k;
@@ -36,6 +51,13 @@ void handshake_free(struct ike_handshake *hs);
 static inline struct bytes ike_value_view(const struct ike_value *v)
 {
 	return BYTES(v->b, v->len);
+}
+
+static inline struct bytes pl_body_of(const struct isakmp_chain *c, uint8_t type)
+{
+	const struct isakmp_pl *pl = isakmp_chain_find(c, type, 0);
+
+	return pl ? pl->body : BYTES(NULL, 0);
 }
 
 // sa.c: the one writer of sa->state, with what each state brings along.
@@ -59,11 +81,19 @@ enum hash_alg main_proof_hash(const struct ike_sa *sa);
 // An encrypted message of main mode: begin, write payloads, end.
 struct wr_chain main_begin(const struct ike_sa *sa, struct wr *w, uint8_t flags,
 			   struct ike_out *out);
+enum ike_reason main_finish(const struct ike_sa *sa, struct wr *w, struct ike_out *out);
+// Of message 1, whose SA payload is at sa_at: SAi_b is kept.
+enum ike_reason main_finish_1(struct ike_sa *sa, struct wr *w, size_t sa_at, struct ike_out *out);
+void main_own_cookie(struct ike_sa *sa); // draws the initiator's
 enum ike_reason main_encrypt(struct ike_sa *sa, struct wr *w, struct ike_out *out);
 // The peer's identity, proved: into sa.
 enum ike_reason main_id_check(struct bytes id_body, struct isakmp_id *id, const char **detail);
 void main_id_keep(struct ike_sa *sa, const struct isakmp_id *id);
 void main_notifies_keep(struct ike_sa *sa, const struct isakmp_chain *c);
+
+// HASH of the peer over its ID: then its identity is kept.
+enum ike_reason main_hash_judge(struct ike_sa *sa, const struct isakmp_chain *c,
+				struct bytes id_body, const char **detail);
 
 // main_sig.c: what signatures add. The jobs they make are tagged and go to out->auth.
 static inline bool main_by_signature(const struct ike_sa *sa)
@@ -77,6 +107,27 @@ enum ike_reason sig_start(struct ike_sa *sa, struct ike_out *out);
 // 5 and 6: the job that verifies, and for the responder signs.
 enum ike_reason sig_in_5_6(struct ike_sa *sa, const struct isakmp_chain *c, struct ike_out *out);
 enum ike_reason sig_out_5_6(struct ike_sa *sa, const struct ike_auth_job *j, struct ike_out *out);
+
+// The job that verifies, and with sign also signs.
+enum ike_reason sig_judge(struct ike_sa *sa, const struct isakmp_chain *c, struct bytes id_body,
+			  bool sign, struct ike_out *out);
+void sig_certs_write(const struct ike_trustpoint *tp, struct wr_chain *c);
+void sig_own_choose(struct ike_sa *sa); // nobody has asked yet
+
+// aggressive.c: what the state machine calls.
+bool aggr_row(const struct ike_sa *sa, const struct isakmp_hdr *hdr, struct ike_row *row);
+const struct secret *aggr_psk(struct ike_sa *sa);
+enum ike_reason aggr_begin(struct ike_sa *sa); // chooses sa->suite: its group is needed first
+enum ike_reason aggr_out_1(struct ike_sa *sa, struct ike_out *out);
+enum ike_reason aggr_in_1(struct ike_sa *sa, const struct isakmp_chain *c, const char **detail);
+enum ike_reason aggr_in_2(struct ike_sa *sa, const struct isakmp_hdr *hdr,
+			  const struct isakmp_chain *c, const char **detail);
+enum ike_reason aggr_in_3(struct ike_sa *sa, const struct isakmp_chain *c, struct ike_out *out);
+// j: a job that has signed, or NULL with a pre-shared key.
+enum ike_reason aggr_out_2(struct ike_sa *sa, const struct ike_auth_job *j, struct ike_out *out);
+enum ike_reason aggr_out_3(struct ike_sa *sa, const struct ike_auth_job *j, struct ike_out *out);
+// The shared secret is in hs->dh. A message or a job is in out; *next is what follows.
+enum ike_reason aggr_derived(struct ike_sa *sa, struct ike_out *out, enum ike_state *next);
 
 // Both KE values and the shared secret are there: every key of the SA, and the first IV.
 enum ike_reason main_keys(struct ike_sa *sa, const struct dh_secret *gxy);

@@ -28,15 +28,13 @@ struct ike_proposal {
 	enum hash_alg hash;
 	enum dh_group group;
 	enum sign_alg auth; // SIGN_NONE: pre-shared key
+	bool aggressive;    // signatures: in aggressive mode too. Pre-shared keys say it themselves
 };
 #define IKE_MAX_PROPOSALS 64
 
 // "AES-256-CBC/SHA384/ECP-384", with "/RSA" or "/ECDSA-384" behind it for signatures
 #define IKE_PROPOSAL_STRLEN 48
 const char *ike_proposal_str(const struct ike_proposal *p, char buf[IKE_PROPOSAL_STRLEN]);
-// AES-128 or -256, SHA-256 to -512, groups 14-16 and 19-21. Anything else is for tests of old
-// traces and is refused by configuration readers.
-bool ike_proposal_ok(const struct ike_proposal *p);
 
 // Readings of the RFCs that some peers have. Form 0 is the general one.
 #define IKE_MAX_FORMS 4
@@ -66,6 +64,12 @@ struct ike_conf {
 	// before the call into this room returns, not kept.
 	const struct secret *(*psk)(void *arg, const struct addr *peer);
 	void *psk_arg;
+	// Aggressive mode with pre-shared keys (aggressive.h), all with psk_arg; NULL: none. Whether
+	// the key of this address allows it; the key of a name, which always does; what we call
+	// ourselves to this peer (type 0: own_id).
+	bool (*aggressive)(void *arg, const struct addr *peer);
+	const struct secret *(*psk_of_name)(void *arg, const struct isakmp_id *id);
+	struct isakmp_id (*own_name)(void *arg, const struct addr *peer);
 	// Signatures, in and out: NULL has none. wall_clock gives seconds since 1970, to
 	// judge certificates by.
 	struct ike_pki *pki;
@@ -96,6 +100,7 @@ enum ike_state {
 	IKE_I_VERIFY,	 // has 6, its signature being verified
 	IKE_R_WAIT_KE,	 // sent 2, wants 3
 	IKE_R_DERIVE,	 // has 3, both DH values being made
+	IKE_R_SIGN,	 // aggressive mode: own signature being made
 	IKE_R_WAIT_AUTH, // sent 4, wants 5
 	IKE_R_VERIFY,	 // has 5, its signature being verified, then ours made
 	IKE_ESTABLISHED,
@@ -131,6 +136,8 @@ struct ike_handshake; // handshake.h
 
 struct ike_sa {
 	enum ike_role role;
+	bool aggressive;	// in three messages; an initiator's caller sets it
+	bool name_proved;	// its key is nobody else's: peer_id is as good as a certificate's
 	enum ike_state state;	// written by ike_sa_step alone
 	enum ike_reason reason; // why IKE_DEAD
 	const struct ike_conf *conf;

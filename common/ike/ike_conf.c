@@ -1,11 +1,13 @@
 #include "common/ike/ike_conf.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "common/ike/pki_conf.h"
 
 struct isakmp_in {
 	int cipher, hash, auth, ecdsa_hash;
+	bool aggressive;
 	uint32_t key_bits, group, life_s;
 };
 
@@ -43,6 +45,8 @@ static const struct set_row isakmp_rows[] = {
 	  .help = "what ecdsa-sig signs of a message's hash: it is hashed once more, or signed as "
 		  "it is, which a strongSwan responder wants; both are accepted, and answered "
 		  "alike" },
+	{ "aggressive", SET_BOOL, IN(aggressive), .def = "false",
+	  .help = "rsa-sig, ecdsa-sig: in aggressive mode too; a member then uses it" },
 	{ "lifetime", SET_U32, IN(life_s), .min = 60, .max = 86400, .def = "86400",
 	  .help = "seconds" },
 };
@@ -109,6 +113,11 @@ void ike_settings_read_isakmp(struct settings *s, struct set_node *n, struct ike
 				   (enum hash_alg)in.hash, (enum dh_group)in.group };
 	if (dh_public_len(p.group) == 0)
 		settings_complain(s, n, "group", "%u: 14, 15, 16, 19, 20 or 21 is right", in.group);
+	p.aggressive = in.aggressive;
+	if (in.aggressive && in.auth == AUTH_PSK)
+		settings_complain(s, n, "aggressive",
+				  "is for signatures; with pre-shared keys it is said in psk, for "
+				  "each peer");
 	if (settings_n_errors(s) != before)
 		return;
 	proposals_add(s, n, out, &p, (enum auth)in.auth);
@@ -117,16 +126,26 @@ void ike_settings_read_isakmp(struct settings *s, struct set_node *n, struct ike
 }
 
 static const struct set_row psk_rows[] = {
-	{ "peer", SET_PREFIX, offsetof(struct ike_psk, peer), .required = true,
+	{ "peer", SET_PREFIX, offsetof(struct ike_psk, peer),
 	  .help = "address or prefix; the longest that holds the peer wins" },
+	{ "id", SET_STR, offsetof(struct ike_psk, id), .size = IKE_NAME_LEN, .def = "",
+	  .help = "instead of peer, for members without a fixed address: the name they show in "
+		  "aggressive mode, like \"gm7.example.net\" or \"gm7@example.net\"" },
 	{ "key", SET_SECRET, offsetof(struct ike_psk, key), .required = true,
 	  .help = "the pre-shared key, as text" },
+	{ "aggressive", SET_BOOL, offsetof(struct ike_psk, aggressive), .def = "false",
+	  .help = "aggressive mode: answered to this peer, used by a member; the key can be "
+		  "guessed from one answer" },
+	{ "own_id", SET_STR, offsetof(struct ike_psk, own_id), .size = IKE_NAME_LEN, .def = "",
+	  .help = "with aggressive, on a member: the name to show; empty: its address" },
 };
 
-static struct ike_psk *psk_find(const struct ike_settings *i, const struct prefix *peer)
+static struct ike_psk *psk_find(const struct ike_settings *i, const struct ike_psk *p)
 {
 	for (size_t k = 0; k < i->n_psks; k++) {
-		if (i->psk[k].peer.len == peer->len && addr_eq(&i->psk[k].peer.addr, &peer->addr))
+		if (i->psk[k].peer.len == p->peer.len &&
+		    addr_eq(&i->psk[k].peer.addr, &p->peer.addr) &&
+		    strcmp(i->psk[k].id, p->id) == 0)
 			return &i->psk[k];
 	}
 	return NULL;
@@ -153,14 +172,33 @@ static void psk_append(struct ike_settings *i, const struct ike_psk *p)
 	i->psk[i->n_psks++] = *p;
 }
 
+static void psk_judge(struct settings *s, struct set_node *n, const struct ike_psk *p)
+{
+	bool by_name = p->id[0] != '\0';
+
+	if (by_name == (p->peer.addr.family != 0))
+		settings_complain(s, n, "peer", "either peer or id is wanted");
+	if (p->own_id[0] && !p->aggressive)
+		settings_complain(s, n, "own_id",
+				  "main mode knows the peer by its address; aggressive = true is "
+				  "missing");
+}
+
 void ike_settings_read_psk(struct settings *s, struct set_node *n, struct ike_settings *out)
 {
 	struct ike_psk p = { 0 };
 	unsigned before = settings_n_errors(s);
 
 	settings_group(s, n, psk_rows, N_ELEMS(psk_rows), &p);
-	if (settings_n_errors(s) == before && psk_find(out, &p.peer))
-		settings_complain(s, n, "peer", "is there twice");
+	p.aggressive |= p.id[0] != '\0';
+	if (settings_n_errors(s) == before)
+		psk_judge(s, n, &p);
+	if (settings_n_errors(s) == before && psk_find(out, &p))
+		settings_complain(s, n, p.id[0] ? "id" : "peer", "is there twice");
+	if (settings_n_errors(s) == before && p.aggressive)
+		settings_warn(s, n, "aggressive",
+			      "whoever asks for this peer gets a hash to guess the key by, without "
+			      "our noticing: the key must be long and random");
 	if (settings_n_errors(s) == before)
 		psk_append(out, &p);
 	secret_fini(&p.key);
@@ -176,9 +214,8 @@ void ike_settings_fini(struct ike_settings *i)
 	*i = (struct ike_settings){ .n_psks = 0 };
 }
 
-const struct secret *ike_settings_psk(void *arg, const struct addr *peer)
+static const struct ike_psk *psk_of_addr(const struct ike_settings *i, const struct addr *peer)
 {
-	const struct ike_settings *i = arg;
 	const struct ike_psk *best = NULL;
 
 	for (size_t k = 0; k < i->n_psks; k++) {
@@ -186,7 +223,66 @@ const struct secret *ike_settings_psk(void *arg, const struct addr *peer)
 		    (!best || i->psk[k].peer.len > best->peer.len))
 			best = &i->psk[k];
 	}
-	return best ? &best->key : NULL;
+	return best;
+}
+
+const struct secret *ike_settings_psk(void *arg, const struct addr *peer)
+{
+	const struct ike_psk *p = psk_of_addr(arg, peer);
+
+	return p ? &p->key : NULL;
+}
+
+static bool is_aggressive(void *arg, const struct addr *peer)
+{
+	const struct ike_psk *p = psk_of_addr(arg, peer);
+
+	return p && p->aggressive;
+}
+
+// A name as an identity: with an @ it is a user's.
+static struct isakmp_id id_of_name(const char *name)
+{
+	return (struct isakmp_id){ .type = strchr(name, '@') ? ISAKMP_ID_USER_FQDN : ISAKMP_ID_FQDN,
+				   .data = BYTES((const uint8_t *)name, strlen(name)) };
+}
+
+static const struct secret *psk_of_name(void *arg, const struct isakmp_id *id)
+{
+	const struct ike_settings *i = arg;
+
+	for (size_t k = 0; k < i->n_psks; k++) {
+		const struct isakmp_id own = id_of_name(i->psk[k].id);
+
+		if (own.data.len > 0 && isakmp_id_eq(&own, id))
+			return &i->psk[k].key;
+	}
+	return NULL;
+}
+
+static struct isakmp_id own_name(void *arg, const struct addr *peer)
+{
+	const struct ike_psk *p = psk_of_addr(arg, peer);
+
+	return p && p->own_id[0] ? id_of_name(p->own_id) : (struct isakmp_id){ .type = 0 };
+}
+
+bool ike_settings_has_psk_names(const struct ike_settings *i)
+{
+	for (size_t k = 0; k < i->n_psks; k++) {
+		if (i->psk[k].id[0])
+			return true;
+	}
+	return false;
+}
+
+static bool has_aggressive_psk(const struct ike_settings *i)
+{
+	for (size_t k = 0; k < i->n_psks; k++) {
+		if (i->psk[k].aggressive)
+			return true;
+	}
+	return false;
 }
 
 bool ike_settings_has_psk_proposal(const struct ike_settings *i)
@@ -224,6 +320,9 @@ void ike_settings_apply(const struct ike_settings *i, struct ike_conf *conf)
 	conf->life_s = i->life_s;
 	conf->psk = ike_settings_psk;
 	conf->psk_arg = u.arg;
+	conf->aggressive = has_aggressive_psk(i) ? is_aggressive : NULL;
+	conf->psk_of_name = ike_settings_has_psk_names(i) ? psk_of_name : NULL;
+	conf->own_name = own_name;
 	conf->pki = i->pki;
 	conf->wall_clock = wall_clock;
 	conf->wire = ike_settings_wire(i);

@@ -1,7 +1,8 @@
 // common/ike/ike_conf.h - the `isakmp` and `psk` lists of a daemon's file.
 //	isakmp = ( { encryption = "aes"; key_bits = 128; hash = "sha256"; group = 19;
 //	             lifetime = 86400; authentication = "pre-share"; }, … );   # preference order
-//	psk = ( { peer = "192.0.2.1"; key = "…"; }, { peer = "192.0.2.0/24"; key = "…"; } );
+//	psk = ( { peer = "192.0.2.1"; key = "…"; }, { peer = "192.0.2.0/24"; key = "…"; },
+//	        { id = "gm7.example.net"; key = "…"; } );   # aggressive mode
 //	peers = ( { peer = "192.0.2.9"; wire = { sat_id_len = 2; }; } );
 // Owns:   proposals and keys, until ike_settings_fini wipes them.
 // From:   ksd's and gmd's configuration readers.
@@ -15,8 +16,13 @@
 #define IKE_MAX_PSKS  4096
 #define IKE_MAX_PEERS 1024
 
+#define IKE_NAME_LEN 128
+
 struct ike_psk {
-	struct prefix peer;
+	struct prefix peer;	   // family 0: known by id alone
+	char id[IKE_NAME_LEN];	   // name of the peer in aggressive mode; "": none
+	char own_id[IKE_NAME_LEN]; // ours towards it; "": our address
+	bool aggressive;
 	struct secret key;
 };
 
@@ -57,6 +63,8 @@ void ike_settings_renew(struct ike_settings *i, struct ike_pki *pki);
 void ike_settings_fini(struct ike_settings *i);
 // The key of the longest prefix that holds peer, NULL when there is none. arg: the settings.
 const struct secret *ike_settings_psk(void *arg, const struct addr *peer);
+// Is any key chosen by a name? Then names can be proved without certificates.
+bool ike_settings_has_psk_names(const struct ike_settings *i);
 void ike_settings_describe(FILE *to); // the --help of both lists
 
 // nat_traversal and nat_port, beside the port without NAT. Off: nat_port becomes 0.

@@ -18,17 +18,12 @@ static void value_set(struct ike_value *v, struct bytes b)
 	v->len = (uint16_t)b.len;
 }
 
-static struct bytes body_of(const struct isakmp_chain *c, uint8_t type)
-{
-	const struct isakmp_pl *pl = isakmp_chain_find(c, type, 0);
-
-	return pl ? pl->body : BYTES(NULL, 0);
-}
-
 struct wr_chain main_begin(const struct ike_sa *sa, struct wr *w, uint8_t flags,
 			   struct ike_out *out)
 {
-	struct isakmp_hdr hdr = { .exchange = ISAKMP_XCH_MAIN, .flags = flags };
+	struct isakmp_hdr hdr = { .exchange =
+					  sa->aggressive ? ISAKMP_XCH_AGGRESSIVE : ISAKMP_XCH_MAIN,
+				  .flags = flags };
 
 	memcpy(hdr.cky_i, sa->cky_i, sizeof(hdr.cky_i));
 	memcpy(hdr.cky_r, sa->cky_r, sizeof(hdr.cky_r));
@@ -36,7 +31,7 @@ struct wr_chain main_begin(const struct ike_sa *sa, struct wr *w, uint8_t flags,
 	return isakmp_msg_begin(w, &hdr);
 }
 
-static enum ike_reason finish(const struct ike_sa *sa, struct wr *w, struct ike_out *out)
+enum ike_reason main_finish(const struct ike_sa *sa, struct wr *w, struct ike_out *out)
 {
 	if (!isakmp_msg_end(w, 0))
 		return IKE_R_NO_MEMORY;
@@ -47,27 +42,23 @@ static enum ike_reason finish(const struct ike_sa *sa, struct wr *w, struct ike_
 	return IKE_R_OK;
 }
 
-// 1  HDR, SA [, VID..]
-enum ike_reason main_out_1(struct ike_sa *sa, struct ike_out *out)
+void main_own_cookie(struct ike_sa *sa)
 {
-	struct ike_handshake *hs = sa->hs;
-	struct wr w;
-	struct wr_chain c;
-	size_t sa_at;
-	struct isakmp_chain own;
-	struct rd_err err = { NULL };
-
 	do {
 		rng_fill(sa->conf->rng, sa->cky_i, sizeof(sa->cky_i));
 	} while (memcmp(sa->cky_i, no_cookie, sizeof(no_cookie)) == 0);
-	c = main_begin(sa, &w, 0, out);
-	sa_at = w.len;
-	if (!proposal_offer(&c, sa->conf, &sa->peer.addr))
-		return IKE_R_NO_PROPOSAL;
-	if (finish(sa, &w, out))
+}
+
+// SAi_b is what was sent, read back as the responder will.
+enum ike_reason main_finish_1(struct ike_sa *sa, struct wr *w, size_t sa_at, struct ike_out *out)
+{
+	struct ike_handshake *hs = sa->hs;
+	struct rd_err err = { NULL };
+	struct isakmp_chain own;
+
+	if (main_finish(sa, w, out))
 		return IKE_R_NO_MEMORY;
-	// SAi_b is what was sent, read back as the responder will.
-	if (!isakmp_chain_decode(wr_view(&w, sa_at, w.len), ISAKMP_PL_SA, 0, &own, &err))
+	if (!isakmp_chain_decode(wr_view(w, sa_at, w->len), ISAKMP_PL_SA, 0, &own, &err))
 		BUG("our own message does not parse");
 	hs->sai = malloc(own.pl[0].body.len);
 	if (!hs->sai)
@@ -75,6 +66,21 @@ enum ike_reason main_out_1(struct ike_sa *sa, struct ike_out *out)
 	hs->sai_len = own.pl[0].body.len;
 	memcpy(hs->sai, own.pl[0].body.p, hs->sai_len);
 	return IKE_R_OK;
+}
+
+// 1  HDR, SA [, VID..]
+enum ike_reason main_out_1(struct ike_sa *sa, struct ike_out *out)
+{
+	struct wr w;
+	struct wr_chain c;
+	size_t sa_at;
+
+	main_own_cookie(sa);
+	c = main_begin(sa, &w, 0, out);
+	sa_at = w.len;
+	if (!proposal_offer(&c, sa->conf, &sa->peer.addr))
+		return IKE_R_NO_PROPOSAL;
+	return main_finish_1(sa, &w, sa_at, out);
 }
 
 // 2  HDR, SA [, VID..]: exactly one transform, one of ours, under the DOI we sent.
@@ -88,7 +94,7 @@ enum ike_reason main_in_2(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 	struct ike1_sa answer;
 
 	opts.phase1_accept_doi1 = opts.phase1_doi == ISAKMP_DOI_IPSEC;
-	if (!ike1_sa_decode(&opts, body_of(c, ISAKMP_PL_SA), &answer, &err)) {
+	if (!ike1_sa_decode(&opts, pl_body_of(c, ISAKMP_PL_SA), &answer, &err)) {
 		*detail = err.why;
 		return IKE_R_BAD_PROPOSAL;
 	}
@@ -118,7 +124,7 @@ enum ike_reason main_in_2(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 static enum ike_reason ke_keep(struct ike_sa *sa, const struct isakmp_chain *c,
 			       struct ike_value *ke, struct ike_value *n, const char **detail)
 {
-	struct bytes theirs = body_of(c, ISAKMP_PL_KE), nonce = body_of(c, ISAKMP_PL_NONCE);
+	struct bytes theirs = pl_body_of(c, ISAKMP_PL_KE), nonce = pl_body_of(c, ISAKMP_PL_NONCE);
 	struct rd_err err = { NULL };
 
 	if (theirs.len != dh_public_len(sa->suite.group))
@@ -176,7 +182,7 @@ enum ike_reason main_out_3_4(struct ike_sa *sa, struct ike_out *out)
 		sig_requests_write(sa, &c);
 	if (natt_write(sa, &c))
 		return IKE_R_NO_MEMORY;
-	return finish(sa, &w, out);
+	return main_finish(sa, &w, out);
 }
 
 static void keylog(const struct ike_sa *sa)
@@ -203,7 +209,8 @@ static enum ike_reason skeyid(struct ike_sa *sa, const struct dh_secret *gxy)
 		err = keymat_skeyid_sig(sa->suite.hash, BYTES(gxy->b, gxy->len), ni, nr,
 					&hs->k.skeyid);
 	} else {
-		psk = sa->conf->psk(sa->conf->psk_arg, &sa->peer.addr);
+		psk = sa->aggressive ? aggr_psk(sa)
+				     : sa->conf->psk(sa->conf->psk_arg, &sa->peer.addr);
 		if (!psk)
 			return IKE_R_PSK_UNKNOWN;
 		err = keymat_skeyid_psk(sa->suite.hash, psk, ni, nr, &hs->k.skeyid);
@@ -265,7 +272,7 @@ enum ike_reason main_encrypt(struct ike_sa *sa, struct wr *w, struct ike_out *ou
 	size_t block = cipher_block_len(sa->suite.cipher), len;
 
 	wr_zero(w, (block - (w->len - ISAKMP_HDR_LEN) % block) % block);
-	if (finish(sa, w, out))
+	if (main_finish(sa, w, out))
 		return IKE_R_NO_MEMORY;
 	len = out->msg_len - ISAKMP_HDR_LEN;
 	if (cipher_encrypt(sa->suite.cipher, &sa->keys.key, sa->hs->iv, out->msg + ISAKMP_HDR_LEN,
@@ -336,12 +343,11 @@ void main_id_keep(struct ike_sa *sa, const struct isakmp_id *id)
 	memcpy(sa->peer_id.data, id->data.p, id->data.len);
 }
 
-// 5  HDR*, IDii, HASH_I [, N]    6  HDR*, IDir, HASH_R [, N]: HASH before anything else is
-// believed.
-enum ike_reason main_in_5_6(struct ike_sa *sa, const struct isakmp_chain *c, const char **detail)
+enum ike_reason main_hash_judge(struct ike_sa *sa, const struct isakmp_chain *c,
+				struct bytes id_body, const char **detail)
 {
 	enum ike_role peer = initiator(sa) ? IKE_RESPONDER : IKE_INITIATOR;
-	struct bytes id_body = body_of(c, ISAKMP_PL_ID), hash = body_of(c, ISAKMP_PL_HASH);
+	struct bytes hash = pl_body_of(c, ISAKMP_PL_HASH);
 	uint8_t want[HASH_MAX];
 	struct isakmp_id id;
 	enum ike_reason why;
@@ -356,4 +362,11 @@ enum ike_reason main_in_5_6(struct ike_sa *sa, const struct isakmp_chain *c, con
 	main_id_keep(sa, &id);
 	main_notifies_keep(sa, c);
 	return IKE_R_OK;
+}
+
+// 5  HDR*, IDii, HASH_I [, N]    6  HDR*, IDir, HASH_R [, N]: HASH before anything else is
+// believed.
+enum ike_reason main_in_5_6(struct ike_sa *sa, const struct isakmp_chain *c, const char **detail)
+{
+	return main_hash_judge(sa, c, pl_body_of(c, ISAKMP_PL_ID), detail);
 }

@@ -4,13 +4,6 @@
 #define REQUESTS_MAX 8	 // CAs named to the peer
 #define REQUESTS_LEN 600 // octets of all of them: message 3 and 4 must not need fragments
 
-static struct bytes body_of(const struct isakmp_chain *c, uint8_t type)
-{
-	const struct isakmp_pl *pl = isakmp_chain_find(c, type, 0);
-
-	return pl ? pl->body : BYTES(NULL, 0);
-}
-
 // ---- which certificates we want, which are wanted of us ----
 
 static void request_write(struct wr_chain *c, struct bytes ca)
@@ -58,11 +51,30 @@ void sig_requests_keep(struct ike_sa *sa, const struct isakmp_chain *c)
 		    req.encoding == ISAKMP_CERT_X509_SIG)
 			ca[n++] = req.data;
 	}
-	if (!main_by_signature(sa) || (n == 0 && hs->own))
+	// In aggressive mode an initiator has said who it is already.
+	if (!main_by_signature(sa) ||
+	    (hs->own && (n == 0 || (sa->aggressive && sa->role == IKE_INITIATOR))))
 		return;
 	if (!hs->pki)
 		hs->pki = ike_pki_get(sa->conf->pki);
 	hs->own = ike_auth_own(hs->pki, sa->suite.auth, ca, n);
+}
+
+void sig_own_choose(struct ike_sa *sa)
+{
+	struct ike_handshake *hs = sa->hs;
+
+	hs->pki = ike_pki_get(sa->conf->pki);
+	hs->own = ike_auth_own(hs->pki, sa->suite.auth, NULL, 0);
+}
+
+void sig_certs_write(const struct ike_trustpoint *tp, struct wr_chain *c)
+{
+	for (size_t i = 0; i < tp->n_own; i++) {
+		const struct isakmp_cert cert = { ISAKMP_CERT_X509_SIG, cert_der(tp->own[i]) };
+
+		isakmp_cert_encode(c, ISAKMP_PL_CERT, &cert);
+	}
 }
 
 // ---- what is signed ----
@@ -146,9 +158,10 @@ static enum ike_reason certs_fill(const struct isakmp_chain *c, struct ike_auth_
 }
 
 static enum ike_reason verify_fill(struct ike_sa *sa, const struct isakmp_chain *c,
-				   struct ike_auth_job *j, const char **detail)
+				   struct bytes id_body, struct ike_auth_job *j,
+				   const char **detail)
 {
-	struct bytes id_body = body_of(c, ISAKMP_PL_ID), sig = body_of(c, ISAKMP_PL_SIG);
+	struct bytes sig = pl_body_of(c, ISAKMP_PL_SIG);
 	struct ike_auth_verify *v = &j->peer;
 	struct isakmp_id id;
 	enum ike_reason why = main_id_check(id_body, &id, detail);
@@ -210,19 +223,27 @@ enum ike_reason sig_start(struct ike_sa *sa, struct ike_out *out)
 	return j ? lend(sa, j, sign_fill(sa, j), out) : IKE_R_NO_MEMORY;
 }
 
-// 5  HDR*, IDii, CERT.., [CERTREQ..,] SIG_I    6  HDR*, IDir, CERT.., SIG_R
-enum ike_reason sig_in_5_6(struct ike_sa *sa, const struct isakmp_chain *c, struct ike_out *out)
+enum ike_reason sig_judge(struct ike_sa *sa, const struct isakmp_chain *c, struct bytes id_body,
+			  bool sign, struct ike_out *out)
 {
 	struct ike_auth_job *j = job_new(sa);
-	enum ike_reason why = j ? verify_fill(sa, c, j, &out->detail) : IKE_R_NO_MEMORY;
+	enum ike_reason why = j ? verify_fill(sa, c, id_body, j, &out->detail) : IKE_R_NO_MEMORY;
 
-	if (why == IKE_R_OK && sa->role == IKE_RESPONDER) {
-		sig_requests_keep(sa, c);
+	if (why == IKE_R_OK && sign)
 		why = sign_fill(sa, j);
-	}
 	if (why == IKE_R_OK)
 		main_notifies_keep(sa, c);
 	return lend(sa, j, why, out);
+}
+
+// 5  HDR*, IDii, CERT.., [CERTREQ..,] SIG_I    6  HDR*, IDir, CERT.., SIG_R
+enum ike_reason sig_in_5_6(struct ike_sa *sa, const struct isakmp_chain *c, struct ike_out *out)
+{
+	bool sign = sa->role == IKE_RESPONDER;
+
+	if (sign)
+		sig_requests_keep(sa, c);
+	return sig_judge(sa, c, pl_body_of(c, ISAKMP_PL_ID), sign, out);
 }
 
 enum ike_reason sig_out_5_6(struct ike_sa *sa, const struct ike_auth_job *j, struct ike_out *out)
@@ -233,11 +254,7 @@ enum ike_reason sig_out_5_6(struct ike_sa *sa, const struct ike_auth_job *j, str
 	struct wr_chain c = main_begin(sa, &w, ISAKMP_FLAG_E, out);
 
 	isakmp_id_encode(&c, &id);
-	for (size_t i = 0; i < tp->n_own; i++) {
-		const struct isakmp_cert cert = { ISAKMP_CERT_X509_SIG, cert_der(tp->own[i]) };
-
-		isakmp_cert_encode(&c, ISAKMP_PL_CERT, &cert);
-	}
+	sig_certs_write(tp, &c);
 	if (sa->role == IKE_INITIATOR)
 		sig_requests_write(sa, &c);
 	wr_pl(&c, ISAKMP_PL_SIG, BYTES(j->own.sig, j->own.sig_len));

@@ -51,13 +51,22 @@ static const struct ike_row sig_rows[] = {
 };
 #undef BIT
 
-static const struct ike_row *row_of(const struct ike_sa *sa)
+static const struct ike_row *main_row_of(const struct ike_sa *sa)
 {
 	const struct ike_row *row = NULL;
 
 	if (main_by_signature(sa))
 		row = ike_row_find(sig_rows, N_ELEMS(sig_rows), sa->state);
 	return row ? row : ike_row_find(rows, N_ELEMS(rows), sa->state);
+}
+
+// room: for the rows of aggressive mode, of which one depends on the message's flags.
+static const struct ike_row *row_of(const struct ike_sa *sa, const struct isakmp_hdr *hdr,
+				    struct ike_row *room)
+{
+	if (sa->aggressive)
+		return aggr_row(sa, hdr, room) ? room : NULL;
+	return main_row_of(sa);
 }
 
 static void die(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
@@ -73,28 +82,13 @@ static enum ike_reason keep_sent(struct ike_sa *sa, mono_t now, const struct ike
 	struct bytes msg = BYTES(out->msg, out->msg_len);
 	int err;
 
-	if (sa->role == IKE_RESPONDER)
+	bool answers = sa->role == IKE_RESPONDER || (sa->aggressive && sa->state != IKE_I_KEYGEN);
+
+	if (answers)
 		return ike_stored_reply(&sa->stored, msg) ? IKE_R_NO_MEMORY : IKE_R_OK;
 	err = ike_resend_arm(&sa->hs->resend, &sa->conf->schedule, now, msg);
 	sa->deadline = sa->hs->resend.next;
 	return err ? IKE_R_NO_MEMORY : IKE_R_OK;
-}
-
-static void start(struct ike_sa *sa, mono_t now, struct ike_out *out)
-{
-	enum ike_reason why;
-
-	BUG_ON(sa->state != IKE_IDLE || sa->role != IKE_INITIATOR);
-	sa->hs = handshake_new();
-	why = sa->hs ? main_out_1(sa, out) : IKE_R_NO_MEMORY;
-	if (why == IKE_R_OK)
-		why = keep_sent(sa, now, out);
-	if (why != IKE_R_OK) {
-		out->msg_len = 0;
-		die(sa, why, out);
-		return;
-	}
-	ike_sa_set_state(sa, now, IKE_I_WAIT_SA);
 }
 
 // Lends the DH job to the caller: a new one first, the same again for the second half.
@@ -117,6 +111,30 @@ static enum ike_reason lend_dh(struct ike_sa *sa, struct bytes peer_ke, struct i
 	return IKE_R_OK;
 }
 
+static void start(struct ike_sa *sa, mono_t now, struct ike_out *out)
+{
+	enum ike_reason why;
+
+	BUG_ON(sa->state != IKE_IDLE || sa->role != IKE_INITIATOR);
+	sa->hs = handshake_new();
+	why = sa->hs ? IKE_R_OK : IKE_R_NO_MEMORY;
+	if (why == IKE_R_OK && sa->aggressive) {
+		why = aggr_begin(sa);
+		if (why == IKE_R_OK)
+			why = lend_dh(sa, BYTES(NULL, 0), out);
+	} else if (why == IKE_R_OK) {
+		why = main_out_1(sa, out);
+		if (why == IKE_R_OK)
+			why = keep_sent(sa, now, out);
+	}
+	if (why != IKE_R_OK) {
+		out->msg_len = 0;
+		die(sa, why, out);
+		return;
+	}
+	ike_sa_set_state(sa, now, sa->aggressive ? IKE_I_KEYGEN : IKE_I_WAIT_SA);
+}
+
 static void dh_keygen_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
 {
 	struct ike_handshake *hs = sa->hs;
@@ -124,7 +142,7 @@ static void dh_keygen_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
 
 	hs->ke_i.len = hs->dh->own_len;
 	memcpy(hs->ke_i.b, hs->dh->own, hs->dh->own_len);
-	why = main_out_3_4(sa, out);
+	why = sa->aggressive ? aggr_out_1(sa, out) : main_out_3_4(sa, out);
 	if (why == IKE_R_OK)
 		why = keep_sent(sa, now, out);
 	if (why != IKE_R_OK)
@@ -166,6 +184,25 @@ static void dh_derive_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
 				     : IKE_R_WAIT_AUTH);
 }
 
+static void dh_aggressive_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
+{
+	struct ike_handshake *hs = sa->hs;
+	enum ike_state next;
+	enum ike_reason why = aggr_derived(sa, out, &next);
+
+	dh_job_free(hs->dh);
+	hs->dh = NULL;
+	if (why == IKE_R_OK && !out->auth)
+		why = keep_sent(sa, now, out);
+	if (why != IKE_R_OK) {
+		out->msg_len = 0;
+		die(sa, why, out);
+		return;
+	}
+	ike_sa_set_state(sa, now, next);
+	out->established = next == IKE_ESTABLISHED;
+}
+
 static void dh_done(struct ike_sa *sa, mono_t now, struct dh_job *dh, struct ike_out *out)
 {
 	struct ike_handshake *hs = sa->hs;
@@ -186,6 +223,8 @@ static void dh_done(struct ike_sa *sa, mono_t now, struct dh_job *dh, struct ike
 	}
 	if (sa->state == IKE_I_KEYGEN)
 		dh_keygen_done(sa, now, out);
+	else if (sa->aggressive)
+		dh_aggressive_done(sa, now, out);
 	else
 		dh_derive_done(sa, now, out);
 }
@@ -227,7 +266,11 @@ static enum ike_reason auth_take(struct ike_sa *sa, struct ike_auth_job *j, stru
 		if (sa->role == IKE_RESPONDER)
 			natt_follow(sa, &sa->hs->from, &sa->hs->to);
 	}
-	return j->sign ? sig_out_5_6(sa, j, out) : IKE_R_OK;
+	if (!j->sign)
+		return IKE_R_OK;
+	if (!sa->aggressive)
+		return sig_out_5_6(sa, j, out);
+	return sa->role == IKE_INITIATOR ? aggr_out_3(sa, j, out) : aggr_out_2(sa, j, out);
 }
 
 static void auth_done(struct ike_sa *sa, mono_t now, struct ike_auth_job *j, struct ike_out *out)
@@ -248,8 +291,28 @@ static void auth_done(struct ike_sa *sa, mono_t now, struct ike_auth_job *j, str
 		die(sa, why, out);
 		return;
 	}
-	ike_sa_set_state(sa, now, sa->state == IKE_I_SIGN ? IKE_I_WAIT_AUTH : IKE_ESTABLISHED);
+	ike_sa_set_state(sa, now,
+			 sa->state == IKE_I_SIGN   ? IKE_I_WAIT_AUTH
+			 : sa->state == IKE_R_SIGN ? IKE_R_WAIT_AUTH
+						   : IKE_ESTABLISHED);
 	out->established = sa->state == IKE_ESTABLISHED;
+}
+
+static enum ike_reason handle_aggressive(struct ike_sa *sa, const struct isakmp_hdr *hdr,
+					 const struct isakmp_chain *c, struct ike_out *out)
+{
+	enum ike_reason why;
+
+	switch (sa->state) {
+	case IKE_R_WAIT_KE:
+		why = aggr_in_1(sa, c, &out->detail);
+		return why == IKE_R_OK ? lend_dh(sa, ike_value_view(&sa->hs->ke_i), out) : why;
+	case IKE_I_WAIT_KE:
+		why = aggr_in_2(sa, hdr, c, &out->detail);
+		return why == IKE_R_OK ? lend_dh(sa, ike_value_view(&sa->hs->ke_r), out) : why;
+	default: // the rows leave only the one that waits for message 3
+		return aggr_in_3(sa, c, out);
+	}
 }
 
 static enum ike_reason handle(struct ike_sa *sa, const struct isakmp_hdr *hdr,
@@ -299,7 +362,8 @@ static enum ike_reason judge(struct ike_sa *sa, const struct ike_row *row,
 	}
 	why = ike_row_check_chain(row, &chain, &out->detail);
 	if (why == IKE_R_OK)
-		why = handle(sa, hdr, &chain, out);
+		why = sa->aggressive ? handle_aggressive(sa, hdr, &chain, out)
+				     : handle(sa, hdr, &chain, out);
 	if (why == IKE_R_OK && row->encrypted)
 		memcpy(sa->hs->iv, next_iv, sizeof(sa->hs->iv));
 	return why;
@@ -318,8 +382,8 @@ static enum ike_reason accept(struct ike_sa *sa, mono_t now, const struct ike_ro
 		enum ike_reason why;
 
 		natt_follow(sa, &ev->from, &ev->to);
-		why = main_out_5_6(sa, out);
-		if (why == IKE_R_OK)
+		why = sa->aggressive ? IKE_R_OK : main_out_5_6(sa, out);
+		if (why == IKE_R_OK && !sa->aggressive)
 			why = keep_sent(sa, now, out);
 		if (why != IKE_R_OK)
 			return why;
@@ -374,8 +438,14 @@ static void in_clear_notify(struct ike_sa *sa, const struct isakmp_hdr *hdr, str
 
 static bool ours(const struct ike_sa *sa, const struct isakmp_hdr *hdr)
 {
+	static const uint8_t none[ISAKMP_COOKIE_LEN];
+	bool aggressive_1 = sa->aggressive && sa->role == IKE_RESPONDER &&
+			    memcmp(hdr->cky_r, none, sizeof(none)) == 0;
+	bool unknown_yet =
+		sa->state == IKE_I_WAIT_SA || (sa->aggressive && sa->state == IKE_I_WAIT_KE);
+
 	return memcmp(sa->cky_i, hdr->cky_i, sizeof(sa->cky_i)) == 0 &&
-	       (sa->state == IKE_I_WAIT_SA ||
+	       (aggressive_1 || unknown_yet ||
 		memcmp(sa->cky_r, hdr->cky_r, sizeof(sa->cky_r)) == 0);
 }
 
@@ -410,7 +480,9 @@ static void in_fragment(struct ike_sa *sa, mono_t now, const struct ike_event *e
 static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *ev,
 			struct ike_out *out)
 {
-	const struct ike_row *row = row_of(sa);
+	uint8_t exchange = sa->aggressive ? ISAKMP_XCH_AGGRESSIVE : ISAKMP_XCH_MAIN;
+	const struct ike_row *row;
+	struct ike_row room;
 	struct rd_err err = { NULL };
 	struct rd r = rd_of(ev->datagram, &err);
 	struct isakmp_hdr hdr;
@@ -426,7 +498,7 @@ static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *e
 		out->refused = IKE_R_COOKIE_UNKNOWN;
 	} else if (hdr.exchange == ISAKMP_XCH_INFO) {
 		in_clear_notify(sa, &hdr, ev->datagram, out);
-	} else if (hdr.exchange != ISAKMP_XCH_MAIN || hdr.msgid != 0) {
+	} else if (hdr.exchange != exchange || hdr.msgid != 0) {
 		out->refused = IKE_R_BAD_EXCHANGE;
 	} else if (frag_is(ev->datagram)) {
 		in_fragment(sa, now, ev, out);
@@ -437,7 +509,7 @@ static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *e
 		out->from = sa->local;
 		out->to = sa->peer;
 		out->fragments = sa->peer_fragments;
-	} else if (!row) {
+	} else if (!(row = row_of(sa, &hdr, &room))) {
 		out->refused = IKE_R_UNEXPECTED_MESSAGE;
 	} else {
 		why = judge(sa, row, &hdr, ev->datagram, out);

@@ -16,7 +16,9 @@
 //
 // NAT-D payloads, where both sides know them, follow the nonces of 3 and 4 (natt.h).
 //
-// From:   gm (initiator), halfopen.h (message 3 makes a responder's SA).
+// Aggressive mode, where configured, is drawn in aggressive.h.
+//
+// From:   gm (initiator), halfopen.h (message 3 makes a responder's SA), aggressive.h (message 1).
 // Spec:   RFC 2409 5.4, 5.1, 5; RFC 4754, RFC 4945; RFC 2408 for the envelope.
 // Always: state moves only when a message was accepted whole; each accepted message is remembered
 //         and its repetition answered with the same octets. A message that cannot be

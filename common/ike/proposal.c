@@ -59,12 +59,6 @@ static uint16_t auth_num(enum sign_alg a)
 	return 0;
 }
 
-bool ike_proposal_ok(const struct ike_proposal *p)
-{
-	return cipher_row(p->cipher) && hash_row(p->hash) && dh_public_len(p->group) > 0 &&
-	       auth_num(p->auth) > 0;
-}
-
 const char *ike_proposal_str(const struct ike_proposal *p, char buf[IKE_PROPOSAL_STRLEN])
 {
 	snprintf(buf, IKE_PROPOSAL_STRLEN, "%s/%s/%s%s%s", cipher_name(p->cipher),
@@ -136,24 +130,47 @@ static bool usable(const struct ike_conf *conf, const struct addr *peer,
 	return ike_auth_own(conf->pki, p->auth, NULL, 0);
 }
 
-bool proposal_offer(struct wr_chain *c, const struct ike_conf *conf, const struct addr *peer)
+static struct ike1_sa offer_of(const struct ike_conf *conf, const struct addr *peer)
 {
 	uint32_t doi = ike_wire(conf, peer)->phase1_doi;
-	struct ike1_sa sa = {
+
+	return (struct ike1_sa){
 		.doi = doi,
 		.situation = doi == ISAKMP_DOI_IPSEC ? IPSEC_SIT_IDENTITY_ONLY : GDOI_SITUATION,
 		.proposal = 1,
 	};
+}
 
-	for (size_t i = 0; i < conf->n_proposals && sa.n < IKE1_MAX_TRANSFORMS; i++) {
-		if (!usable(conf, peer, &conf->proposals[i]))
-			continue;
-		transform_of(&conf->proposals[i], (uint8_t)(sa.n + 1), own_life(conf), &sa.t[sa.n]);
-		sa.n++;
+static void offer_add(struct ike1_sa *sa, const struct ike_conf *conf, const struct ike_proposal *p)
+{
+	if (sa->n == IKE1_MAX_TRANSFORMS)
+		return;
+	transform_of(p, (uint8_t)(sa->n + 1), own_life(conf), &sa->t[sa->n]);
+	sa->n++;
+}
+
+bool proposal_offer(struct wr_chain *c, const struct ike_conf *conf, const struct addr *peer)
+{
+	struct ike1_sa sa = offer_of(conf, peer);
+
+	for (size_t i = 0; i < conf->n_proposals; i++) {
+		if (usable(conf, peer, &conf->proposals[i]))
+			offer_add(&sa, conf, &conf->proposals[i]);
 	}
 	ike1_sa_encode(c, &sa);
 	vids_write(c, conf);
 	return sa.n > 0;
+}
+
+void proposal_offer_these(struct wr_chain *c, const struct ike_conf *conf, const struct addr *peer,
+			  const struct ike_proposal *list, size_t n)
+{
+	struct ike1_sa sa = offer_of(conf, peer);
+
+	for (size_t i = 0; i < n; i++)
+		offer_add(&sa, conf, &list[i]);
+	ike1_sa_encode(c, &sa);
+	vids_write(c, conf);
 }
 
 void proposal_answer(struct wr_chain *c, const struct ike_conf *conf, const struct ike1_sa *offer,
@@ -172,7 +189,7 @@ void proposal_answer(struct wr_chain *c, const struct ike_conf *conf, const stru
 	vids_write(c, conf);
 }
 
-static bool matches(const struct ike_proposal *p, const struct ike1_transform *t)
+bool proposal_matches(const struct ike_proposal *p, const struct ike1_transform *t)
 {
 	const struct cipher_row *c = cipher_row(p->cipher);
 	const struct hash_row *h = hash_row(p->hash);
@@ -186,7 +203,7 @@ const struct ike1_transform *proposal_choose(const struct ike_conf *conf, const 
 {
 	for (size_t i = 0; i < conf->n_proposals; i++) {
 		for (size_t k = 0; k < offer->n; k++) {
-			if (matches(&conf->proposals[i], &offer->t[k]) &&
+			if (proposal_matches(&conf->proposals[i], &offer->t[k]) &&
 			    usable(conf, peer, &conf->proposals[i])) {
 				*out = conf->proposals[i];
 				return &offer->t[k];

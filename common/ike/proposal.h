@@ -8,6 +8,10 @@
 
 // Writes the SA payload with every proposal of ours that we can authenticate with towards peer, and
 // the vendor ids. False when there is none.
+// The same with these, in aggressive mode.
+void proposal_offer_these(struct wr_chain *c, const struct ike_conf *conf, const struct addr *peer,
+			  const struct ike_proposal *list, size_t n);
+bool proposal_matches(const struct ike_proposal *p, const struct ike1_transform *t);
 bool proposal_offer(struct wr_chain *c, const struct ike_conf *conf, const struct addr *peer);
 // Writes the SA payload with the one transform t of their offer, as it came, and the vendor ids.
 void proposal_answer(struct wr_chain *c, const struct ike_conf *conf, const struct ike1_sa *offer,

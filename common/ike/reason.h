@@ -29,7 +29,8 @@
 	X(BAD_SIGNATURE, "bad-signature", ISAKMP_N_INVALID_SIGNATURE)                              \
 	X(BAD_FRAGMENT, "bad-fragment", 0)                                                         \
 	X(BAD_HASH, "bad-hash", 0) /* a protected message that was not made with our keys */       \
-	X(BUSY, "busy", 0)	   /* more handshakes at work than we take */                      \
+	X(AGGRESSIVE, "aggressive-not-configured", 0)                                              \
+	X(BUSY, "busy", 0) /* more handshakes at work than we take */                              \
 	X(TIMEOUT, "timeout", 0)                                                                   \
 	X(PEER_DELETED, "peer-deleted", 0)                                                         \
 	X(PEER_DEAD, "peer-dead", 0)                                                               \

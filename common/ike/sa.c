@@ -13,6 +13,7 @@ static const char *const state_names[] = {
 	[IKE_I_VERIFY] = "verify",
 	[IKE_R_WAIT_KE] = "wait-ke",
 	[IKE_R_DERIVE] = "derive",
+	[IKE_R_SIGN] = "sign",
 	[IKE_R_WAIT_AUTH] = "wait-auth",
 	[IKE_R_VERIFY] = "verify",
 	[IKE_ESTABLISHED] = "established",
@@ -45,6 +46,9 @@ void handshake_free(struct ike_handshake *hs)
 	ike_resend_clear(&hs->resend);
 	dh_job_free(hs->dh);
 	ike_pki_put(hs->pki);
+	ike_kept_fini(&hs->id);
+	ike_kept_fini(&hs->own_id);
+	ike_kept_fini(&hs->chain);
 	free(hs->sai);
 	explicit_bzero(hs, sizeof(*hs));
 	free(hs);
@@ -105,6 +109,25 @@ void ike_sa_kill(struct ike_sa *sa, enum ike_reason why)
 	ike_sa_set_state(sa, MONO_NEVER, IKE_DEAD);
 }
 
+enum ike_reason ike_kept_set(struct ike_kept *k, struct bytes b, uint8_t type)
+{
+	ike_kept_fini(k);
+	k->b = malloc(b.len > 0 ? b.len : 1);
+	if (!k->b)
+		return IKE_R_NO_MEMORY;
+	if (b.len > 0)
+		memcpy(k->b, b.p, b.len);
+	k->len = b.len;
+	k->type = type;
+	return IKE_R_OK;
+}
+
+void ike_kept_fini(struct ike_kept *k)
+{
+	free(k->b);
+	*k = (struct ike_kept){ NULL };
+}
+
 int ike_sa_init_responder(struct ike_sa *sa, mono_t now, const struct ike_responder_seed *seed)
 {
 	uint32_t handshake_s = seed->conf->handshake_s;
@@ -142,9 +165,9 @@ bool ike_peer_is(const struct ike_sa *sa, const struct id_pattern *p, size_t n)
 {
 	struct bytes id = BYTES(sa->peer_id.data, sa->peer_id.len);
 
-	for (size_t i = 0; sa->peer_cert && i < n; i++) {
+	for (size_t i = 0; (sa->peer_cert || sa->name_proved) && i < n; i++) {
 		if (id_pattern_match(&p[i], sa->peer_id.type, id) ||
-		    id_pattern_match_cert(&p[i], sa->peer_cert))
+		    (sa->peer_cert && id_pattern_match_cert(&p[i], sa->peer_cert)))
 			return true;
 	}
 	return false;

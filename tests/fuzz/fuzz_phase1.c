@@ -1,9 +1,10 @@
 // A datagram into every place of IKEv1 that hears strangers: the half-open slots, each waiting
 // state of main mode in both roles, and messages under an established SA.
 //   octet 0: bits 0-2 the place (enum place), bit 7: leave the cookies as they are, bit 6: leave
-//   the length field; then the datagram. Where the place decrypts, the octets behind the header are
+//   the length field, bit 5: in aggressive mode (messages 1, 2 and 3); then the datagram. Where the place decrypts, the octets behind the header are
 //   the plaintext: they are encrypted here, so that what lies behind the cipher is reached too.
 #include "common/crypto/crypto.h"
+#include "common/ike/aggressive.h"
 #include "common/ike/halfopen.h"
 #include "common/ike/handshake.h"
 #include "common/ike/info.h"
@@ -17,6 +18,7 @@ struct world {
 	struct rng rng[2];
 	struct endpoint here[2];
 	struct ike_halfopen half;
+	struct ike_aggr gate;
 	struct ike_sa gm, *ks;
 	mono_t now;
 };
@@ -28,6 +30,12 @@ static const struct secret *psk_of(void *arg, const struct addr *peer)
 {
 	(void)arg, (void)peer;
 	return &psk;
+}
+
+static bool everybody(void *arg, const struct addr *peer)
+{
+	(void)arg, (void)peer;
+	return true;
 }
 
 static void world_init(struct world *w)
@@ -43,12 +51,14 @@ static void world_init(struct world *w)
 			.wire = gdoi_wire_opts_default(),
 			.schedule = IKE_SCHEDULE_DEFAULT,
 			.psk = psk_of,
+			.aggressive = everybody,
 			.rng = &w->rng[i],
 			.natt_port = 4500,
 		};
 	}
 	w->conf[1].wire.phase1_accept_doi1 = true;
 	BUG_ON(ike_halfopen_init(&w->half, &w->rng[1], w->now, 4, 2));
+	BUG_ON(ike_aggr_init(&w->gate, w->now, 4, 2));
 	ike_sa_init(&w->gm, &w->conf[0], &w->here[0], &w->here[1]);
 }
 
@@ -59,6 +69,7 @@ static void world_fini(struct world *w)
 		ike_sa_fini(w->ks);
 	free(w->ks);
 	ike_halfopen_fini(&w->half);
+	ike_aggr_fini(&w->gate);
 }
 
 static void step(struct world *w, struct ike_sa *sa, struct ike_event ev, struct ike_out *out)
@@ -84,7 +95,14 @@ static void deliver(struct world *w, bool to_ks, struct bytes d, struct ike_out 
 		step(w, to_ks ? w->ks : &w->gm, ev, out);
 		return;
 	}
-	ike_halfopen_in(&w->half, &w->conf[1], w->now, d, &w->here[0], &w->here[1], out, &made);
+	if (w->gm.aggressive)
+		ike_aggr_in(
+			&w->gate,
+			&(struct ike_aggr_call){ &w->conf[1], w->now, d, &w->here[0], &w->here[1] },
+			out, &made);
+	else
+		ike_halfopen_in(&w->half, &w->conf[1], w->now, d, &w->here[0], &w->here[1], out,
+				&made);
 	if (made) {
 		w->ks = made;
 		ev = (struct ike_event){ .kind = IKE_EV_DH_DONE, .dh = out->dh };
@@ -130,16 +148,22 @@ static void attack_handshake(enum place place, uint8_t how, uint8_t *d, size_t l
 		[STRANGER] = 0, [R_KE] = 2, [R_AUTH] = 4, [I_SA] = 1, [I_KE] = 3, [I_AUTH] = 5
 	};
 	bool to_ks = place == STRANGER || place == R_KE || place == R_AUTH;
+	bool aggressive = how & 0x20;
+	unsigned n = !aggressive ? done[place] : place == R_AUTH ? 2 : !to_ks;
 	struct world w;
 	struct ike_sa *sa;
 	struct ike_out out;
 
 	world_init(&w);
-	advance(&w, done[place]);
+	w.gm.aggressive = aggressive;
+	if (n > 0 || !aggressive)
+		advance(&w, n);
 	sa = to_ks && w.ks ? w.ks : &w.gm;
-	if (len >= 16 && !(how & 0x80) && place != STRANGER)
-		put_cookies(d, sa->cky_i, place == I_SA ? d + 8 : sa->cky_r);
-	if ((place == R_AUTH || place == I_AUTH) && sa->hs)
+	if (len >= 16 && !(how & 0x80) && n > 0)
+		put_cookies(d, sa->cky_i,
+			    place == I_SA || (aggressive && !to_ks) ? d + 8 : sa->cky_r);
+	if (sa->hs && (aggressive ? place == R_AUTH && len > 19 && (d[19] & ISAKMP_FLAG_E)
+				  : place == R_AUTH || place == I_AUTH))
 		len = encrypt(sa, sa->hs->iv, d, len);
 	if (len >= ISAKMP_HDR_LEN && !(how & 0x40))
 		isakmp_hdr_len_set(d, (uint32_t)len);

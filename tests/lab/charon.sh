@@ -8,7 +8,8 @@
 #
 #   charon_start                       start it, in namespace $CHARON_THEM
 #   charon_peer PSK SUITE              one connection, "peer"; SUITE as aes128-sha256-modp2048.
-#                                      CHARON_CONNECTION: more lines of the connection
+#                                      CHARON_CONNECTION: more lines of the connection;
+#                                      CHARON_ID: what it calls itself, else its address
 #   charon_cert_peer LOCAL REMOTE LOCAL_ID REMOTE_ID SUITE
 #                                      the same by certificates: own.pem in $CHARON_DIR/x509 and
 #                                      private, CAs in x509ca
@@ -153,6 +154,7 @@ charon_conf()
 		install_routes = no
 		retransmit_tries = 3
 		keep_alive = 2s
+		i_dont_care_about_security_and_use_aggressive_mode_psk = yes
 		filelog {
 			log {
 				path = $dir/charon.log
@@ -220,7 +222,7 @@ charon_peer()
 			${CHARON_CONNECTION:-}
 			local {
 				auth = psk
-				id = 10.99.0.2
+				id = ${CHARON_ID:-10.99.0.2}
 			}
 			remote {
 				auth = psk

@@ -137,6 +137,26 @@ nat_before_charon()
 	charon_nat_end "$CHARON_THEM"
 }
 
+# The member without a fixed address: aggressive mode, known by its name, behind a NAT.
+nat_before_aggressive_charon()
+{
+	charon_nat "$CHARON_THEM" 10.99.0.2
+	ksd_conf aes128-sha256-modp2048 10.99.0.3 |
+		sed 's/peer = "10.99.0.3";/id = "gm7.example.net";/' >"$CHARON_DIR/ksd.conf"
+	charon_start && CHARON_CONNECTION='aggressive = yes' CHARON_ID=gm7.example.net \
+		charon_peer 'secret of two' aes128-sha256-modp2048 || exit 1
+	ours_start "$build/ks/ksd" -n -f "$CHARON_DIR/ksd.conf"
+	check "nat, aggressive: ksd is ready" ours_says '%SYS-5-RESTART'
+	charon_initiate
+	check "nat, aggressive: charon sees that it is behind one" charon_wait 10 'local host is behind NAT'
+	check "nat, aggressive: it says established" charon_established 10
+	check "nat, aggressive: ksd says established, with name and port of the NAT" ours_says \
+		'%CRYPTO-6-IKMP_SA_ESTABLISHED.*identity=gm7.example.net.*10\.99\.0\.3:2[0-9]{4}'
+	ours_stop
+	charon_stop
+	charon_nat_end "$CHARON_THEM"
+}
+
 nat_before_gmd()
 {
 	charon_nat "$CHARON_US" 10.99.0.1
@@ -153,13 +173,47 @@ nat_before_gmd()
 	charon_nat_end "$CHARON_US"
 }
 
+# Aggressive mode: charon asks by its address and by a name, and is asked.
+aggressive_mode()
+{
+	local suite=$1 id
+	local how='aggressive = yes'
+
+	for id in 10.99.0.2 gm7.example.net; do
+		ksd_conf "$suite" >"$CHARON_DIR/ksd.conf"
+		[ "$id" = 10.99.0.2 ] && sed -i 's/key = "secret of two";/& aggressive = true;/' "$CHARON_DIR/ksd.conf" ||
+			sed -i "s/peer = \"10.99.0.2\";/id = \"$id\";/" "$CHARON_DIR/ksd.conf"
+		charon_start && CHARON_CONNECTION=$how CHARON_ID=$id charon_peer 'secret of two' "$suite" || exit 1
+		ours_start "$build/ks/ksd" -n -f "$CHARON_DIR/ksd.conf"
+		check "aggressive, $suite, $id: ksd is ready" ours_says '%SYS-5-RESTART'
+		charon_initiate
+		check "aggressive, $suite, $id: charon asks ksd: it says established" charon_established 10
+		check "aggressive, $suite, $id: ksd says established" \
+			ours_says "%CRYPTO-6-IKMP_SA_ESTABLISHED.*identity=$id"
+		check "it was aggressive mode" charon_wait 1 'initiating Aggressive Mode IKE_SA'
+		ours_stop
+		charon_stop
+	done
+	gmd_conf "$suite" >"$CHARON_DIR/gmd.conf"
+	sed -i 's/key = "secret of two";/& aggressive = true;/' "$CHARON_DIR/gmd.conf"
+	charon_start && CHARON_CONNECTION=$how charon_peer 'secret of two' "$suite" || exit 1
+	ours_start "$build/gm/gmd" -n -f "$CHARON_DIR/gmd.conf"
+	check "aggressive, $suite: charon answers gmd: it says established" charon_established 20
+	check "aggressive, $suite: gmd says established" ours_says '%CRYPTO-6-IKMP_SA_ESTABLISHED.*10\.99\.0\.2'
+	check "it was aggressive mode" charon_wait 1 'is initiating a Aggressive Mode IKE_SA'
+	ours_stop
+	charon_stop
+}
+
 charon_lab_up
 openssl genrsa -out "$CHARON_DIR/rekey.pem" 2048 2>/dev/null || exit 1
 for suite in aes128-sha256-modp2048 aes256-sha384-ecp384; do
 	asks_ksd "$suite"
 	answers_gmd "$suite"
 done
+for suite in aes128-sha256-modp2048 aes256-sha384-ecp384; do aggressive_mode "$suite"; done
 dead_peer_detection
 nat_before_charon
+nat_before_aggressive_charon
 nat_before_gmd
 echo "$CHARON_PASSED checks of ksd and gmd against $(charon_version)"

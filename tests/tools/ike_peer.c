@@ -65,7 +65,7 @@ static bool suite_parse(const char *text, struct ike_proposal *out)
 		out->hash = !strcmp(hash, hash_words[i]) ? hashes[i] : out->hash;
 	for (size_t i = 0; i < N_ELEMS(groups); i++)
 		out->group = !strcmp(group, groups[i].word) ? groups[i].group : out->group;
-	return ike_proposal_ok(out);
+	return out->cipher && out->hash && dh_public_len(out->group) > 0;
 }
 
 static bool options(struct peer *p, int argc, char **argv)

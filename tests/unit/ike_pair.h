@@ -4,6 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include "common/crypto/crypto.h"
+#include "common/ike/aggressive.h"
 #include "common/ike/halfopen.h"
 #include "common/ike/phase1.h"
 
@@ -28,6 +29,7 @@ struct ike_pair {
 	struct ike_sa gm;  // the initiator
 	struct ike_sa *ks; // the responder's, once message 3 came
 	struct ike_halfopen half;
+	struct ike_aggr gate;
 	struct rng net;
 	mono_t now;
 	unsigned lose, twice, delay_ms; // per cent, per cent, at most
@@ -80,6 +82,7 @@ static inline void pair_init(struct ike_pair *p, const struct ike_proposal *prop
 	rng_seed(&p->net, seed * 3);
 	p->now = (mono_t){ 1000 };
 	assert_int_equal(ike_halfopen_init(&p->half, &p->r.rng, p->now, 8, 4), 0);
+	assert_int_equal(ike_aggr_init(&p->gate, p->now, 8, 4), 0);
 	ike_sa_init(&p->gm, &p->i.conf, &p->i.here, &p->r.here);
 }
 
@@ -92,6 +95,7 @@ static inline void pair_fini(struct ike_pair *p)
 		ike_sa_fini(p->ks);
 	free(p->ks);
 	ike_halfopen_fini(&p->half);
+	ike_aggr_fini(&p->gate);
 }
 
 static inline void pair_enqueue(struct ike_pair *p, const uint8_t *b, size_t len,
@@ -198,7 +202,22 @@ static inline void pair_ks_in(struct ike_pair *p, struct bytes dgram, const stru
 					      .to = *to });
 		return;
 	}
-	ike_halfopen_in(&p->half, &p->r.conf, p->now, dgram, from, to, &out, &made);
+	if (dgram.len > 18 && dgram.p[18] == ISAKMP_XCH_AGGRESSIVE) {
+		const uint8_t *r = ike_aggr_known(&p->gate, p->now, dgram.p, from);
+		const struct ike_aggr_call call = { &p->r.conf, p->now, dgram, from, to };
+
+		if (p->ks && r && memcmp(r, p->ks->cky_r, 8) == 0) {
+			pair_step(p, p->ks,
+				  (struct ike_event){ .kind = IKE_EV_DATAGRAM,
+						      .datagram = dgram,
+						      .from = *from,
+						      .to = *to });
+			return;
+		}
+		ike_aggr_in(&p->gate, &call, &out, &made);
+	} else {
+		ike_halfopen_in(&p->half, &p->r.conf, p->now, dgram, from, to, &out, &made);
+	}
 	if (made) {
 		if (p->ks)
 			ike_sa_fini(p->ks);

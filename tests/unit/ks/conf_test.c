@@ -276,6 +276,38 @@ static void what_is_wrong_is_told_with_line_and_word(void **state)
 	refuses("ksd: { address = \"10.0.0.1\" \n" ISAKMP, ":3:", "", "syntax error");
 }
 
+static void keys_by_name_and_aggressive_mode_are_read_and_judged(void **state)
+{
+	struct isakmp_id id = { .type = ISAKMP_ID_FQDN, .data = BYTES_LIT("gm7.example.net") };
+	struct addr a = addr_from_v4(0xc0000201), b = addr_from_v4(0xc0000205);
+	struct ike_conf ike = { .n_proposals = 0 };
+	struct ks_conf *c;
+	struct heard h;
+
+	(void)state;
+	c = load(KSD ISAKMP "psk = ( { peer = \"192.0.2.0/24\"; key = \"wide\"; },\n"
+			    "{ peer = \"192.0.2.1\"; key = \"one\"; aggressive = true; },\n"
+			    "{ id = \"gm7.example.net\"; key = \"seven\"; } );\n" KEYS ACLS GROUP,
+		 &h);
+	assert_non_null(c);
+	assert_non_null(strstr(h.text, ":4: warning: aggressive:"));
+	assert_non_null(strstr(h.text, ":5: warning: aggressive:"));
+	ike_settings_apply(&c->ike, &ike);
+	assert_true(ike.aggressive(ike.psk_arg, &a));
+	assert_false(ike.aggressive(ike.psk_arg, &b));
+	assert_memory_equal(ike.psk_of_name(ike.psk_arg, &id)->b, "seven", 5);
+	assert_memory_equal(ike.psk(ike.psk_arg, &b)->b, "wide", 4);
+	id.type = ISAKMP_ID_USER_FQDN;
+	assert_null(ike.psk_of_name(ike.psk_arg, &id));
+	ks_conf_free(c);
+	refuses(KSD ISAKMP "psk = ( { key = \"k\"; } );\n" KEYS ACLS GROUP, ":3:", "peer",
+		"either peer or id");
+	refuses(KSD ISAKMP
+		"psk = ( { peer = \"192.0.2.1\"; key = \"k\"; own_id = \"x\"; } );\n" KEYS ACLS
+			GROUP,
+		":3:", "own_id", "aggressive = true is missing");
+}
+
 static void a_signing_key_that_cannot_sign_is_refused(void **state)
 {
 	(void)state;
@@ -450,6 +482,7 @@ int main(void)
 		cmocka_unit_test(a_group_may_have_a_key_tree),
 		cmocka_unit_test(a_group_may_be_rekeyed_by_multicast),
 		cmocka_unit_test(what_is_wrong_is_told_with_line_and_word),
+		cmocka_unit_test(keys_by_name_and_aggressive_mode_are_read_and_judged),
 		cmocka_unit_test(a_signing_key_that_cannot_sign_is_refused),
 		cmocka_unit_test(every_problem_of_a_file_is_told_in_one_go),
 		cmocka_unit_test(

@@ -60,6 +60,7 @@ void tm_start(struct test_member *m, mono_t now)
 	ike_resend_clear(&m->resend);
 	ike_sa_fini(&m->sa);
 	ike_sa_init(&m->sa, m->conf, &m->self, &m->server);
+	m->sa.aggressive = m->aggressive;
 	be_oneself(m);
 	ike_sa_step(&m->sa, now, &ev, &o);
 	carry_out(m, now, &o);
@@ -359,7 +360,7 @@ void tm_in(struct test_member *m, mono_t now, struct bytes datagram)
 
 	if (!isakmp_hdr_decode(&r, &hdr))
 		return;
-	if (hdr.exchange == ISAKMP_XCH_MAIN)
+	if (hdr.exchange == ISAKMP_XCH_MAIN || hdr.exchange == ISAKMP_XCH_AGGRESSIVE)
 		sa_in(m, now, datagram);
 	else if (hdr.exchange == GDOI_XCH_PULL)
 		pull_in(m, now, &hdr, datagram);

@@ -28,6 +28,7 @@ struct test_member {
 	uint32_t group;
 	uint16_t sid_request;	 // 0: no GAP in message 3
 	struct bytes payloads_3; // of message 3 instead of a GAP: type of the first, then the chain
+	bool aggressive;	 // phase 1 so
 	bool silent;		 // does not answer whether it is there
 	bool ack, ack_l_output;	 // acknowledge rekeys; with the other reading of L
 	void (*send)(void *arg, struct test_member *m, struct bytes datagram);

@@ -510,10 +510,68 @@ static void a_damaged_message_5_never_establishes(void **state)
 	}
 }
 
+static void every_kind_of_signature_establishes_in_aggressive_mode(void **state)
+{
+	struct sig_world w;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMS(kinds); i++) {
+		world_make(&w, &kinds[i], NULL, NULL);
+		w.proposal.aggressive = w.p.gm.aggressive = true;
+		assert_stands(&w);
+		assert_int_equal(w.p.n_auth, 3); // the key server signs first, then verifies
+		world_end(&w);
+	}
+}
+
+static void signatures_without_the_word_are_refused_in_aggressive_mode(void **state)
+{
+	const struct ike_proposal plain = { CIPHER_AES128_CBC, HASH_ALG_SHA256, DH_ECP256,
+					    SIGN_ECDSA_P256 };
+	struct sig_world w;
+
+	(void)state;
+	world_make(&w, P256, NULL, NULL);
+	w.proposal.aggressive = w.p.gm.aggressive = true;
+	w.p.r.conf.proposals = &plain;
+	assert_false(pair_run(&w.p));
+	assert_true(w.p.refused_r[IKE_R_AGGRESSIVE] > 0);
+	assert_int_equal(w.p.n_auth, 0);
+	world_end(&w);
+}
+
+static void a_stranger_s_certificate_gets_no_sa_in_aggressive_mode(void **state)
+{
+	struct mp_node other = mp_ca("other");
+	struct mp_node own = mp_issue(
+		&other,
+		&(struct mp_spec){ .cn = "gm1",
+				   .key = "P-256",
+				   .ext = { { NID_subject_alt_name, "DNS:gm1.example.net" } } });
+	struct sig_world w;
+
+	(void)state;
+	world_make(&w, P256, NULL, NULL);
+	w.proposal.aggressive = w.p.gm.aggressive = true;
+	cert_free(w.tp_i->own[0]);
+	w.tp_i->own[0] = mp_cert(own.x);
+	pair_run(&w.p);
+	assert_non_null(w.p.ks);
+	while (w.p.ks->state != IKE_DEAD && w.p.ks->state != IKE_ESTABLISHED && pair_advance(&w.p))
+		;
+	assert_int_equal(w.p.ks->state, IKE_DEAD);
+	world_end(&w);
+	mp_free(&other);
+	mp_free(&own);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_signature_establishes),
+		cmocka_unit_test(every_kind_of_signature_establishes_in_aggressive_mode),
+		cmocka_unit_test(signatures_without_the_word_are_refused_in_aggressive_mode),
+		cmocka_unit_test(a_stranger_s_certificate_gets_no_sa_in_aggressive_mode),
 		cmocka_unit_test(ecdsa_over_the_bare_hash_is_an_option),
 		cmocka_unit_test(signatures_survive_loss_and_reordering),
 		cmocka_unit_test(large_certificates_travel_in_fragments),

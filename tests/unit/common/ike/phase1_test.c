@@ -25,7 +25,6 @@ static void every_proposal_establishes(void **state)
 	for (size_t i = 0; i < 36; i++) {
 		struct ike_proposal one = { ciphers[i % 2], hashes[i / 2 % 3], groups[i / 6] };
 
-		assert_true(ike_proposal_ok(&one));
 		pair_init(&p, &one, 1, i);
 		assert_true(pair_run(&p));
 		assert_same_keys(&p);

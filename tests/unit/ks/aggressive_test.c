@@ -1,0 +1,142 @@
+#include "tests/unit/ks/ks_world.h"
+
+static bool everybody(void *arg, const struct addr *peer)
+{
+	(void)arg, (void)peer;
+	return true;
+}
+
+static struct isakmp_id name_7(void *arg, const struct addr *peer)
+{
+	(void)arg, (void)peer;
+	return (struct isakmp_id){ .type = ISAKMP_ID_FQDN, .data = BYTES_LIT("gm7.example.net") };
+}
+
+// Nobody is allowed by address; who proves the name gm7.example.net is.
+static void by_name(struct ks_conf *c)
+{
+	const char *why;
+
+	c->ike.psk[0].aggressive = true;
+	c->ike.psk[0].peer = (struct prefix){ .len = 0 };
+	strcpy(c->ike.psk[0].id, "gm7.example.net");
+	free(c->groups[0].authorized);
+	c->groups[0].authorized = NULL;
+	c->groups[0].n_authorized = 0;
+	c->groups[0].names = calloc(1, sizeof(*c->groups[0].names));
+	c->groups[0].n_names = 1;
+	assert_int_equal(id_pattern_parse("gm7.example.net", c->groups[0].names, &why), 0);
+}
+
+static struct test_member *aggressive_member(struct world *w, const char *address)
+{
+	struct test_member *m = world_member(w, address);
+
+	w->gm_conf.aggressive = everybody;
+	m->aggressive = true;
+	return m;
+}
+
+static void a_member_known_by_its_name_alone_registers_from_anywhere(void **state)
+{
+	struct world *w = world_new(by_name);
+	struct test_member *m = aggressive_member(w, "198.51.100.77");
+
+	(void)state;
+	w->gm_conf.own_name = name_7;
+	world_register(w, m);
+	assert_string_equal(world_group(w)->members.first->identity, "gm7.example.net");
+	world_free(w);
+}
+
+static void the_same_address_under_another_name_does_not(void **state)
+{
+	struct world *w = world_new(by_name);
+	struct test_member *m = aggressive_member(w, "198.51.100.77");
+
+	(void)state;
+	tm_start(m, w->now);
+	world_settle(w);
+	assert_int_equal(w->ks.sas.n, 0);
+	assert_int_equal(w->ks.ike_refused[IKE_R_AGGRESSIVE], 1);
+	assert_int_equal(w->n_to_members, 0);
+	world_free(w);
+}
+
+static void where_the_file_does_not_say_it_nothing_is_kept_and_nothing_said(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *m = aggressive_member(w, "192.0.2.1");
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		tm_start(m, w->now);
+		world_settle(w);
+	}
+	assert_int_equal(w->ks.sas.n, 0);
+	assert_int_equal(w->n_to_members, 0);
+	assert_int_equal(w->ks.ike_refused[IKE_R_AGGRESSIVE], 100);
+	world_free(w);
+}
+
+static void allow(struct ks_conf *c)
+{
+	c->ike.psk[0].aggressive = true;
+}
+
+static bool drop_answers(struct world *w, struct world_dgram *d)
+{
+	return endpoint_eq(&d->to, &w->server);
+}
+
+static void message_1_again_is_the_same_handshake(void **state)
+{
+	struct world *w = world_new(allow);
+	struct test_member *m = aggressive_member(w, "192.0.2.1");
+
+	(void)state;
+	w->tap = drop_answers;
+	tm_start(m, w->now);
+	world_settle(w);
+	assert_int_equal(w->ks.sas.n, 1);
+	w->tap = NULL;
+	world_pass(w, 1500); // it asks again
+	assert_int_equal(w->ks.sas.n, 1);
+	assert_int_equal(w->ks.n_phase1, 1);
+	assert_int_equal(m->state, TM_REGISTERED);
+	world_free(w);
+}
+
+static void one_source_has_so_many_and_they_end(void **state)
+{
+	struct world *w = world_new(allow);
+	struct test_member *m = aggressive_member(w, "192.0.2.1");
+
+	(void)state;
+	w->tap = drop_answers;
+	for (int i = 0; i < 100; i++) {
+		tm_start(m, w->now);
+		world_settle(w);
+	}
+	assert_int_equal(w->ks.sas.n, IKE_AGGR_PER_SOURCE);
+	assert_int_equal(w->ks.ike_refused[IKE_R_HALFOPEN_FULL], 100 - IKE_AGGR_PER_SOURCE);
+	tm_fini(m);
+	m->state = TM_IDLE;
+	world_pass(w, 12000);
+	assert_int_equal(w->ks.sas.n, 0);
+	assert_int_equal(w->ks.unproven.n, 0);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_member_known_by_its_name_alone_registers_from_anywhere),
+		cmocka_unit_test(the_same_address_under_another_name_does_not),
+		cmocka_unit_test(where_the_file_does_not_say_it_nothing_is_kept_and_nothing_said),
+		cmocka_unit_test(message_1_again_is_the_same_handshake),
+		cmocka_unit_test(one_source_has_so_many_and_they_end),
+	};
+
+	return cmocka_run_group_tests_name("ks/aggressive", tests, NULL, NULL);
+}
