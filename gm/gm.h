@@ -94,7 +94,8 @@ struct gm_dp {
 	char backend[DP_NAME_LEN];
 };
 
-// Decoded messages are large and hold key bytes: one place for them, wiped after each use.
+// Decoded messages are large: one place for them. What holds key bytes (plain, grant, lkh) is wiped
+// after each use; the rest are views of plain.
 struct gm_scratch {
 	uint8_t plain[GM_DATAGRAM_MAX + CIPHER_BLOCK_MAX];
 	struct gdoi_push push;

@@ -79,6 +79,12 @@ void gm_kek_close(struct gm_kek *k, mono_t now)
 	k->dies = mono_min(k->dies, mono_add_s(now, GM_KEK_GRACE_S));
 }
 
+void gm_keks_close_others(struct gm_keks *k, mono_t now)
+{
+	for (size_t i = 1; i < k->n; i++)
+		gm_kek_close(&k->kek[i], now);
+}
+
 void gm_keks_age(struct gm_keks *k, mono_t now)
 {
 	for (size_t i = 0; i < k->n;) {

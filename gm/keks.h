@@ -75,6 +75,9 @@ bool gm_keks_newer(const struct gm_keks *k, const uint8_t spi[GDOI_KEK_SPI_LEN],
 // A KEK from a download. One that is held already keeps the higher SEQ (RFC 6407 3.3), and stays
 // closed when its Delete is newer than the download; a new one becomes the current one.
 void gm_keks_put(struct gm_keks *k, mono_t now, const struct gm_kek *kek);
+// A registration under the current one: a rekey under a former KEK that comes now was held back.
+// Its keys may be those that have gone already, and the counters of their nonces with them.
+void gm_keks_close_others(struct gm_keks *k, mono_t now);
 void gm_keks_age(struct gm_keks *k, mono_t now);
 mono_t gm_keks_next(const struct gm_keks *k);
 void gm_keks_send_acks(struct gm_keks *k, mono_t now, struct gm_out *out);

@@ -322,8 +322,10 @@ static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	gm_teks_stage(&g->teks, now, &gm->scratch->grant);
 	if (r->offer.has_sak) {
 		gm_keks_put(&g->keks, now, kek);
-		if (gm_keks_is_current(&g->keks, kek->spi))
+		if (gm_keks_is_current(&g->keks, kek->spi)) {
 			g->lkh = gm->scratch->lkh;
+			gm_keks_close_others(&g->keks, now);
+		}
 	}
 	gm_keylog_download(gm, r->offer.has_sak ? kek : NULL);
 	if (p->kd.has_sid)
@@ -408,8 +410,7 @@ static void pull_in(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 		in_2(gm, g, now, &m, out);
 	else
 		in_4(gm, g, now, &m, out);
-	explicit_bzero(s->plain, datagram.len);
-	explicit_bzero(&s->pull4, sizeof(s->pull4));
+	explicit_bzero(s->plain, datagram.len); // s->pull2, s->pull4 are views of it
 	gm_grant_fini(&s->grant);
 	gm_lkh_fini(&s->lkh);
 }

@@ -351,8 +351,7 @@ static void verify(struct push_in *p, const struct isakmp_hdr *hdr, struct bytes
 
 static void scratch_wipe(struct gm_scratch *s, size_t plain_len)
 {
-	explicit_bzero(s->plain, MIN_OF(plain_len, sizeof(s->plain)));
-	explicit_bzero(&s->push, sizeof(s->push));
+	explicit_bzero(s->plain, MIN_OF(plain_len, sizeof(s->plain))); // s->push are views of it
 	gm_grant_fini(&s->grant);
 	gm_lkh_fini(&s->lkh);
 }

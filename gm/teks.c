@@ -1,5 +1,9 @@
 #include "gm/teks.h"
 
+// Half a megabyte, written before it is read: not to be cleared for each rekey.
+#define LATER	__attribute__((uninitialized))
+#define CLOSE_S 5 // lives are told in seconds, and under way for some
+
 void gm_teks_init(struct gm_teks *t)
 {
 	t->n = 0;
@@ -105,6 +109,20 @@ static void generations(const struct gm_grant *g, const struct gm_line *l, size_
 	}
 }
 
+// Sets are large, and mostly empty.
+static void lines_copy(struct gm_set *to, const struct gm_set *from)
+{
+	to->n = from->n;
+	memcpy(to->line, from->line, from->n * sizeof(from->line[0]));
+}
+
+static void set_copy(struct gm_set *to, const struct gm_set *from)
+{
+	lines_copy(to, from);
+	to->active_at = from->active_at;
+	to->gone_at = from->gone_at;
+}
+
 static void set_put(struct gm_set *s, const struct gm_line *l)
 {
 	for (size_t i = 0; i < s->n; i++) {
@@ -133,7 +151,7 @@ static size_t sets_build(const struct gm_grant *g, const struct gm_line *l, size
 			n_sets = k[i] + 1;
 	}
 	for (size_t s = 1; s < n_sets; s++) {
-		set[s] = set[0];
+		lines_copy(&set[s], &set[0]);
 		for (size_t i = 0; i < n; i++) {
 			if (k[i] == s)
 				set_put(&set[s], &l[i]);
@@ -145,13 +163,13 @@ static size_t sets_build(const struct gm_grant *g, const struct gm_line *l, size
 // Additions to a policy: the key of a selector that is there is replaced, others come after.
 static size_t lines_merge(const struct gm_teks *t, const struct gm_grant *g, struct gm_line *out)
 {
-	struct gm_set s = { .n = 0 };
+	LATER struct gm_set s;
 
 	if (g->whole || t->n_sets == 0) {
 		memcpy(out, g->line, g->n_lines * sizeof(out[0]));
 		return g->n_lines;
 	}
-	s = t->set[0];
+	lines_copy(&s, &t->set[0]);
 	for (size_t i = 0; i < g->n_lines; i++)
 		set_put(&s, &g->line[i]);
 	memcpy(out, s.line, s.n * sizeof(out[0]));
@@ -225,31 +243,57 @@ static bool set_can_send(const struct gm_teks *t, const struct gm_set *s)
 	return false;
 }
 
-// What a rekey replaced already comes behind it, and goes when that says.
+static mono_t set_dies(struct gm_teks *t, const struct gm_set *s)
+{
+	mono_t dies = { 0 };
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct gm_tek *k = s->line[i].protect ? tek_of(t, s->line[i].spi) : NULL;
+
+		if (k && mono_before(dies, k->dies))
+			dies = k->dies;
+	}
+	return dies;
+}
+
+// What a rekey replaced already comes behind it, in front of what is older still, and goes when
+// the rekey says.
 static void stage_stale(struct gm_teks *t, mono_t now, const struct gm_set *set, size_t n)
 {
 	mono_t drained = t->n_sets > 1 ? t->set[1].gone_at : MONO_NEVER;
 
-	for (size_t i = 0; i < n && t->n_sets < GM_MAX_SETS; i++) {
+	for (size_t i = 0; i < n; i++) {
+		mono_t dies = set_dies(t, &set[i]);
+		size_t at = 1;
+
 		if (set_within(&set[i], t->set, t->n_sets))
 			continue;
-		t->set[t->n_sets] = set[i];
-		t->set[t->n_sets].active_at = now;
-		t->set[t->n_sets++].gone_at = drained;
+		while (at < t->n_sets &&
+		       !mono_before(mono_add_s(set_dies(t, &t->set[at]), CLOSE_S), dies))
+			at++;
+		if (at == GM_MAX_SETS)
+			return;
+		t->n_sets = MIN_OF(t->n_sets + 1, (size_t)GM_MAX_SETS);
+		for (size_t k = t->n_sets - 1; k > at; k--)
+			set_copy(&t->set[k], &t->set[k - 1]);
+		lines_copy(&t->set[at], &set[i]);
+		t->set[at].active_at = now;
+		t->set[at].gone_at = drained;
 	}
 }
 
 static void stage_fresh(struct gm_teks *t, mono_t now, const struct gm_grant *g,
 			const struct gm_set *set, size_t n)
 {
-	struct gm_set old[GM_MAX_SETS];
+	LATER struct gm_set old[GM_MAX_SETS];
 	size_t n_old = t->n_sets;
 	mono_t drained = g->has_dtd ? mono_add_s(now, g->dtd_s) : MONO_NEVER;
 
-	memcpy(old, t->set, n_old * sizeof(old[0]));
-	memcpy(t->set, set, n * sizeof(set[0]));
+	for (size_t i = 0; i < n_old; i++)
+		set_copy(&old[i], &t->set[i]);
 	t->n_sets = n;
 	for (size_t i = 0; i < n; i++) {
+		lines_copy(&t->set[i], &set[i]);
 		t->set[i].active_at = i == 0 && g->has_atd ? mono_add_s(now, g->atd_s) : now;
 		t->set[i].gone_at = i == 0 ? MONO_NEVER : drained;
 	}
@@ -259,14 +303,14 @@ static void stage_fresh(struct gm_teks *t, mono_t now, const struct gm_grant *g,
 		if (set_within(&old[i], t->set, t->n_sets) || t->n_sets == GM_MAX_SETS)
 			continue;
 		old[i].gone_at = mono_min(old[i].gone_at, drained);
-		t->set[t->n_sets++] = old[i];
+		set_copy(&t->set[t->n_sets++], &old[i]);
 	}
 }
 
 void gm_teks_stage(struct gm_teks *t, mono_t now, const struct gm_grant *g)
 {
-	struct gm_set set[GM_MAX_SETS];
-	struct gm_line line[GM_MAX_LINES];
+	LATER struct gm_set set[GM_MAX_SETS];
+	LATER struct gm_line line[GM_MAX_LINES];
 	size_t n_line = lines_merge(t, g, line), n;
 
 	keys_put(t, now, g);
@@ -329,7 +373,7 @@ static bool sets_drop(struct gm_teks *t, mono_t now)
 		if (i > 0 && (mono_due(s->gone_at, now) || !set_alive(t, s)))
 			continue;
 		if (kept != i)
-			t->set[kept] = *s;
+			set_copy(&t->set[kept], s);
 		kept++;
 	}
 	t->n_sets = kept;
