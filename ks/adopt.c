@@ -1,6 +1,7 @@
 #include "ks/adopt.h"
 
 #include "ks/core.h"
+#include "ks/fanout.h"
 #include "ks/push.h"
 #include "ks/rekey.h"
 
@@ -150,7 +151,12 @@ static enum ks_adopted adopt_group(struct ks *ks, struct ks_group *g, mono_t now
 		hurry(&in, now);
 	if (saved->mint)
 		in.keys.kek.seq += SEQ_JUMP;
+	if (in.push.have && in.push.clears) // members are registering again
+		in.removal.until = in.keys.gen[0].active;
 	take_over(ks, g, &in);
+	if (g->push.have)
+		ks_fanout_decide(g);
+	ks_rekey_revive(ks, g, now);
 	return KS_ADOPTED;
 }
 

@@ -14,6 +14,11 @@ uint32_t ks_fanout_spread_s(size_t n_members)
 	return (uint32_t)((ticks * KS_FANOUT_TICK_MS + 999) / 1000);
 }
 
+static bool by_group(const struct ks_push *p, const struct member *m)
+{
+	return p->group.addr.family && m->by_group;
+}
+
 // Members that listen to the group address hear it there, all in one form: the flat one, where the
 // policy has it, which every member understands.
 static unsigned group_variant(const struct ks_group *g)
@@ -33,9 +38,22 @@ static bool asks_ack(const struct ks_group *g, const struct member *m)
 	return ks_conf_asks_ack(g->conf, &g->keys.kek.params, &m->remote.addr, m->conclave);
 }
 
-static bool by_group(const struct ks_push *p, const struct member *m)
+// What the KEK that comes with this rekey tells the member.
+static void decide(const struct ks_group *g, struct member *m)
 {
-	return p->group.addr.family && m->by_group;
+	const struct kek_params *kek = &g->keys.kek.params;
+	bool was = by_group(&g->push, m); // hears what all hear
+	bool is = was ? kek->group.addr.family : ks_conf_by_group(g->conf, kek, &m->remote.addr);
+
+	m->next_by_group = is;
+	m->next_ack = was || is ? kek->ack != KEK_ACK_NONE : asks_ack(g, m);
+}
+
+void ks_fanout_decide(struct ks_group *g)
+{
+	g->push.group_v = group_variant(g);
+	for (struct member *m = g->members.first; m; m = m->next)
+		decide(g, m);
 }
 
 static unsigned variant_of(const struct ks_group *g, const struct member *m)
@@ -43,12 +61,11 @@ static unsigned variant_of(const struct ks_group *g, const struct member *m)
 	const struct ks_push *p = &g->push;
 	unsigned v = 0;
 
-	if (by_group(p, m) ||
-	    (p->has_sak && ks_conf_by_group(g->conf, &g->keys.kek.params, &m->remote.addr)))
-		return group_variant(g);
+	if (by_group(p, m) || (p->has_sak && m->next_by_group))
+		return p->group_v;
 	if (!p->clears && m->ordered)
 		v |= KS_V_ORDERED;
-	if (p->has_sak && asks_ack(g, m))
+	if (p->has_sak && m->next_ack)
 		v |= KS_V_ACK;
 	v |= m->form * KS_V_FORM;
 	return p->part[m->part].dgram[v] ? v : v % KS_V_FORM; // a form that came since
@@ -103,7 +120,7 @@ static void begin_round(struct ks_group *g)
 static void send_to_group(struct ks_group *g, struct ks_out *out)
 {
 	struct ks_push *p = &g->push;
-	unsigned v = group_variant(g);
+	unsigned v = p->group_v;
 
 	p->group_due = false;
 	for (size_t i = 0; i < p->n_parts; i++) {
@@ -128,6 +145,7 @@ void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
 	p->live = p->have = true;
 	p->started = p->next = now;
 	p->n_due = 0;
+	ks_fanout_decide(g);
 	for (struct member *m = g->members.first; m; m = m->next) {
 		bool due = !p->tree || m->leaf != 0;
 
@@ -152,6 +170,7 @@ void ks_fanout_catch_up(struct ks_group *g, struct member *m, mono_t now, struct
 
 	m->push = MEMBER_PUSH_DUE;
 	m->part = 0;
+	decide(g, m);
 	p->n_due++;
 	p->round = 0; // its first sending, whatever the others are at
 	send_to(g, m, out);
@@ -219,15 +238,12 @@ static void judge(struct ks_group *g, struct ks_out *out)
 // What the KEK that came with this rekey has told the member.
 static void note_new_kek(const struct ks_group *g, struct member *m, struct ks_out *out)
 {
-	const struct kek_params *kek = &g->keys.kek.params;
-	bool was = by_group(&g->push, m); // heard what all heard
-	bool is = was ? kek->group.addr.family : ks_conf_by_group(g->conf, kek, &m->remote.addr);
-	bool asked = was || is ? kek->ack != KEK_ACK_NONE : asks_ack(g, m);
-
-	if (m->ack_asked != asked || m->by_group != is)
+	if (m->push == MEMBER_PUSH_NONE) // its registration told it
+		return;
+	if (m->ack_asked != m->next_ack || m->by_group != m->next_by_group)
 		ks_out_touch(out, g->identity, member_name(m));
-	m->ack_asked = asked;
-	m->by_group = is;
+	m->ack_asked = m->next_ack;
+	m->by_group = m->next_by_group;
 }
 
 // All that were sent it have it. What went to the group goes its full number of rounds.

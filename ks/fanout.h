@@ -19,6 +19,9 @@
 // Seconds that the first round takes for n members.
 uint32_t ks_fanout_spread_s(size_t n_members);
 
+// Who is to get which form of it: by the configuration of now, whatever a reload brings before all
+// have it. For a rekey that a restart takes up; ks_fanout_start does it by itself.
+void ks_fanout_decide(struct ks_group *g);
 // g->push has its datagrams: off they go.
 void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out);
 mono_t ks_fanout_next(const struct ks_push *p);

@@ -108,6 +108,7 @@ struct ks_push {
 	struct member *cursor; // next to be sent to in this round
 	bool sending;	       // a round is in progress
 	bool group_due;	       // in which the group address has not had its copy
+	unsigned group_v;      // the variant that goes there
 	uint32_t round;	       // 0: first sending
 	uint32_t n_due, n_acks, n_retransmits;
 };

@@ -43,14 +43,15 @@ struct member {
 	mono_t registered;
 	bool conclave; // showed our vendor id
 	uint8_t major, minor;
-	bool ordered;	       // takes the ordered form of the policy
-	bool by_group;	       // its KEK named a group address: rekeys come to it there
-	bool ack_asked;	       // its KEK came with KEK_ACK_REQUESTED
-	bool acked_ever;       // never judged gone before that (RFC 8263 6)
-	uint16_t leaf;	       // in the key tree; 0: none
-	enum member_push push; // what the rekey in flight (or the last one) means to it
-	uint16_t part;	       // of its messages, the one for this member
-	uint8_t form;	       // how what is sent to it is written (ike_form)
+	bool ordered;		      // takes the ordered form of the policy
+	bool by_group;		      // its KEK named a group address: rekeys come to it there
+	bool ack_asked;		      // its KEK came with KEK_ACK_REQUESTED
+	bool next_by_group, next_ack; // the same of the KEK that the rekey in flight brings
+	bool acked_ever;	      // never judged gone before that (RFC 8263 6)
+	uint16_t leaf;		      // in the key tree; 0: none
+	enum member_push push;	      // what the rekey in flight (or the last one) means to it
+	uint16_t part;		      // of its messages, the one for this member
+	uint8_t form;		      // how what is sent to it is written (ike_form)
 	// Counters; they survive a new registration:
 	uint32_t registrations, rekeys_sent, retransmits, acks_received, acks_missed;
 	uint32_t missed_in_row;

@@ -193,6 +193,17 @@ void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now)
 	ks_plan_fini(&plan);
 }
 
+void ks_rekey_revive(struct ks *ks, struct ks_group *g, mono_t now)
+{
+	struct keys_maker mk = maker_of(ks);
+
+	if (!mono_due(tek_gen_dies(&g->keys.gen[0]), now))
+		return;
+	keys_add_gen(&g->keys, &mk, g->keys.gen[0].policy, now, now);
+	g->wanted = MAX_OF(g->wanted, KS_WANT_KEYS);
+	log_keys(ks, g);
+}
+
 // ---- deciding ----
 
 static void failed(struct ks_group *g, mono_t now, struct ks_out *out)

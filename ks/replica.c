@@ -428,7 +428,7 @@ static void get_keys(struct rd *r, struct ks_group *g, int64_t base_ms)
 	if (g->wanted > KS_WANT_REPLACE)
 		rd_fail(r, "wants no known rekey");
 	g->removal.pending = rd_u8(r);
-	if (g->removal.pending > REMOVAL_RETIRE)
+	if (g->removal.pending > REMOVAL_SHUT_OUT)
 		rd_fail(r, "removal in no state");
 	if (!rd_end(r, 0)) {
 		keys_end_all(k);
