@@ -55,13 +55,25 @@ static bool missed_a_rekey(const struct world *w, size_t i)
 	return false;
 }
 
+// The policy had no counter mode when it registered; now it has, and it fetches its sender ids.
+static bool lacks_sids(const struct router *m)
+{
+	const struct gm_group *g = m->gm->group[0];
+	bool counter = false;
+
+	for (size_t k = 0; k < g->teks.n; k++)
+		counter |= g->teks.tek[k].counter_iv;
+	return counter && !gm_sids_usable(&g->sids, m->espd.boot);
+}
+
 bool good_standing(const struct world *w, size_t i)
 {
 	const struct router *m = &w->m[i];
 
 	return alive(w) && m->gm && m->espd.up && !m->cut && !m->frozen && !m->banned &&
 	       !m->readmitted && mono_due(m->settles, w->now) && m->gm->group[0]->registered &&
-	       mono_due(mono_add_s(m->fault, GRACE_S), w->now) && !missed_a_rekey(w, i);
+	       mono_due(mono_add_s(m->fault, GRACE_S), w->now) && !missed_a_rekey(w, i) &&
+	       !lacks_sids(m);
 }
 
 // ---- the key server ----
@@ -185,9 +197,14 @@ static void check_kept(struct world *w)
 // It has taken up what was on its disk, and done nothing else yet.
 void check_server_back(struct world *w)
 {
-	for (size_t i = 0; i < w->n_members; i++)
-		w->m[i].banned =
-			w->m[i].banned && removal_has(&server_group(w)->removal, &w->m[i].address);
+	for (size_t i = 0; i < w->n_members; i++) { // an old disk may know of other ones
+		bool was = w->m[i].banned;
+
+		w->m[i].banned = removal_has(&server_group(w)->removal, &w->m[i].address);
+		if (w->m[i].banned && !was)
+			w->m[i].banned_births = w->births;
+		w->m[i].readmitted |= was && !w->m[i].banned;
+	}
 	if (alive(w))
 		check_kept(w);
 }
@@ -200,9 +217,8 @@ static void registered_again(struct world *w, size_t i)
 
 	if (m->steady && mono_before(w->now, mono_add_s(w->s.killed, 60)) && good_standing(w, i))
 		violated(w, INV_STAYS, "gm%zu", i);
-	m->steady = m->readmitted = false;
-	if (missed_a_rekey(w, i)) // espd hears of it a little later
-		m->settles = mono_add_ms(w->now, 100);
+	m->steady = m->readmitted = m->late = false;
+	m->settles = mono_add_ms(w->now, 100); // espd hears of it a little later
 	m->n_registrations = m->gm->group[0]->n.registrations;
 	m->registered = w->now;
 }
@@ -292,7 +308,7 @@ struct sending {
 	struct sent {
 		const struct model_sa *sa;
 		size_t from;
-		bool good;
+		bool good, choice; // choice: it has an older key that lives
 		uint32_t nth;
 	} by[16];
 };
@@ -318,10 +334,23 @@ static const struct model_sa *send_one(struct world *w, size_t i, size_t flow, b
 	}
 	s = seen_find(&w->keys, sa->spi);
 	if (!(sa->dir & DP_DIR_OUT) || !s ||
-	    (alive(w) && mono_due(mono_add_s(s->at, s->life_s + LATE_S), w->now)))
+	    (alive(w) && !w->m[i].late && mono_due(mono_add_s(s->at, s->life_s + LATE_S), w->now)))
 		violated(w, INV_LIFE, "gm%zu sends under 0x%08X", i, sa->spi);
 	use_note(w, i, sa);
 	return sa;
+}
+
+static bool has_older(const struct world *w, size_t i, uint32_t nth)
+{
+	const struct espd_model *e = &w->m[i].espd;
+
+	for (size_t k = 0; k < e->n_sas; k++) {
+		const struct seen_slot *s = seen_find(&w->keys, e->sa[k].spi);
+
+		if (s && s->nth + 1 < nth && !mono_due(e->sa[k].dies, w->now))
+			return true;
+	}
+	return false;
 }
 
 static void sending_add(struct world *w, struct sending *all, const struct model_sa *sa, size_t i,
@@ -331,12 +360,15 @@ static void sending_add(struct world *w, struct sending *all, const struct model
 
 	for (size_t k = 0; k < all->n; k++) {
 		if (all->by[k].sa->spi == sa->spi) {
+			if (good && !all->by[k].good)
+				all->by[k].from = i;
 			all->by[k].good |= good;
 			return;
 		}
 	}
 	if (all->n < N_ELEMS(all->by))
-		all->by[all->n++] = (struct sent){ sa, i, good, s ? s->nth : 0 };
+		all->by[all->n++] =
+			(struct sent){ sa, i, good, s && has_older(w, i, s->nth), s ? s->nth : 0 };
 }
 
 // For whoever reads about a broken world.
@@ -369,7 +401,7 @@ static void receive(struct world *w, size_t to, size_t flow, const struct sendin
 	for (size_t k = 0; k < all->n; k++) {
 		const struct sent *s = &all->by[k];
 
-		bool early = s->nth > newest_at_member(w, to);
+		bool early = s->choice && s->nth > newest_at_member(w, to);
 
 		if (model_opens(&w->m[to].espd, w->now, flow, s->sa) || !(early || s->good))
 			continue;

@@ -19,7 +19,7 @@ void befall_all(struct world *w)
 
 	for (size_t i = 0; i < w->n_members; i++)
 		befall(w, i, w->now);
-	w->alive_after = mono_add_s(w->now, (life_s < 600 ? 600 : life_s) + GRACE_S);
+	w->alive_after = mono_add_s(w->now, (life_s < 300 ? 300 : life_s) + GRACE_S);
 }
 
 // ---- members ----
@@ -74,7 +74,7 @@ static void freeze(struct world *w, size_t i)
 		return;
 	m->lost = chance(w, 400);
 	m->thaws = mono_add_ms(w->now,
-			       m->lost ? between_ms(w, 5000, 400000) : between_ms(w, 200, 5000));
+			       m->lost ? between_ms(w, 5000, 300000) : between_ms(w, 200, 5000));
 	m->frozen = true;
 	tell(w, "gm%zu  %s", i, m->lost ? "is suspended" : "stands still");
 	later(w, (struct thing){ .kind = T_THAW, .member = i, .at = m->thaws });
@@ -181,7 +181,7 @@ static void policy_changes(struct world *w)
 
 	switch (rng_range(&w->rng, 0, 4)) {
 	case 0:
-		p->tek_s = (uint32_t)rng_range(&w->rng, 200, 600);
+		p->tek_s = (uint32_t)rng_range(&w->rng, 120, 300);
 		break;
 	case 1:
 		p->deny = !p->deny;
@@ -195,13 +195,14 @@ static void policy_changes(struct world *w)
 			w->m[i].steady = false;
 		break;
 	default:
-		p->kek_s = (uint32_t)rng_range(&w->rng, 400, 1500);
+		p->kek_s = (uint32_t)rng_range(&w->rng, 240, 700);
 	}
 	tell(w, "ks   new policy: tek=%u kek=%u%s%s%s", p->tek_s, p->kek_s, p->gcm ? " gcm" : "",
 	     p->deny ? " deny" : "", p->multicast ? " multicast" : "");
 	server_config(w);
 	if (chance(w, 900))
 		later(w, (struct thing){ .kind = T_REKEY,
+					 .life = chance(w, 100),
 					 .at = mono_add_ms(w->now, between_ms(w, 1, 3000)) });
 }
 
@@ -266,6 +267,8 @@ static void replay(struct world *w)
 
 	if (c->len == 0)
 		return;
+	if (c->kind == T_TO_GM && c->b[18] == GDOI_XCH_PUSH)
+		w->m[c->member].late = true;
 	t.len = c->len;
 	t.at = mono_add_ms(w->now, 1);
 	t.b = malloc(c->len);
@@ -355,7 +358,7 @@ static void server_fault(struct world *w)
 
 void fault(struct world *w)
 {
-	w->next_fault = mono_add_ms(w->now, between_ms(w, 500, 40000));
+	w->next_fault = mono_add_ms(w->now, between_ms(w, 200, 15000));
 	if (w->s.up && !w->s.frozen && chance(w, 400))
 		server_fault(w);
 	else if (chance(w, 800) || !w->s.up || w->s.frozen)

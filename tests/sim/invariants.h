@@ -1,6 +1,7 @@
 // tests/sim/invariants.h - what has to hold in every world, at every moment.
-// A member is in good standing when it is registered, on the network, and nothing has befallen it
-// or its espd lately, a rekey of which every copy was lost included.
+// A member is in good standing when it is registered, on the network, has sender ids if it needs
+// them, and nothing has befallen it or its espd lately, a rekey of which every copy was lost
+// included.
 #pragma once
 
 #define INVARIANTS(X)                                                                              \
@@ -12,7 +13,7 @@
 	X(SEQ, "SEQ never goes back under a KEK, at the key server or at a member")                \
 	X(EARLY,                                                                                   \
 	  "nobody encrypts under a key that a member in good standing was not given the time "     \
-	  "to install")                                                                            \
+	  "to install, unless it has no other")                                                    \
 	X(OPEN, "members in good standing can open whatever members in good standing send")        \
 	X(SENDS, "a member in good standing has a key to send under")                              \
 	X(CLEAR, "a registered group's traffic never leaves in clear")                             \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ks/adopt.h"
+#include "ks/plan.h"
 #include "tests/sim/cheap_crypto.h"
 #include "tests/sim/world.h"
 
@@ -415,6 +416,20 @@ void server_free(struct world *w)
 	keystore_put(w->s.signing);
 }
 
+// Whoever was about to register has to start over, after a pause; all others are to notice nothing.
+static void left_alone(struct world *w, size_t i, int64_t down_ms)
+{
+	const struct ks_group *g = server_group(w);
+	const struct gm_group *m = w->m[i].gm ? w->m[i].gm->group[0] : NULL;
+
+	w->m[i].steady = down_ms < 5000 && !g->push.clears && !g->removal.pending &&
+			 !ks_plan_is_staged(&w->s.ks, g) && good_standing(w, i) &&
+			 m->reg.state == GM_REG_IDLE && members_find(&g->members, &w->m[i].address);
+	if (m && (m->reg.state != GM_REG_IDLE || !mono_is_never(m->reg.next) ||
+		  !gm_keks_current(&m->keks)))
+		befall(w, i, mono_add_ms(w->now, down_ms));
+}
+
 // What was being written is on disk, or is not.
 void server_kill(struct world *w, int64_t down_ms)
 {
@@ -423,9 +438,7 @@ void server_kill(struct world *w, int64_t down_ms)
 	tell(w, "ks   is killed%s", s->durable.busy ? " while it writes" : "");
 	s->killed = w->now;
 	for (size_t i = 0; i < w->n_members; i++)
-		w->m[i].steady = down_ms < 5000 && !server_group(w)->push.clears &&
-				 !server_group(w)->removal.pending && good_standing(w, i) &&
-				 members_find(&server_group(w)->members, &w->m[i].address);
+		left_alone(w, i, down_ms);
 	if (s->durable.busy && chance(w, 500))
 		disk_write(w, &s->writing);
 	stop(w);

@@ -9,7 +9,7 @@
 
 #define LAST_LINES 40
 #define LINE_LEN   200
-#define RUNS_S	   1000 // with faults, at most
+#define RUNS_S	   400 // with faults, at most
 
 // ---- the story ----
 
@@ -287,8 +287,11 @@ static void happen(struct world *w, struct thing *t)
 		server_written(w, t->life);
 		break;
 	case T_REKEY:
-		if (w->s.up)
-			server_event(w, (struct ks_event){ .kind = KS_EV_REKEY });
+		if (!w->s.up)
+			break;
+		if (t->life) // "replace-now": nobody waits for anybody
+			befall_all(w);
+		server_event(w, (struct ks_event){ .kind = KS_EV_REKEY, .at_once = t->life });
 		break;
 	}
 }
@@ -351,7 +354,7 @@ static void run_for(struct world *w, int64_t s)
 
 void world_run(struct world *w)
 {
-	run_for(w, between_ms(w, RUNS_S / 3, RUNS_S));
+	run_for(w, between_ms(w, RUNS_S / 4, RUNS_S));
 	w->calm = true;
 	w->loss = w->dup = 0;
 	tell(w, "quiet from here on");
@@ -359,7 +362,7 @@ void world_run(struct world *w)
 	run_for(w, w->s.plan.tek_s + GRACE_S + 60); // past the keys of who missed a new KEK
 	if (!w->broken)
 		server_event(w, (struct ks_event){ .kind = KS_EV_REKEY });
-	run_for(w, 150);
+	run_for(w, 75);
 	if (!w->broken)
 		check_quiet(w);
 }
@@ -370,8 +373,8 @@ static void make_plan(struct world *w)
 {
 	struct plan *p = &w->s.plan;
 
-	p->tek_s = (uint32_t)rng_range(&w->rng, 200, 600);
-	p->kek_s = (uint32_t)rng_range(&w->rng, 400, 1500);
+	p->tek_s = (uint32_t)rng_range(&w->rng, 120, 300);
+	p->kek_s = (uint32_t)rng_range(&w->rng, 240, 700);
 	p->resend_s = (uint32_t)rng_range(&w->rng, 1, 5);
 	p->resend_n = (uint32_t)rng_range(&w->rng, 1, 4);
 	p->gcm = chance(w, 850);

@@ -79,7 +79,8 @@ struct router {
 	mono_t registered; // last time
 	mono_t settles;	   // registered, and espd about to be told
 	uint32_t n_registrations;
-	bool steady;		 // in good standing when ksd was killed
+	bool steady; // in good standing when ksd was killed
+	bool late;   // a rekey was held back on its way to it: it cannot know how old the keys are
 	bool banned, readmitted; // may come again, and does not know it yet
 	uint32_t banned_births;
 	uint64_t kek; // in force, and its SEQ
