@@ -143,6 +143,7 @@ void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
 	struct ks_push *p = &g->push;
 
 	p->live = p->have = true;
+	p->reminding = false;
 	p->started = p->next = now;
 	p->n_due = 0;
 	ks_fanout_decide(g);
@@ -177,6 +178,7 @@ void ks_fanout_catch_up(struct ks_group *g, struct member *m, mono_t now, struct
 	p->round = round;
 	if (!p->live) { // the others are done; this one gets its retransmissions
 		p->live = true;
+		p->reminding = false;
 		p->next = mono_add_s(now, g->conf->retransmit_s);
 		p->round = 0;
 	}
@@ -252,6 +254,65 @@ static bool all_have_it(const struct ks_push *p)
 	return !p->group.addr.family && p->n_acks == p->n_due;
 }
 
+// Whoever was asked and has not acknowledged gets it again and again, where that is configured: it
+// may have been out of reach for the time of the burst.
+static bool to_remind(const struct member *m)
+{
+	return m->push == MEMBER_PUSH_MISSED && m->ack_asked;
+}
+
+static void plan_reminder(struct ks_group *g, mono_t now)
+{
+	struct ks_push *p = &g->push;
+
+	p->reminding = false;
+	if (!g->conf->periodic || p->clears)
+		return;
+	for (const struct member *m = g->members.first; m && !p->reminding; m = m->next)
+		p->reminding = to_remind(m);
+	p->next = mono_add_s(now, g->conf->retransmit_s);
+}
+
+static void remind(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_push *p = &g->push;
+	size_t n = 0;
+
+	p->round = MAX_OF(p->round, 1u); // it is no first sending
+	if (!p->sending) {
+		p->sending = true;
+		p->cursor = g->members.first;
+	}
+	for (; p->cursor && n < KS_FANOUT_BATCH; p->cursor = p->cursor->next) {
+		if (to_remind(p->cursor)) {
+			send_to(g, p->cursor, out); // by multicast it would disturb all
+			n++;
+		}
+	}
+	p->sending = p->cursor != NULL;
+	if (p->sending) {
+		p->next = mono_add_ms(now, KS_FANOUT_TICK_MS);
+		return;
+	}
+	plan_reminder(g, now);
+	if (!p->reminding)
+		p->ended = now;
+}
+
+// Nothing is heard of members that are not asked, or never answered. None outlives the longest that
+// a registration can last without their doing: who is there registers again before its keys end.
+static void forget_silent(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	uint32_t life_s = g->keys.kek.params.life_s;
+
+	for (struct member *m = g->members.first, *next; m; m = next) {
+		next = m->next;
+		if (!(m->ack_asked && m->acked_ever) &&
+		    mono_due(mono_add_s(m->registered, life_s), now))
+			delete_member(g, m, out, "not-heard-of-for-a-kek-lifetime");
+	}
+}
+
 static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	char tag[KS_TAG_LEN];
@@ -270,11 +331,13 @@ static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
 		for (struct member *m = g->members.first; m; m = m->next)
 			note_new_kek(g, m, out);
 	}
+	forget_silent(g, now, out);
+	plan_reminder(g, now);
 }
 
 mono_t ks_fanout_next(const struct ks_push *p)
 {
-	if (p->live)
+	if (p->live || p->reminding)
 		return p->next;
 	return p->have ? mono_add_s(p->ended, KS_PUSH_KEPT_S) : MONO_NEVER;
 }
@@ -301,10 +364,13 @@ void ks_fanout_timer(struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	struct ks_push *p = &g->push;
 
-	if (!p->live && p->have && mono_due(ks_fanout_next(p), now)) {
-		ks_push_fini(p);
+	if (!p->live && p->have && mono_due(mono_add_s(p->ended, KS_PUSH_KEPT_S), now)) {
 		kek_fini(&g->keys.old_kek);
+		if (!p->reminding)
+			ks_push_fini(p);
 	}
+	if (p->reminding && !p->live && mono_due(p->next, now))
+		remind(g, now, out);
 	if (!p->live || !mono_due(p->next, now))
 		return;
 	if (all_have_it(p) || (!p->sending && p->round >= g->conf->retransmit_number)) {

@@ -1,11 +1,16 @@
 // ks/fanout.h - brings a sealed rekey to every member, and hears who has it.
 // Batches of KS_FANOUT_BATCH go every KS_FANOUT_TICK_MS, so that thousands of members never hold
 // up the loop. Whoever has not acknowledged retransmit_s after the last of them gets the same
-// octets again, retransmit_number times. Members that are not asked for acknowledgements get every
-// round. Owns:   struct ks_push; the push field of members. From:   rekey.c starts, timers.c ticks,
-// core.c hands in acks, pull.c adds latecomers. Spec:   RFC 8263; RFC 6407 7.3 (identical
-// repetition). Always: a member is judged gone only after it has acknowledged once, and then missed
-//         KS_ACKS_MISSED_MAX rekeys in a row.
+// octets again, retransmit_number times; members that are not asked for acknowledgements get every
+// round. With retransmit_periodic whoever was asked and is silent goes on to be reminded, one by
+// one, until the next rekey. A restart ends the reminding.
+//
+// Owns:   struct ks_push; the push field of members.
+// From:   rekey.c starts, timers.c ticks, core.c hands in acks, pull.c adds latecomers.
+// Spec:   RFC 8263; RFC 6407 7.3 (identical repetition).
+// Always: a member is judged gone only after it has acknowledged once, and then missed
+//         KS_ACKS_MISSED_MAX rekeys in a row. One that is not asked, or never answered, leaves the
+//         table with the first rekey after a KEK's life since it registered.
 // Never:  lets an ack shorten a delay or spare anybody else a retransmission: any member can forge
 //         one (RFC 8263 7.1).
 #pragma once

@@ -107,6 +107,7 @@ struct ks_push {
 	mono_t next;	       // next batch, next round, or judgement
 	struct member *cursor; // next to be sent to in this round
 	bool sending;	       // a round is in progress
+	bool reminding;	       // after its end: next says when who missed it gets it again
 	bool group_due;	       // in which the group address has not had its copy
 	unsigned group_v;      // the variant that goes there
 	uint32_t round;	       // 0: first sending

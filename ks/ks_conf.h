@@ -19,6 +19,7 @@ struct ks_group_conf {
 	uint32_t identity;
 	struct kek_params kek;
 	uint32_t retransmit_s, retransmit_number;
+	bool periodic;	// then again, until who was asked has acknowledged
 	uint32_t atd_s; // 0: computed
 	uint8_t sid_bits;
 	size_t n_no_ack, n_authorized, n_unicast;

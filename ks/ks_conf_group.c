@@ -28,7 +28,7 @@ struct rekey_in {
 	int transport, cipher, sig_hash, management, ack;
 	char key[SIGNER_LABEL_MAX];
 	uint32_t key_bits, life_s, lkh_degree, retransmit_s, retransmit_number, atd_s;
-	bool digest_info;
+	bool digest_info, periodic;
 	struct addr address;
 	uint16_t port;
 	uint32_t ttl;
@@ -117,6 +117,8 @@ static const struct set_row rekey_rows[] = {
 	  .help = "seconds between sendings of a rekey" },
 	{ "retransmit_number", SET_U32, RK(retransmit_number), .min = 0, .max = 10, .def = "2",
 	  .help = "sendings after the first" },
+	{ "retransmit_periodic", SET_BOOL, RK(periodic), .def = "false",
+	  .help = "and on, to whoever has not acknowledged, until the next rekey" },
 	{ "acknowledgement", SET_CHOICE, RK(ack), .choices = acks, .def = "interoperable",
 	  .help = "RFC 8263: under the KEK (interoperable) or the member's own key (lkh); or "
 		  "none" },
@@ -243,6 +245,11 @@ static void read_rekey(struct settings *s, struct set_node *n, void *out)
 				  "\"lkh\" needs management = \"lkh\"; \"interoperable\" is right");
 	g->retransmit_s = in.retransmit_s;
 	g->retransmit_number = in.retransmit_number;
+	g->periodic = in.periodic;
+	if (g->periodic && g->kek.ack == KEK_ACK_NONE)
+		settings_complain(l->s, n, "retransmit_periodic",
+				  "reminds those that have not acknowledged: acknowledgement = "
+				  "\"none\" tells nobody apart");
 	g->atd_s = in.atd_s;
 }
 

@@ -542,6 +542,80 @@ static void a_late_ack_still_counts(void **state)
 	world_free(w);
 }
 
+// ---- reminders, and who is forgotten ----
+
+static void periodic(struct ks_conf *c)
+{
+	c->groups[0].periodic = true;
+}
+
+static void who_has_not_acknowledged_is_reminded_until_it_has(void **state)
+{
+	struct world *w = crowd_new(periodic, 3);
+	struct test_member *m = w->member[1];
+	struct loss l = { .victim = m->self, .left = 1000 };
+	unsigned sent;
+
+	(void)state;
+	w->tap = lose_push;
+	w->tap_arg = &l;
+	assert_true(world_rekey(w));
+	world_pass(w, 95000); // 3 sendings, judged, more than a minute of reminders
+	assert_false(world_group(w)->push.live);
+	assert_int_equal(world_record(w, m)->acks_missed, 1);
+	assert_int_equal(world_record(w, w->member[0])->retransmits, 0);
+	l.left = 0;
+	world_pass(w, 11000);
+	assert_int_equal(m->n_push, 1);
+	assert_int_equal(world_record(w, m)->missed_in_row, 0);
+	sent = world_record(w, m)->retransmits;
+	world_pass(w, 300000);
+	assert_int_equal(world_record(w, m)->retransmits, sent);
+	assert_false(world_group(w)->push.have);
+	loss_free(&l);
+	world_free(w);
+}
+
+static void the_next_rekey_ends_the_reminding_of_the_last(void **state)
+{
+	struct world *w = crowd_new(periodic, 2);
+	struct test_member *m = w->member[1];
+
+	(void)state;
+	m->ack = false; // hears all, says nothing
+	assert_true(world_rekey(w));
+	world_pass(w, 60000);
+	assert_true(m->n_push_repeated >= 3);
+	assert_true(world_rekey(w));
+	assert_int_equal(m->seq, 2);
+	world_pass(w, 60000);
+	assert_int_equal(m->seq, 2);
+	assert_int_equal(m->n_push, 2);
+	world_free(w);
+}
+
+static void short_kek_no_acks(struct ks_conf *c)
+{
+	c->groups[0].kek.ack = KEK_ACK_NONE;
+	c->groups[0].kek.life_s = 4000;
+	c->groups[0].policy->slot[0].life_s = 1000;
+	c->groups[0].policy->life_s = 1000;
+}
+
+static void members_that_are_never_asked_do_not_stay_for_ever(void **state)
+{
+	struct world *w = crowd_new(short_kek_no_acks, 2);
+
+	(void)state;
+	world_pass(w, 3500000);
+	assert_int_equal(world_group(w)->members.n, 2);
+	world_register(w, w->member[0]);
+	world_pass(w, 2000000);
+	assert_int_equal(world_group(w)->members.n, 1);
+	assert_non_null(world_record(w, w->member[0]));
+	world_free(w);
+}
+
 // ---- reload ----
 
 static void other_policy(struct ks_conf *c)
@@ -668,6 +742,9 @@ int main(void)
 		cmocka_unit_test(changed_policy_waits_for_the_operators_word),
 		cmocka_unit_test(a_new_signing_key_is_announced_under_the_old_one),
 		cmocka_unit_test(a_group_that_is_gone_from_the_file_ends_and_a_new_one_begins),
+		cmocka_unit_test(who_has_not_acknowledged_is_reminded_until_it_has),
+		cmocka_unit_test(the_next_rekey_ends_the_reminding_of_the_last),
+		cmocka_unit_test(members_that_are_never_asked_do_not_stay_for_ever),
 	};
 
 	return cmocka_run_group_tests_name("ks/rekey", tests, NULL, NULL);
