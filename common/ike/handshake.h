@@ -43,6 +43,7 @@ struct ike_handshake {
 	uint8_t iv[CIPHER_BLOCK_MAX]; // for the next encrypted message
 	enum ike_reason last_refused; // why the peer's messages did not help
 	bool told;		      // an error notify was sent once
+	bool hinted;		      // one of the peer's came, without protection
 };
 
 struct ike_handshake *handshake_new(void);

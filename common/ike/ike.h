@@ -186,7 +186,6 @@ struct ike_out {
 	enum ike_reason refused;
 	// Of IKE_R_MALFORMED: the decoder's words; of a certificate: its reason; else NULL.
 	const char *detail;
-	uint16_t peer_notify; // an unauthenticated error notify came: a hint for the log, or 0
 };
 
 // Nothing to do. The buffer keeps what it had: it is large.
@@ -199,5 +198,4 @@ static inline void ike_out_clear(struct ike_out *out)
 	out->established = out->dead = false;
 	out->refused = IKE_R_OK;
 	out->detail = NULL;
-	out->peer_notify = 0;
 }

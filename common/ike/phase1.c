@@ -424,16 +424,21 @@ static enum ike_reason reason_of_notify(uint16_t type)
 	}
 }
 
-// An error notify without protection can come from anybody: it never ends the handshake, it only
-// explains a timeout.
+// An error notify without protection can come from anybody on the path: it never ends the
+// handshake. It explains a timeout, and takes away some patience (see timer).
 static void in_clear_notify(struct ike_sa *sa, const struct isakmp_hdr *hdr, struct bytes msg,
 			    struct ike_out *out)
 {
-	out->peer_notify = ike_info_clear_type(hdr, msg);
-	if (out->peer_notify == 0)
+	uint16_t type = ike_info_clear_type(hdr, msg);
+	enum ike_reason why = reason_of_notify(type);
+
+	if (type == 0)
 		out->refused = IKE_R_MALFORMED;
-	else if (sa->hs && sa->hs->last_refused == IKE_R_OK)
-		sa->hs->last_refused = reason_of_notify(out->peer_notify);
+	if (!sa->hs || why == IKE_R_OK)
+		return;
+	sa->hs->hinted = true;
+	if (sa->hs->last_refused == IKE_R_OK)
+		sa->hs->last_refused = why;
 }
 
 static bool ours(const struct ike_sa *sa, const struct isakmp_hdr *hdr)
@@ -520,6 +525,13 @@ static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *e
 	}
 }
 
+// The peer said no, and did not answer the repetition either: whoever forged that would have to
+// hold back the peer's answer as well, and could then do so anyhow.
+static bool gives_up_early(const struct ike_sa *sa)
+{
+	return sa->hs && sa->hs->hinted && sa->hs->resend.sent >= 2;
+}
+
 static void timer(struct ike_sa *sa, mono_t now, struct ike_out *out)
 {
 	struct ike_resend *r = sa->hs ? &sa->hs->resend : NULL;
@@ -531,7 +543,7 @@ static void timer(struct ike_sa *sa, mono_t now, struct ike_out *out)
 		die(sa, IKE_R_EXPIRED, out);
 		return;
 	}
-	if (sa->role == IKE_INITIATOR && r && r->msg &&
+	if (sa->role == IKE_INITIATOR && r && r->msg && !gives_up_early(sa) &&
 	    ike_resend_due(r, &sa->conf->schedule, now) == IKE_RESEND_AGAIN) {
 		out->msg_len = MIN_OF(r->len, sizeof(out->msg));
 		memcpy(out->msg, r->msg, out->msg_len);

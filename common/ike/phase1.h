@@ -20,6 +20,8 @@
 //
 // From:   gm (initiator), halfopen.h (message 3 makes a responder's SA), aggressive.h (message 1).
 // Spec:   RFC 2409 5.4, 5.1, 5; RFC 4754, RFC 4945; RFC 2408 for the envelope.
+// Never:  believes an unprotected error notify; but an initiator that got one gives up after its
+//         first repetition stayed unanswered too.
 // Always: state moves only when a message was accepted whole; each accepted message is remembered
 //         and its repetition answered with the same octets. A message that cannot be
 //         authenticated is counted and changes nothing.

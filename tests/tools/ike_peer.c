@@ -148,9 +148,6 @@ static void perform(struct peer *p, struct ike_out *out)
 		if (out->refused != IKE_R_OK)
 			printf("refused reason=%s detail=%s\n", ike_reason_name(out->refused),
 			       out->detail ? out->detail : "-");
-		if (out->peer_notify)
-			printf("unprotected notify=%s\n",
-			       isakmp_notify_type_name(out->peer_notify));
 		if (out->established)
 			tell_standing(p);
 		if (out->dead)

@@ -1,3 +1,4 @@
+#include "common/ike/info.h"
 #include "tests/unit/ike_pair.h"
 
 static const struct ike_proposal fast[] = { { CIPHER_AES128_CBC, HASH_ALG_SHA256, DH_ECP256 } };
@@ -158,6 +159,45 @@ static void wrong_key_is_auth_failed_on_both_sides(void **state)
 		assert_true(pair_advance(&p));
 	assert_int_equal(p.ks->reason, IKE_R_AUTH_FAILED);
 	assert_int_equal(p.ks->keys.key.len, 0);
+	pair_fini(&p);
+}
+
+static void a_refusal_told_in_the_clear_shortens_the_wait(void **state)
+{
+	struct ike_pair p;
+	mono_t began;
+
+	(void)state;
+	pair_init(&p, fast, 1, 9);
+	began = p.now;
+	assert_int_equal(secret_set(&p.r.psk, "another key", 11), 0);
+	assert_false(pair_run(&p));
+	// One repetition after the first second, two more seconds for its answer; not 23.
+	assert_in_range(p.now.ms - began.ms, 3000, 3100);
+	pair_fini(&p);
+}
+
+static void a_forged_refusal_alone_ends_nothing(void **state)
+{
+	uint8_t buf[IKE_INFO_BUF];
+	struct ike_pair p;
+	size_t len;
+
+	(void)state;
+	pair_init(&p, fast, 1, 9);
+	pair_start(&p);
+	while (p.gm.state != IKE_I_WAIT_KE)
+		assert_true(pair_advance(&p));
+	len = ike_info_clear(p.gm.cky_i, p.gm.cky_r, ISAKMP_DOI_GDOI,
+			     ISAKMP_N_AUTHENTICATION_FAILED, &p.net, buf, sizeof(buf));
+	for (int i = 0; i < 50; i++)
+		pair_step(&p, &p.gm,
+			  (struct ike_event){ .kind = IKE_EV_DATAGRAM,
+					      .datagram = BYTES(buf, len),
+					      .from = p.r.here,
+					      .to = p.i.here });
+	assert_int_equal(p.gm.state, IKE_I_WAIT_KE);
+	assert_true(pair_run(&p));
 	pair_fini(&p);
 }
 
@@ -440,6 +480,8 @@ int main(void)
 		cmocka_unit_test(never_two_secrets_for_one_message),
 		cmocka_unit_test(lost_last_message_is_answered_from_store),
 		cmocka_unit_test(wrong_key_is_auth_failed_on_both_sides),
+		cmocka_unit_test(a_refusal_told_in_the_clear_shortens_the_wait),
+		cmocka_unit_test(a_forged_refusal_alone_ends_nothing),
 		cmocka_unit_test(unknown_source_and_no_common_proposal_look_alike),
 		cmocka_unit_test(doi_1_is_answered_only_by_option),
 		cmocka_unit_test(damaged_messages_never_establish_different_keys),
