@@ -133,6 +133,7 @@ struct ks_group {
 	struct removal removal;
 	struct ks_push push;
 	enum ks_wanted wanted; // asked for while a rekey was in flight
+	mono_t sids_renewed;   // since they ran out
 	mono_t not_before;     // after a rekey could not be made
 	uint32_t rekeys_sent, retransmits;
 	uint64_t registrations;

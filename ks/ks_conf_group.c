@@ -460,6 +460,14 @@ static void judge_group(struct ks_load *l, struct set_node *n, struct ks_group_c
 		if (strcmp(other->name, g->name) == 0)
 			settings_complain(l->s, n, "name", "\"%s\" is there twice", g->name);
 	}
+	if (g->sid_bits == 8)
+		ks_conf_warn(l, settings_line(n),
+			     "group \"%s\": sid_bits = 8 makes 256 sender ids, and each "
+			     "registration of a "
+			     "member takes two or more: with 100 members the keys end again and "
+			     "again; 24 "
+			     "is right for any size",
+			     g->name);
 	if (!sid_bits_ok(g->sid_bits))
 		settings_complain(l->s, n, "sid_bits", "%u: 8, 12, 16, 24 or 32 is right",
 				  g->sid_bits);

@@ -40,6 +40,8 @@ struct member {
 	struct endpoint remote, local;	// where it is, and the address of ours it talks to
 	uint64_t behind;		// the NAT of remote.addr, as whom; 0: there is none
 	struct addr inner;		// its own address there, if it says so; or none
+	uint64_t
+		proved; // digest of the name that its certificate, or a key of its own, proved; 0: none
 	mono_t registered;
 	bool conclave; // showed our vendor id
 	uint8_t major, minor;

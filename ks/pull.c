@@ -1,5 +1,7 @@
 #include "ks/pull.h"
 
+#include "common/crypto/cert.h"
+#include "common/crypto/prf.h"
 #include "common/ike/info.h"
 #include "common/ike/natt.h"
 #include "common/wire/gdoi_pull.h"
@@ -73,12 +75,32 @@ static bool identity_fits(const struct ike_sa *sa)
 	return sa->peer_behind_nat || !isakmp_id_to_addr(&id, &a) || addr_eq(&a, &sa->peer.addr);
 }
 
-// By the address that we see, or by the one behind a NAT.
+// The subject of its certificate, whichever of its names it goes by and however often that is
+// renewed; without one the identity that a key of its own proved. 0: only its address is proved.
+static uint64_t proved_name(const struct ike_sa *sa)
+{
+	static const uint8_t is_subject = 0;
+	const uint8_t *kind = sa->peer_cert ? &is_subject : &sa->peer_id.type;
+	const struct bytes part[] = { BYTES(kind, 1),
+				      sa->peer_cert ? cert_subject(sa->peer_cert)
+						    : BYTES(sa->peer_id.data, sa->peer_id.len) };
+	uint8_t digest[HASH_MAX];
+	uint64_t name;
+
+	if (!sa->peer_cert && !sa->name_proved)
+		return 0;
+	BUG_ON(hash_parts(HASH_ALG_SHA256, part, N_ELEMS(part), digest) != 0);
+	memcpy(&name, digest, sizeof(name));
+	return name;
+}
+
+// By the address that we see, by the one behind a NAT, or by a proved name.
 static bool is_excluded(const struct ks_group *g, const struct ike_sa *sa)
 {
 	struct addr inner = ks_nat_inner(sa);
 
-	return removal_has(&g->removal, &sa->peer.addr) || removal_has(&g->removal, &inner);
+	return removal_has(&g->removal, &sa->peer.addr) || removal_has(&g->removal, &inner) ||
+	       removal_has_name(&g->removal, proved_name(sa));
 }
 
 static bool takes_ordered(const struct ike_sa *sa)
@@ -295,6 +317,9 @@ static bool offers_counter(struct ks_group *g, const struct ks_offer *o)
 	return false;
 }
 
+// A group whose members need more ids than there are would end its keys with every registration.
+#define SIDS_RENEW_S 300
+
 static bool take_sids(struct call *c, struct ks_group *g, const struct ks_offer *o,
 		      const struct gdoi_pull3 *m, struct gdoi_kd *kd)
 {
@@ -305,7 +330,9 @@ static bool take_sids(struct call *c, struct ks_group *g, const struct ks_offer 
 		return true;
 	n = MAX_OF(1, MIN_OF(n, KS_SIDS_MAX));
 	if (!sid_take(&g->sids, n, kd->sid.sid)) {
-		ks_rekey_renew_sids(c->ks, g, c->now, c->out);
+		if (g->sids_renewed.ms == 0 ||
+		    mono_due(mono_add_s(g->sids_renewed, SIDS_RENEW_S), c->now))
+			ks_rekey_renew_sids(c->ks, g, c->now, c->out);
 		refuse(c, KS_DROP_PULL_NO_SID, ISAKMP_N_INVALID_KEY_INFORMATION, g->name);
 		return false;
 	}
@@ -381,6 +408,7 @@ static struct member *record(struct call *c, struct ks_pull *p, struct ks_group 
 	m->behind = c->name.behind;
 	m->inner = ks_nat_inner(c->sa);
 	m->registered = c->now;
+	m->proved = proved_name(c->sa);
 	m->conclave = c->sa->peer_conclave;
 	m->major = c->sa->peer_major;
 	m->minor = c->sa->peer_minor;

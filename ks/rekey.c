@@ -439,7 +439,11 @@ void ks_rekey_renew_sids(struct ks *ks, struct ks_group *g, mono_t now, struct k
 	struct logctx who;
 
 	ks_group_logctx(g, &who);
-	ks_out_event(out, EV_KS_SID_EXHAUSTED, &who, "bits=%u", g->sids.bits);
+	ks_out_event(out, EV_KS_SID_EXHAUSTED, &who,
+		     "bits=%u ids=%llu members=%zu: all keys end, members register again; a larger "
+		     "sid_bits, then \"crypto gdoi ks rekey\", prevents it",
+		     g->sids.bits, (unsigned long long)(UINT64_C(1) << g->sids.bits), g->members.n);
+	g->sids_renewed = now;
 	ks_rekey_renew(ks, g, now, out);
 }
 

@@ -26,11 +26,20 @@ bool removal_has(const struct removal *r, const struct addr *who)
 	return find(r, who) != NULL;
 }
 
-static void bury(struct removal *r, const struct addr *who)
+bool removal_has_name(const struct removal *r, uint64_t proved)
+{
+	for (size_t i = 0; proved && i < r->n; i++) {
+		if (r->tombstone[i].proved == proved)
+			return true;
+	}
+	return false;
+}
+
+static void bury(struct removal *r, const struct addr *who, uint64_t proved)
 {
 	r->tombstone = reallocarray(r->tombstone, r->n + 1, sizeof(*r->tombstone));
 	BUG_ON(!r->tombstone);
-	r->tombstone[r->n++] = (struct tombstone){ .who = *who };
+	r->tombstone[r->n++] = (struct tombstone){ *who, proved };
 }
 
 void ks_removal_drop(struct ks_group *g, struct member *m)
@@ -90,15 +99,18 @@ static void tell_excluded(const struct ks_group *g, const struct addr *who, size
 		     addr_str(who, addr), n ? "" : " (was no member)", n);
 }
 
-// One address may be a NAT's, with several members behind it.
+// One address may be a NAT's, with several members behind it. Each has a tombstone for its name.
 static size_t drop_all(struct ks_group *g, const struct addr *who, struct ks_out *out)
 {
 	size_t n = 0;
 
+	bury(&g->removal, who, 0);
 	for (struct member *m = g->members.first, *next; m; m = next) {
 		next = m->next;
 		if (!member_is(m, who))
 			continue;
+		if (m->proved && g->removal.n < TOMBSTONES_MAX)
+			bury(&g->removal, who, m->proved);
 		ks_out_touch(out, g->identity, member_name(m));
 		ks_removal_drop(g, m);
 		n++;
@@ -121,7 +133,6 @@ bool ks_removal_exclude(struct ks *ks, struct ks_group *g, mono_t now, const str
 						       : "is one too many to exclude");
 		return false;
 	}
-	bury(&g->removal, who);
 	n = drop_all(g, who, out);
 	tell_excluded(g, who, n, out);
 	if (!(ks_has_tree(g) ? shut_out(ks, g, now, out) : retire(ks, g, now, out)))
@@ -152,7 +163,8 @@ bool ks_removal_readmit(struct ks_group *g, const struct addr *who, struct ks_ou
 		snprintf(why, why_size, "group %s: %s is not excluded", g->name, addr);
 		return false;
 	}
-	*t = g->removal.tombstone[--g->removal.n];
+	for (; t; t = find(&g->removal, who))
+		*t = g->removal.tombstone[--g->removal.n];
 	ks_group_logctx(g, &lc);
 	ks_out_line(out, LOG_M_PULL, LOG_L_NOTICE, &lc, "gm=%s may register again", addr);
 	snprintf(why, why_size, "group %s: %s may register again", g->name, addr);

@@ -22,9 +22,11 @@
 
 #define TOMBSTONES_MAX 4096
 
-// Whoever has this address, as we see it or behind a NAT.
+// Whoever has this address, as we see it or behind a NAT; and whoever proves the name that the member
+// of this address had proved when it was excluded, from wherever it comes.
 struct tombstone {
 	struct addr who;
+	uint64_t proved; // 0: none was
 };
 
 // What has to wait: registering again until the newest TEKs are in use everywhere, a new KEK of the
@@ -45,6 +47,7 @@ struct member;
 
 void removal_fini(struct removal *r);
 bool removal_has(const struct removal *r, const struct addr *who);
+bool removal_has_name(const struct removal *r, uint64_t proved);
 
 // A record goes, and its place in the key tree; the next KEK is not for it.
 void ks_removal_drop(struct ks_group *g, struct member *m);

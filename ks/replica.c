@@ -3,7 +3,7 @@
 #include "common/wire/wr.h"
 #include "ks/push.h"
 
-#define VERSION	   3
+#define VERSION	   4
 #define PACK_FIRST 4096
 
 void ks_blob_fini(struct ks_blob *b)
@@ -688,22 +688,26 @@ static void get_tree(struct rd *r, struct ks_group *g)
 static void put_banned(struct wr *w, const struct removal *m)
 {
 	wr_count16(w, m->n);
-	for (size_t i = 0; i < m->n; i++)
+	for (size_t i = 0; i < m->n; i++) {
 		put_addr(w, &m->tombstone[i].who);
+		put_u64(w, m->tombstone[i].proved);
+	}
 }
 
 static void get_banned(struct rd *r, struct removal *m)
 {
 	size_t n = rd_u16(r);
 
-	if (n > TOMBSTONES_MAX || rd_left(r) / 5 < n) {
+	if (n > TOMBSTONES_MAX || rd_left(r) / 13 < n) {
 		rd_fail(r, "too many tombstones");
 		return;
 	}
 	m->tombstone = calloc(n ? n : 1, sizeof(*m->tombstone));
 	BUG_ON(!m->tombstone);
-	for (; m->n < n && rd_ok(r); m->n++)
+	for (; m->n < n && rd_ok(r); m->n++) {
 		get_addr(r, &m->tombstone[m->n].who);
+		m->tombstone[m->n].proved = get_u64(r);
+	}
 	if (!rd_end(r, 0))
 		removal_fini(m);
 }
@@ -713,6 +717,7 @@ static void get_banned(struct rd *r, struct removal *m)
 static void put_member(struct wr *w, const struct member *m, int64_t base_ms)
 {
 	put_str(w, m->identity);
+	put_u64(w, m->proved);
 	put_endpoint(w, &m->remote);
 	put_endpoint(w, &m->local);
 	put_u64(w, m->behind);
@@ -745,6 +750,7 @@ static void put_member(struct wr *w, const struct member *m, int64_t base_ms)
 static void read_member(struct rd *r, struct member *m, int64_t base_ms)
 {
 	get_str(r, m->identity, sizeof(m->identity));
+	m->proved = get_u64(r);
 	get_endpoint(r, &m->remote);
 	get_endpoint(r, &m->local);
 	m->behind = get_u64(r);
@@ -938,8 +944,10 @@ uint64_t ks_replica_mark(const struct ks_group *g, enum ks_part_kind part)
 		h = MIX(h, g->lkh.free);
 		return MIX(h, g->lkh.node[LKH_ROOT].n_members);
 	case KS_PART_BANNED:
-		for (size_t i = 0; i < g->removal.n; i++)
+		for (size_t i = 0; i < g->removal.n; i++) {
 			h = MIX(h, g->removal.tombstone[i].who);
+			h = MIX(h, g->removal.tombstone[i].proved);
+		}
 		return h;
 	default:
 		return h;

@@ -97,8 +97,9 @@ static void excluded_text(const struct ks_group *g, struct ctl_text *t)
 	char addr[ADDR_STRLEN];
 
 	for (size_t i = 0; i < g->removal.n; i++)
-		ctl_text_add(t, "Excluded from group %s : %s\n", g->name,
-			     addr_str(&g->removal.tombstone[i].who, addr));
+		ctl_text_add(t, "Excluded from group %s : %s%s\n", g->name,
+			     addr_str(&g->removal.tombstone[i].who, addr),
+			     g->removal.tombstone[i].proved ? ", and whoever proves its name" : "");
 }
 
 int64_t ks_show_last_rekey_ms(const struct ks_push *p, mono_t now)

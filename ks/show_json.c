@@ -28,9 +28,12 @@ static json_t *excluded_json(const struct ks_group *g)
 	json_t *list = json_array();
 	char addr[ADDR_STRLEN];
 
-	for (size_t i = 0; i < g->removal.n; i++)
+	for (size_t i = 0; i < g->removal.n; i++) {
+		if (g->removal.tombstone[i].proved)
+			continue; // its address has one too
 		json_array_append_new(list,
 				      json_string(addr_str(&g->removal.tombstone[i].who, addr)));
+	}
 	return list;
 }
 

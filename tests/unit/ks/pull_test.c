@@ -432,6 +432,54 @@ static void few_sids(struct ks_conf *c)
 	c->groups[0].sid_bits = 8;
 }
 
+static void sender_ids_that_run_out_again_at_once_do_not_end_the_keys_again(void **state)
+{
+	struct world *w = world_new(few_sids);
+	struct test_member *a = world_member(w, "192.0.2.1");
+	uint32_t spi;
+
+	(void)state;
+	world_group(w)->sids.next = 256;
+	tm_start(a, w->now);
+	world_settle(w);
+	assert_int_equal(w->events[EV_KS_SID_EXHAUSTED], 1);
+	spi = world_group(w)->keys.gen[0].tek[0].spi;
+	world_group(w)->sids.next = 256; // others took them all
+	tm_start(a, w->now);
+	world_settle(w);
+	assert_int_equal(a->state, TM_REFUSED);
+	assert_int_equal(w->events[EV_KS_SID_EXHAUSTED], 1);
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_NO_SID], 2);
+	assert_int_equal(world_group(w)->keys.gen[0].tek[0].spi, spi);
+	world_pass(w, 301000);
+	tm_start(a, w->now);
+	world_settle(w);
+	assert_int_equal(w->events[EV_KS_SID_EXHAUSTED], 2);
+	world_free(w);
+}
+
+static void an_excluded_name_is_refused_from_any_address_until_readmitted(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *a = world_member(w, "192.0.2.1");
+	struct ks_event ev = { .kind = KS_EV_EXCLUDE, .group = "G1", .member = a->self.addr };
+	struct removal *r = &world_group(w)->removal;
+
+	(void)state;
+	world_register(w, a);
+	assert_true(world_record(w, a)->proved == 0); // a key that many hold proves no name
+	world_record(w, a)->proved = 77;
+	world_step(w, &ev);
+	assert_true(removal_has_name(r, 77));
+	assert_false(removal_has_name(r, 78));
+	assert_false(removal_has_name(r, 0));
+	ev.kind = KS_EV_READMIT;
+	world_step(w, &ev);
+	assert_false(removal_has_name(r, 77));
+	assert_false(removal_has(r, &a->self.addr));
+	world_free(w);
+}
+
 static void exhausted_sender_ids_renew_the_group_and_tell_members_to_register_again(void **state)
 {
 	struct world *w = world_new(few_sids);
@@ -647,6 +695,8 @@ static void peers_that_do_not_prove_their_key_are_bounded_per_source(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sender_ids_that_run_out_again_at_once_do_not_end_the_keys_again),
+		cmocka_unit_test(an_excluded_name_is_refused_from_any_address_until_readmitted),
 		cmocka_unit_test(a_member_registers_and_holds_the_groups_keys),
 		cmocka_unit_test(lifetimes_sent_are_what_remains),
 		cmocka_unit_test(an_unknown_group_is_refused_with_a_notify_and_an_event),
