@@ -86,19 +86,19 @@ static void carry_out(struct ks *ks, mono_t now, struct ike_sa *sa, const struct
 {
 	if (o->msg_len > 0)
 		send_message(o, out);
-	if (o->dh)
+	if (sa && o->dh)
 		ks_out_dh(out, o->dh, sa->cky_i, sa->cky_r);
 	if (o->auth)
 		ks_out_auth(out, o->auth);
 	if (o->refused != IKE_R_OK)
 		ks_drop_ike(ks, now, o->refused, from, o->detail, out);
-	if (o->established) {
+	if (sa && o->established) {
 		ks->n_phase1++;
 		proven(ks, now, sa);
 		tell_established(sa, out);
 		ks_nat_arrived(ks, sa, out);
 	}
-	if (o->dead) {
+	if (sa && o->dead) {
 		if (o->refused == IKE_R_OK && sa->reason != IKE_R_EXPIRED)
 			ks_drop_ike(ks, now, sa->reason, &sa->peer, NULL, out);
 		ks_sa_drop(ks, sa);

@@ -75,13 +75,13 @@ static bool never_matches(const struct policy_rule *before, size_t n, const stru
 static bool add_ordered(struct build *b, const struct policy_rule *r)
 {
 	uint32_t n_src = side_n_ports(&r->flow.src), n_dst = side_n_ports(&r->flow.dst);
+	unsigned long long n = (unsigned long long)n_src * n_dst + b->p->n_ordered;
 
-	if (b->p->n_ordered + (uint64_t)n_src * n_dst > POLICY_MAX_RULES)
+	if (n > POLICY_MAX_RULES)
 		return fail(b,
 			    "this line makes %llu entries of policy, %d are the most a group may "
 			    "have (each port of a range is one)",
-			    (unsigned long long)(b->p->n_ordered + (uint64_t)n_src * n_dst),
-			    POLICY_MAX_RULES);
+			    n, POLICY_MAX_RULES);
 	for (uint32_t i = 0; i < n_src; i++) {
 		for (uint32_t j = 0; j < n_dst; j++) {
 			struct policy_rule one = *r;

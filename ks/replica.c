@@ -380,7 +380,7 @@ static bool get_gen(struct rd *r, struct keys *k, int64_t base_ms)
 	g->policy = policy == k->n_gen ? get_policy(r) : policy_get(k->gen[policy].policy);
 	if (!g->policy)
 		return false;
-	g->tek = calloc(g->policy->n_slot, sizeof(*g->tek));
+	g->tek = calloc(MAX_OF(g->policy->n_slot, 1u), sizeof(*g->tek));
 	BUG_ON(!g->tek);
 	g->serial = rd_u32(r);
 	g->born = get_time(r, base_ms);

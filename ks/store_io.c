@@ -558,7 +558,7 @@ static int resume_time(struct ks_store *s)
 		s->base_ms = -now.mono_ms;
 		return write_stamp(s) ? 0 : corrupt(s);
 	}
-	if (!err && b.len != sizeof(then))
+	if (!err && (!b.p || b.len != sizeof(then)))
 		err = corrupt(s);
 	if (!err) {
 		memcpy(&then, b.p, sizeof(then));

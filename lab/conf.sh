@@ -10,7 +10,7 @@ LAB_ATD=${LAB_ATD:-0}                 # seconds until members send under new key
 LAB_MANAGEMENT=${LAB_MANAGEMENT:-none} # lkh: the KEK is the root of a key tree
 LAB_ACK=${LAB_ACK:-interoperable}     # acknowledgement of rekeys
 LAB_MEMORY_MB=${LAB_MEMORY_MB:-128}   # of each espd
-LAB_IKE=${LAB_IKE:-aes 128 sha256 19} # encryption, key bits, hash, group of phase 1
+LAB_IKE=${LAB_IKE:-aes 256 sha256 19} # encryption, key bits, hash, group of phase 1
 LAB_GMD=${LAB_GMD:-}                  # more settings of every gmd, as "nat_keepalive = 5;"
 
 # Comma-separated list of what FUNCTION prints for each of the words.

@@ -3,7 +3,9 @@
 # encryption off with the keys of a lab build (keys and IV chain of RFC 2409, KEK of RFC 6407), and
 # tshark dissects what it finds. tshark 4.0 calls PULL "Quick Mode", PUSH "New Group Mode" and reads
 # two octets where a SAT has one (length of an ID), so nothing inside SATs is asked of it.
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/helpers.sh"
+. "$(dirname "$0")/tshark.sh"
 need_daemons ksd gmd espd gvsh
 LAB_KEYLOG=1 LAB_ATD=2 LAB_RETRANSMIT=1
 
@@ -20,26 +22,8 @@ acked() { lab_json_holds ks1 'show crypto gdoi ks members' '.groups[0].members |
 check "and acknowledged" lab_until 10 acked
 lab_capture_stop core gm1
 cat "$LAB_DIR/ks1/ksd.keylog" "$LAB_DIR/gm1/gmd.keylog" >"$LAB_DIR/keylog"
-check "keys and IVs by the RFCs open every message" /usr/bin/python3 "$lab_top/tests/lab/gdoi_open.py" \
-	"$LAB_DIR/gdoi.pcap" "$LAB_DIR/keylog" "$LAB_DIR/clear.pcap"
+check "keys and IVs by the RFCs open every message" gdoi_open "$LAB_DIR/gdoi.pcap"
 
-# What tshark says of the Nth message of an exchange type, without spaces at the ends.
-said() { # EXCHANGE N
-	tshark -r "$LAB_DIR/clear.pcap" -d udp.port==848,isakmp -V -Y "isakmp.exchangetype == $1" 2>/dev/null |
-		awk -v n="$2" '/^Internet Security Association/ {i++} i == n {sub(/^ +/, ""); print}'
-}
-tshark_finds() { # TEXT EXCHANGE N LINE…
-	local what=$1 message line
-	message=$(said "$2" "$3")
-	shift 3
-	for line in "$@"; do
-		grep -qF -- "$line" <<<"$message" || {
-			echo "$message"
-			fail "$what: tshark does not find \"$line\""
-		}
-	done
-	ok "$what: $*"
-}
 kek=$(lab_show ks1 'show crypto gdoi ks policy' -j | jq -r '.groups[0].kek.spi | ascii_downcase | ltrimstr("0x")')
 tek=$(jq -n -r --argjson old "$old" --argjson now "$(held)" \
 	'($now - $old)[0] | ascii_downcase | ltrimstr("0x")')

@@ -2,7 +2,7 @@
 """gdoi_open.py PCAP KEYLOG OUT - take the encryption off PULL and PUSH messages, apart from our code.
 
 RFC 2409: the first IV of a phase 2 exchange is HASH(last block of phase 1 | message id), the next
-ones are the last block of the message before; the key is the beginning of SKEYID_e (AES-128).
+ones are the last block of the message before; the key is the beginning of SKEYID_e (AES-256).
 RFC 6407: a PUSH is under the KEK named by its cookies, with the IV downloaded beside the key.
 OUT gets every ISAKMP packet that is in clear now, for tshark to dissect."""
 import hashlib
@@ -26,7 +26,7 @@ sas, keks = {}, {}
 with open(sys.argv[2], encoding="ascii") as f:
     for k in map(json.loads, f):
         if "cky_i" in k:
-            sas[bytes.fromhex(k["cky_i"])] = bytes.fromhex(k["skeyid_e"])[:16]
+            sas[bytes.fromhex(k["cky_i"])] = bytes.fromhex(k["skeyid_e"])[:32]
         if "kek_spi" in k:
             keks[bytes.fromhex(k["kek_spi"])] = bytes.fromhex(k["iv"]), bytes.fromhex(k["key"])
 

@@ -4,6 +4,7 @@
 # tshark reads the message; a member that multicast does not reach gets its own by unicast.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/helpers.sh"
+. "$(dirname "$0")/tshark.sh"
 need_daemons ksd gmd espd gvsh flow
 command -v smcrouted >/dev/null || skip "smcrouted is missing: tools/deps.sh lab"
 
@@ -17,7 +18,7 @@ pushes() { # FILE FILTER: GROUPKEY-PUSH datagrams in it (exchange type 33 at oct
 	tcpdump -n -r "$1" "udp[26] = 33 and $2" 2>/dev/null | wc -l
 }
 
-LAB_ATD=2 lab_up 1ks-3gm-multicast
+LAB_ATD=2 LAB_KEYLOG=1 lab_up 1ks-3gm-multicast
 for gm in gm1 gm2 gm3; do
 	check "$gm was told the group address" lab_json_holds $gm 'show crypto gdoi gm' \
 		'.groups[0].kek | .transport == "multicast" and .group_address == "239.192.1.1:848"'
@@ -48,6 +49,15 @@ seen=$(tshark -r "$LAB_DIR/ks1.pcap" -d udp.port==848,isakmp -Y 'ip.dst == 239.1
 	-T fields -e isakmp.exchangetype -e isakmp.flags -e isakmp.messageid 2>/dev/null | sort -u)
 check "tshark: exchange 33, encrypted, message id 0 ($seen)" \
 	[ "$(tr '\t' ' ' <<<"$seen")" = "33 0x01 0x00000000" ]
+
+# What all members get, opened and taken apart.
+if lab_json_holds ks1 'show version' .keylog; then
+	cp "$LAB_DIR/ks1/ksd.keylog" "$LAB_DIR/keylog"
+	check "the KEK opens what went to the group" gdoi_open "$LAB_DIR/ks1.pcap"
+	tshark_finds "PUSH to the group" 33 1 "Next payload: Sequence Number (18)" "Sequence Number: 1" \
+		"Domain of interpretation: GDOI (2)" "Payload: Key Download (17)" "Type: TEK (1)" \
+		"Payload: Signature (9)"
+fi
 
 # Without a retransmission every member must still have it, and keep its place when espd is new.
 lab_kill gm1 gmd

@@ -8,7 +8,8 @@ need_daemons ksd gmd espd gvsh
 lab_up_network 1ks-3gm
 # gm2: another key than the key server has. gm3: not on its list; also asks for a wrong group later.
 sed -i "s/$(cat "$LAB_DIR/gm2/psk")/not-the-right-one-at-all/" "$LAB_DIR/gm2/gmd.conf"
-sed -i 's/, "192.0.2.9"//' "$LAB_DIR/ks1/ksd.conf"
+sed -i '/authorization/s/"192\.0\.2\.9"/"198.51.100.9"/' "$LAB_DIR/ks1/ksd.conf"
+grep -q 198.51.100.9 "$LAB_DIR/ks1/ksd.conf" || fail "gm3 is still on the list"
 for node in ks1 gm1 gm2 gm3; do check "$node starts" lab_start_node $node; done
 check "gm1 registers" lab_wait_registered gm1
 
