@@ -1,18 +1,10 @@
 // The shell against a real control socket served by a thread.
 #include "cli/shell.h"
 
-#include <event2/thread.h>
-#include <pthread.h>
-#include <unistd.h>
-
-#include "common/ctl/ctl.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/ctl_thread.h"
 
 static struct {
-	char dir[32], path[64];
-	struct event_base *base;
-	struct ctl_server *server;
-	pthread_t thread;
+	struct ctl_thread ctl;
 	struct shell shell;
 	char *out, *err;
 	size_t out_len, err_len;
@@ -40,41 +32,24 @@ static const struct ctl_cmd table[] = {
 	{ NULL, NULL, NULL },
 };
 
-static void *serve(void *arg)
-{
-	event_base_loop(arg, EVLOOP_NO_EXIT_ON_EMPTY);
-	return NULL;
-}
-
 static int setup(void **state)
 {
 	(void)state;
-	evthread_use_pthreads();
-	strcpy(world.dir, "/tmp/shell_test.XXXXXX");
-	assert_non_null(mkdtemp(world.dir));
-	snprintf(world.path, sizeof(world.path), "%s/s", world.dir);
-	world.base = event_base_new();
-	assert_int_equal(ctl_server_new(world.base, world.path, table, NULL, &world.server), 0);
-	assert_int_equal(pthread_create(&world.thread, NULL, serve, world.base), 0);
+	ctl_thread_start(&world.ctl, table, NULL);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	event_base_loopbreak(world.base);
-	pthread_join(world.thread, NULL);
-	ctl_server_free(world.server);
-	event_base_free(world.base);
-	libevent_global_shutdown();
-	rmdir(world.dir);
+	ctl_thread_stop(&world.ctl);
 	return 0;
 }
 
 static int fresh(void **state)
 {
 	(void)state;
-	world.shell = (struct shell){ .socket = world.path,
+	world.shell = (struct shell){ .socket = world.ctl.path,
 				      .out = open_memstream(&world.out, &world.out_len),
 				      .err = open_memstream(&world.err, &world.err_len) };
 	return 0;

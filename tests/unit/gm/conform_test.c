@@ -3,31 +3,14 @@
 
 #include "tests/unit/gm/world.h"
 
-static struct signer signer;
 static struct world w;
 static struct test_push push;
 static struct test_ks *ks;
 
-static int keys_once(void **state)
-{
-	(void)state;
-	if (crypto_init() < 0)
-		return -1;
-	signer_init(&signer);
-	return signer_generate(&signer, "REKEY", SIGN_RSA, 2048);
-}
-
-static int keys_end(void **state)
-{
-	(void)state;
-	signer_fini(&signer);
-	return 0;
-}
-
 static int with_a_tek(void **state)
 {
 	(void)state;
-	world_init(&w, 1, &signer);
+	world_init(&w, 1, &world_signer);
 	ks = &w.ks[0];
 	test_ks_tek(ks, "esp-gcm 128", 0x1111, 3600, 1, 2);
 	return 0;
@@ -96,7 +79,7 @@ static void weak_signature_hashes_are_refused(void **state)
 	ks->change = sha1;
 	world_until(&w, 10);
 	assert_false(w.g->registered);
-	assert_non_null(strstr(w.last_text[EV_GM_REJECTED], "rekey signature"));
+	assert_non_null(strstr(w.last_text[EV_GM_REJECTED], "SHA-1"));
 }
 
 static void port_0(struct gdoi_sa *sa)
@@ -194,5 +177,6 @@ int main(void)
 #undef T
 	};
 
-	return cmocka_run_group_tests_name("gm/conform", tests, keys_once, keys_end);
+	return cmocka_run_group_tests_name("gm/conform", tests, world_signer_make,
+					   world_signer_end);
 }

@@ -3,30 +3,13 @@
 #include "gm/show.h"
 #include "tests/unit/gm/world.h"
 
-static struct signer signer;
 static struct world w;
-
-static int keys_once(void **state)
-{
-	(void)state;
-	if (crypto_init() < 0)
-		return -1;
-	signer_init(&signer);
-	return signer_generate(&signer, "REKEY", SIGN_RSA, 2048);
-}
-
-static int keys_end(void **state)
-{
-	(void)state;
-	signer_fini(&signer);
-	return 0;
-}
 
 // G1 at the first key server, G2 at the second.
 static int two_groups(void **state)
 {
 	(void)state;
-	world_init(&w, 2, &signer);
+	world_init(&w, 2, &world_signer);
 	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
 	test_ks_tek(&w.ks[1], "esp-gcm 128", 0x2222, 3600, 3, 4);
 	return 0;
@@ -413,5 +396,5 @@ int main(void)
 		T(dataplane_counters_are_told_by_group),
 	};
 
-	return cmocka_run_group_tests(tests, keys_once, keys_end);
+	return cmocka_run_group_tests(tests, world_signer_make, world_signer_end);
 }

@@ -3,29 +3,12 @@
 #include "gm/dpd.h"
 #include "tests/unit/gm/world.h"
 
-static struct signer signer;
 static struct world w;
-
-static int keys_once(void **state)
-{
-	(void)state;
-	if (crypto_init() < 0)
-		return -1;
-	signer_init(&signer);
-	return signer_generate(&signer, "REKEY", SIGN_RSA, 2048);
-}
-
-static int keys_end(void **state)
-{
-	(void)state;
-	signer_fini(&signer);
-	return 0;
-}
 
 static int two_ks(void **state)
 {
 	(void)state;
-	world_init(&w, 2, &signer);
+	world_init(&w, 2, &world_signer);
 	for (size_t i = 0; i < 2; i++)
 		test_ks_tek(&w.ks[i], "esp-gcm 128", i ? 0x2222 : 0x1111, 3600, 1, 2);
 	return 0;
@@ -200,5 +183,5 @@ int main(void)
 	};
 #undef T
 
-	return cmocka_run_group_tests_name("gm/dpd", tests, keys_once, keys_end);
+	return cmocka_run_group_tests_name("gm/dpd", tests, world_signer_make, world_signer_end);
 }

@@ -1,6 +1,4 @@
-#include "tests/unit/unit.h"
-
-#include <unistd.h>
+#include "tests/unit/conf_text.h"
 
 #include "gm/gm_conf.h"
 
@@ -16,27 +14,12 @@ static const char good[] =
 	"  local_acl = \"OWN\"; send_doi1 = true; server_port = 500; },\n"
 	"  { name = \"G2\"; identity = 4294967295L; servers = [ \"10.0.0.2\" ]; } );\n";
 
-struct told {
-	char text[4096];
-};
-
-static void tell(void *arg, const char *text)
-{
-	struct told *t = arg;
-
-	strncat(t->text, text, sizeof(t->text) - strlen(t->text) - 2);
-	strcat(t->text, "\n");
-}
-
 static struct gm_conf *load(const char *text, struct told *t)
 {
-	char path[] = "/tmp/gm_conf_test_XXXXXX";
-	int fd = mkstemp(path);
+	char path[sizeof(CONF_TEXT_PATH)];
 	struct gm_conf *c;
 
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
+	conf_text_file(text, path);
 	t->text[0] = '\0';
 	c = gm_conf_load(path, tell, t);
 	unlink(path);

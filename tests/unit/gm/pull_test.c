@@ -2,36 +2,19 @@
 
 #include "tests/unit/gm/world.h"
 
-static struct signer signer;
 static struct world w;
-
-static int keys_once(void **state)
-{
-	(void)state;
-	if (crypto_init() < 0)
-		return -1;
-	signer_init(&signer);
-	return signer_generate(&signer, "REKEY", SIGN_RSA, 2048);
-}
-
-static int keys_end(void **state)
-{
-	(void)state;
-	signer_fini(&signer);
-	return 0;
-}
 
 static int one_ks(void **state)
 {
 	(void)state;
-	world_init(&w, 1, &signer);
+	world_init(&w, 1, &world_signer);
 	return 0;
 }
 
 static int two_ks(void **state)
 {
 	(void)state;
-	world_init(&w, 2, &signer);
+	world_init(&w, 2, &world_signer);
 	return 0;
 }
 
@@ -348,7 +331,7 @@ static void the_phase_1_sa_is_deleted_after_half_a_minute(void **state)
 	assert_false(w.g->reg.sa_used);
 }
 
-static void a_member_registers_again_before_its_keys_end(void **state)
+static void a_member_registers_again_before_its_world_signer_end(void **state)
 {
 	(void)state;
 	test_ks_tek(&w.ks[0], "esp-gcm 128", 0x1111, 3600, 1, 2);
@@ -478,7 +461,7 @@ int main(void)
 		T(lost_messages_are_sent_again),
 		T(a_registration_without_rekey_sa_has_no_sequence_number),
 		T(the_phase_1_sa_is_deleted_after_half_a_minute),
-		T(a_member_registers_again_before_its_keys_end),
+		T(a_member_registers_again_before_its_world_signer_end),
 		T(short_lives_have_short_margins),
 		T(an_operator_can_have_it_register_again),
 		T(a_lower_sequence_number_of_a_later_pull_is_stale),
@@ -487,5 +470,5 @@ int main(void)
 		T(the_answer_of_another_address_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, keys_once, keys_end);
+	return cmocka_run_group_tests(tests, world_signer_make, world_signer_end);
 }

@@ -2,7 +2,6 @@
 
 #include "tests/unit/gm/world.h"
 
-static struct signer signer;
 static struct world w;
 static struct test_push push;
 static struct test_ks *ks;
@@ -10,27 +9,16 @@ static struct test_tek *tek; // a fresh one that the next rekey brings
 
 static int keys_once(void **state)
 {
-	(void)state;
-	if (crypto_init() < 0)
+	if (world_signer_make(state))
 		return -1;
-	signer_init(&signer);
-	if (signer_generate(&signer, "OTHER", SIGN_RSA, 2048) < 0)
-		return -1;
-	return signer_generate(&signer, "REKEY", SIGN_RSA, 2048);
-}
-
-static int keys_end(void **state)
-{
-	(void)state;
-	signer_fini(&signer);
-	return 0;
+	return signer_generate(&world_signer, "OTHER", SIGN_RSA, 2048);
 }
 
 // Registered with one TEK (0x1111), SEQ 5; espd is there; 0x2222 waits to be pushed.
 static int registered(void **state)
 {
 	(void)state;
-	world_init(&w, 1, &signer);
+	world_init(&w, 1, &world_signer);
 	ks = &w.ks[0];
 	test_ks_tek(ks, "esp-gcm 128", 0x1111, 3600, 1, 2);
 	ks->kek.seq = 5;
@@ -722,7 +710,7 @@ static void a_new_gmd_lets_a_working_espd_keep_what_it_has_until_it_has_register
 {
 	(void)state;
 	world_fini(&w);
-	world_init(&w, 1, &signer);
+	world_init(&w, 1, &world_signer);
 	ks = &w.ks[0];
 	test_ks_tek(ks, "esp-gcm 128", 0x1111, 3600, 1, 2);
 	ks->dead = true;
@@ -816,5 +804,5 @@ int main(void)
 		T(a_refused_program_is_given_again),
 	};
 
-	return cmocka_run_group_tests(tests, keys_once, keys_end);
+	return cmocka_run_group_tests(tests, keys_once, world_signer_end);
 }

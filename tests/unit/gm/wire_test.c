@@ -3,31 +3,14 @@
 
 #include "tests/unit/gm/world.h"
 
-static struct signer signer;
 static struct world w;
 static struct test_push push;
 static struct test_ks *ks;
 
-static int keys_once(void **state)
-{
-	(void)state;
-	if (crypto_init() < 0)
-		return -1;
-	signer_init(&signer);
-	return signer_generate(&signer, "REKEY", SIGN_RSA, 2048);
-}
-
-static int keys_end(void **state)
-{
-	(void)state;
-	signer_fini(&signer);
-	return 0;
-}
-
 static int with_a_tek(void **state)
 {
 	(void)state;
-	world_init(&w, 1, &signer);
+	world_init(&w, 1, &world_signer);
 	ks = &w.ks[0];
 	test_ks_tek(ks, "esp-gcm 128", 0x1111, 3600, 1, 2);
 	return 0;
@@ -160,5 +143,5 @@ int main(void)
 #undef T
 	};
 
-	return cmocka_run_group_tests_name("gm/wire", tests, keys_once, keys_end);
+	return cmocka_run_group_tests_name("gm/wire", tests, world_signer_make, world_signer_end);
 }

@@ -2,6 +2,24 @@
 
 #include "tests/unit/gm/world.h"
 
+struct signer world_signer;
+
+int world_signer_make(void **state)
+{
+	(void)state;
+	if (crypto_init() < 0)
+		return -1;
+	signer_init(&world_signer);
+	return signer_generate(&world_signer, "REKEY", SIGN_RSA, 2048);
+}
+
+int world_signer_end(void **state)
+{
+	(void)state;
+	signer_fini(&world_signer);
+	return 0;
+}
+
 struct gm_conf *world_conf(const struct world *w)
 {
 	struct gm_conf *c = calloc(1, sizeof(*c));

@@ -25,6 +25,11 @@ struct world {
 	size_t n_programs;
 };
 
+// What all tests of a file share: an RSA key "REKEY" is slow to make. For cmocka_run_group_tests.
+extern struct signer world_signer;
+int world_signer_make(void **state);
+int world_signer_end(void **state);
+
 // A member at 192.0.2.1 of group G1, identity 1234, with n_ks servers 10.0.0.1 and 10.0.0.2.
 void world_init(struct world *w, size_t n_ks, struct signer *signer);
 void world_fini(struct world *w);

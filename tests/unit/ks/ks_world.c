@@ -345,3 +345,15 @@ struct member *world_record(struct world *w, const struct test_member *m)
 {
 	return members_find(&world_group(w)->members, &m->self.addr);
 }
+
+struct world *world_crowd(void (*change)(struct ks_conf *c), unsigned n)
+{
+	struct world *w = world_new(change);
+	char text[32];
+
+	for (unsigned i = 1; i <= n; i++) {
+		snprintf(text, sizeof(text), "192.0.2.%u", i);
+		world_register(w, world_member(w, text));
+	}
+	return w;
+}

@@ -52,6 +52,8 @@ struct world {
 // retransmit 10 s twice, acks, ECDSA signature. change may alter it before it is taken.
 struct world *world_new(void (*change)(struct ks_conf *c));
 void world_free(struct world *w);
+// With members 192.0.2.1 to n, registered.
+struct world *world_crowd(void (*change)(struct ks_conf *c), unsigned n);
 struct ks_conf *world_conf(void (*change)(struct ks_conf *c));
 // A policy from lines like "permit 10.1.0.0/16 10.2.0.0/16", "deny tcp any any",
 // "deny udp any 848 any *".

@@ -22,18 +22,6 @@ static void mixed(struct ks_conf *c)
 	assert_int_equal(prefix_parse("192.0.2.3/32", g->unicast), 0);
 }
 
-static struct world *crowd_new(void (*change)(struct ks_conf *c), unsigned n)
-{
-	struct world *w = world_new(change);
-	char text[32];
-
-	for (unsigned i = 1; i <= n; i++) {
-		snprintf(text, sizeof(text), "192.0.2.%u", i);
-		world_register(w, world_member(w, text));
-	}
-	return w;
-}
-
 static void told_address(const struct test_member *m, const char *want)
 {
 	char text[ADDR_STRLEN];
@@ -56,7 +44,7 @@ static void new_keys_at_all(struct world *w, uint32_t seq)
 
 static void members_are_told_the_group_address_at_registration(void **state)
 {
-	struct world *w = crowd_new(multicast, 2);
+	struct world *w = world_crowd(multicast, 2);
 
 	(void)state;
 	told_address(w->member[0], GROUP_AT);
@@ -66,7 +54,7 @@ static void members_are_told_the_group_address_at_registration(void **state)
 
 static void one_datagram_reaches_all_and_nobody_gets_his_own(void **state)
 {
-	struct world *w = crowd_new(multicast, 5);
+	struct world *w = world_crowd(multicast, 5);
 
 	(void)state;
 	w->n_to_members = 0;
@@ -83,7 +71,7 @@ static void one_datagram_reaches_all_and_nobody_gets_his_own(void **state)
 
 static void all_rounds_are_sent_although_all_have_acknowledged(void **state)
 {
-	struct world *w = crowd_new(multicast, 3);
+	struct world *w = world_crowd(multicast, 3);
 	struct ks_push *p = &world_group(w)->push;
 
 	(void)state;
@@ -110,7 +98,7 @@ static bool lose_first_to_group(struct world *w, struct world_dgram *d)
 
 static void a_lost_first_sending_is_made_up_for_by_the_second(void **state)
 {
-	struct world *w = crowd_new(multicast, 2);
+	struct world *w = world_crowd(multicast, 2);
 	int lost = 0;
 
 	(void)state;
@@ -125,7 +113,7 @@ static void a_lost_first_sending_is_made_up_for_by_the_second(void **state)
 
 static void a_member_out_of_reach_gets_its_own_under_the_same_seq(void **state)
 {
-	struct world *w = crowd_new(mixed, 3);
+	struct world *w = world_crowd(mixed, 3);
 
 	(void)state;
 	told_address(w->member[0], GROUP_AT);
@@ -146,7 +134,7 @@ static void short_kek(struct ks_conf *c)
 
 static void a_new_kek_tells_each_where_its_rekeys_come_from_now_on(void **state)
 {
-	struct world *w = crowd_new(short_kek, 3);
+	struct world *w = world_crowd(short_kek, 3);
 	uint8_t before[KEYS_KEK_SPI_LEN];
 
 	(void)state;
@@ -166,7 +154,7 @@ static void a_new_kek_tells_each_where_its_rekeys_come_from_now_on(void **state)
 // A reload moves the group to unicast: the rekey that says so still goes where members listen.
 static void a_change_of_transport_is_announced_where_members_listen(void **state)
 {
-	struct world *w = crowd_new(multicast, 3);
+	struct world *w = world_crowd(multicast, 3);
 	struct ks_event ev = { .kind = KS_EV_CONFIG, .conf = world_conf(NULL) };
 
 	(void)state;
@@ -187,7 +175,7 @@ static void a_change_of_transport_is_announced_where_members_listen(void **state
 
 static void a_member_that_registers_meanwhile_gets_the_rekey_by_itself(void **state)
 {
-	struct world *w = crowd_new(multicast, 1);
+	struct world *w = world_crowd(multicast, 1);
 	struct test_member *late = world_member(w, "192.0.2.9");
 
 	(void)state;

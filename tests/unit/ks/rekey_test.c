@@ -2,18 +2,6 @@
 
 #define N_CROWD 5
 
-static struct world *crowd_new(void (*change)(struct ks_conf *c), unsigned n)
-{
-	struct world *w = world_new(change);
-	char text[32];
-
-	for (unsigned i = 1; i <= n; i++) {
-		snprintf(text, sizeof(text), "192.0.2.%u", i);
-		world_register(w, world_member(w, text));
-	}
-	return w;
-}
-
 static uint32_t newest_spi(struct world *w)
 {
 	return world_group(w)->keys.gen[0].tek[0].spi;
@@ -21,7 +9,7 @@ static uint32_t newest_spi(struct world *w)
 
 static void a_rekey_on_demand_reaches_every_member_and_is_acknowledged(void **state)
 {
-	struct world *w = crowd_new(NULL, N_CROWD);
+	struct world *w = world_crowd(NULL, N_CROWD);
 	struct ks_push *p = &world_group(w)->push;
 
 	(void)state;
@@ -47,7 +35,7 @@ static void a_rekey_on_demand_reaches_every_member_and_is_acknowledged(void **st
 
 static void delays_cover_the_spread_and_fit_into_the_life_that_is_left(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	struct test_member *m = w->member[0];
 
 	(void)state;
@@ -69,7 +57,7 @@ static void short_lives(struct ks_conf *c)
 
 static void teks_are_rolled_before_they_die_for_as_long_as_it_runs(void **state)
 {
-	struct world *w = crowd_new(short_lives, 2);
+	struct world *w = world_crowd(short_lives, 2);
 	struct test_member *m = w->member[0];
 
 	(void)state;
@@ -92,7 +80,7 @@ static void teks_are_rolled_before_they_die_for_as_long_as_it_runs(void **state)
 
 static void the_old_generation_outlives_the_activation_of_the_new_one(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	const struct keys *k = &world_group(w)->keys;
 
 	(void)state;
@@ -107,7 +95,7 @@ static void the_old_generation_outlives_the_activation_of_the_new_one(void **sta
 static void
 a_member_that_registers_during_a_rollover_gets_both_generations_and_the_rest_of_atd(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	struct test_member *late = world_member(w, "192.0.2.99");
 
 	(void)state;
@@ -156,7 +144,7 @@ static void loss_free(struct loss *l)
 
 static void a_lost_rekey_is_repeated_octet_for_octet_to_that_member_alone(void **state)
 {
-	struct world *w = crowd_new(NULL, 3);
+	struct world *w = world_crowd(NULL, 3);
 	struct loss l = { .victim = w->member[1]->self, .left = 2 };
 
 	(void)state;
@@ -183,7 +171,7 @@ static void a_lost_rekey_is_repeated_octet_for_octet_to_that_member_alone(void *
 
 static void missing_acks_are_told_after_the_last_wait(void **state)
 {
-	struct world *w = crowd_new(NULL, 2);
+	struct world *w = world_crowd(NULL, 2);
 
 	(void)state;
 	w->member[1]->ack = false;
@@ -199,7 +187,7 @@ static void missing_acks_are_told_after_the_last_wait(void **state)
 
 static void who_acked_once_and_misses_three_in_a_row_is_judged_gone(void **state)
 {
-	struct world *w = crowd_new(NULL, 2);
+	struct world *w = world_crowd(NULL, 2);
 
 	(void)state;
 	assert_true(world_rekey(w));
@@ -217,7 +205,7 @@ static void who_acked_once_and_misses_three_in_a_row_is_judged_gone(void **state
 
 static void who_never_acked_is_never_judged_gone(void **state)
 {
-	struct world *w = crowd_new(NULL, 2);
+	struct world *w = world_crowd(NULL, 2);
 
 	(void)state;
 	w->member[1]->ack = false;
@@ -232,7 +220,7 @@ static void who_never_acked_is_never_judged_gone(void **state)
 
 static void one_ack_between_misses_starts_the_count_anew(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 
 	(void)state;
 	for (int i = 0; i < 9; i++) {
@@ -251,7 +239,7 @@ static void no_acks(struct ks_conf *c)
 
 static void without_acks_every_repetition_goes_to_everybody(void **state)
 {
-	struct world *w = crowd_new(no_acks, 2);
+	struct world *w = world_crowd(no_acks, 2);
 
 	(void)state;
 	assert_int_equal(w->member[0]->sak.ack, 0);
@@ -270,7 +258,7 @@ static void short_kek(struct ks_conf *c)
 
 static void a_new_kek_comes_under_the_old_one_and_starts_at_seq_1(void **state)
 {
-	struct world *w = crowd_new(short_kek, 2);
+	struct world *w = world_crowd(short_kek, 2);
 	struct test_member *m = w->member[0];
 	uint8_t old_spi[16];
 
@@ -307,7 +295,7 @@ static void rsa(struct ks_conf *c)
 
 static void rekeys_are_signed_with_rsa_and_sealed_with_aes_128_too(void **state)
 {
-	struct world *w = crowd_new(rsa, 1);
+	struct world *w = world_crowd(rsa, 1);
 
 	(void)state;
 	assert_int_equal(w->member[0]->sak.sig_alg, GDOI_SIG_RSA);
@@ -336,7 +324,7 @@ static bool hold_message_3(struct world *w, struct world_dgram *d)
 
 static void a_rekey_between_messages_2_and_3_is_sent_to_the_newcomer_as_well(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	struct test_member *late = world_member(w, "192.0.2.77");
 	struct world_dgram held = { 0 };
 
@@ -363,7 +351,7 @@ static void a_rekey_between_messages_2_and_3_is_sent_to_the_newcomer_as_well(voi
 
 static void two_rekeys_between_messages_2_and_3_refuse_the_registration(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	struct test_member *late = world_member(w, "192.0.2.77");
 	struct world_dgram held = { 0 };
 
@@ -386,7 +374,7 @@ static void two_rekeys_between_messages_2_and_3_refuse_the_registration(void **s
 
 static void a_large_group_is_sent_to_in_batches(void **state)
 {
-	struct world *w = crowd_new(NULL, 200);
+	struct world *w = world_crowd(NULL, 200);
 	struct ks_event ev = { .kind = KS_EV_REKEY };
 
 	(void)state;
@@ -402,7 +390,7 @@ static void a_large_group_is_sent_to_in_batches(void **state)
 
 static void members_may_register_again_in_the_middle_of_a_fan_out(void **state)
 {
-	struct world *w = crowd_new(NULL, 130);
+	struct world *w = world_crowd(NULL, 130);
 	struct ks_event ev = { .kind = KS_EV_REKEY };
 
 	(void)state;
@@ -418,7 +406,7 @@ static void members_may_register_again_in_the_middle_of_a_fan_out(void **state)
 
 static void a_second_demand_follows_the_rekey_in_flight(void **state)
 {
-	struct world *w = crowd_new(NULL, 2);
+	struct world *w = world_crowd(NULL, 2);
 
 	(void)state;
 	w->member[0]->ack = false;
@@ -433,7 +421,7 @@ static void a_second_demand_follows_the_rekey_in_flight(void **state)
 
 static void too_many_generations_refuse_the_demand_and_say_when(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	unsigned n = 0;
 
 	(void)state;
@@ -449,7 +437,7 @@ static void too_many_generations_refuse_the_demand_and_say_when(void **state)
 
 static void an_ack_with_the_other_reading_of_l_counts(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 
 	(void)state;
 	w->member[0]->ack_l_output = true;
@@ -465,7 +453,7 @@ static void an_ack_with_the_other_reading_of_l_counts(void **state)
 
 static void a_forged_ack_is_counted_and_does_not_stop_the_repetition(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	struct test_member *m = w->member[0];
 	struct loss l = { .victim = m->self, .left = 1 };
 
@@ -488,7 +476,7 @@ static void a_forged_ack_is_counted_and_does_not_stop_the_repetition(void **stat
 
 static void every_bad_ack_has_a_reason_of_its_own(void **state)
 {
-	struct world *w = crowd_new(NULL, 2);
+	struct world *w = world_crowd(NULL, 2);
 	struct test_member *m = w->member[0], *stranger = world_member(w, "198.51.100.9");
 	uint64_t *drop = w->ks.drop;
 	struct endpoint self = m->self;
@@ -527,7 +515,7 @@ static void every_bad_ack_has_a_reason_of_its_own(void **state)
 
 static void a_late_ack_still_counts(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	struct test_member *m = w->member[0];
 
 	(void)state;
@@ -551,7 +539,7 @@ static void periodic(struct ks_conf *c)
 
 static void who_has_not_acknowledged_is_reminded_until_it_has(void **state)
 {
-	struct world *w = crowd_new(periodic, 3);
+	struct world *w = world_crowd(periodic, 3);
 	struct test_member *m = w->member[1];
 	struct loss l = { .victim = m->self, .left = 1000 };
 	unsigned sent;
@@ -578,7 +566,7 @@ static void who_has_not_acknowledged_is_reminded_until_it_has(void **state)
 
 static void the_next_rekey_ends_the_reminding_of_the_last(void **state)
 {
-	struct world *w = crowd_new(periodic, 2);
+	struct world *w = world_crowd(periodic, 2);
 	struct test_member *m = w->member[1];
 
 	(void)state;
@@ -604,7 +592,7 @@ static void short_kek_no_acks(struct ks_conf *c)
 
 static void members_that_are_never_asked_do_not_stay_for_ever(void **state)
 {
-	struct world *w = crowd_new(short_kek_no_acks, 2);
+	struct world *w = world_crowd(short_kek_no_acks, 2);
 
 	(void)state;
 	world_pass(w, 3500000);
@@ -638,7 +626,7 @@ static void reload(struct world *w, void (*change)(struct ks_conf *c))
 
 static void a_reload_without_change_tells_nothing_and_keeps_keys_and_members(void **state)
 {
-	struct world *w = crowd_new(NULL, 2);
+	struct world *w = world_crowd(NULL, 2);
 	uint32_t spi = newest_spi(w);
 
 	(void)state;
@@ -653,7 +641,7 @@ static void a_reload_without_change_tells_nothing_and_keeps_keys_and_members(voi
 
 static void changed_policy_waits_for_the_operators_word(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	struct test_member *m = w->member[0];
 	struct prefix want;
 	struct flow got;
@@ -675,7 +663,7 @@ static void changed_policy_waits_for_the_operators_word(void **state)
 
 static void a_new_signing_key_is_announced_under_the_old_one(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	struct ks_event ev = { .kind = KS_EV_CONFIG, .conf = world_conf(NULL) };
 
 	(void)state;
@@ -699,7 +687,7 @@ static void rename_group(struct ks_conf *c)
 
 static void a_group_that_is_gone_from_the_file_ends_and_a_new_one_begins(void **state)
 {
-	struct world *w = crowd_new(NULL, 1);
+	struct world *w = world_crowd(NULL, 1);
 	struct test_member *m = world_member(w, "192.0.2.50");
 
 	(void)state;

@@ -2,21 +2,13 @@
 #include "common/ctl/ctl.h"
 
 #include <arpa/inet.h>
-#include <event2/thread.h>
-#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
-#include "tests/unit/unit.h"
+#include "tests/unit/ctl_thread.h"
 
-static struct {
-	char dir[32], path[64];
-	struct event_base *base;
-	struct ctl_server *server;
-	pthread_t thread;
-} world;
+static struct ctl_thread world;
 
 static void run_text(struct ctl_req *req, void *arg)
 {
@@ -72,35 +64,17 @@ static const struct ctl_cmd table[] = {
 	{ "show nothing", "", run_fail },  { NULL, NULL, NULL },
 };
 
-static void *serve(void *arg)
-{
-	event_base_loop(arg, EVLOOP_NO_EXIT_ON_EMPTY);
-	return NULL;
-}
-
 static int setup(void **state)
 {
 	(void)state;
-	evthread_use_pthreads();
-	strcpy(world.dir, "/tmp/ctl_test.XXXXXX");
-	assert_non_null(mkdtemp(world.dir));
-	snprintf(world.path, sizeof(world.path), "%s/s", world.dir);
-	world.base = event_base_new();
-	assert_int_equal(ctl_server_new(world.base, world.path, table, &world, &world.server), 0);
-	assert_int_equal(pthread_create(&world.thread, NULL, serve, world.base), 0);
+	ctl_thread_start(&world, table, &world);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	event_base_loopbreak(world.base);
-	pthread_join(world.thread, NULL);
-	ctl_server_free(world.server);
-	event_base_free(world.base);
-	libevent_global_shutdown();
-	assert_int_equal(access(world.path, F_OK), -1);
-	assert_int_equal(rmdir(world.dir), 0);
+	ctl_thread_stop(&world);
 	return 0;
 }
 

@@ -1,6 +1,4 @@
-#include "tests/unit/unit.h"
-
-#include <unistd.h>
+#include "tests/unit/conf_text.h"
 
 #include "common/base/addr.h"
 #include "common/crypto/secret.h"
@@ -68,30 +66,16 @@ static const struct set_row rows[] = {
 	{ .word = "items", .type = SET_EACH, .max = 3, .each = one_item, .help = "texts" },
 };
 
-struct told {
-	char text[4096];
-};
-
-static void tell(void *arg, const char *text)
-{
-	struct told *t = arg;
-
-	strncat(t->text, text, sizeof(t->text) - strlen(t->text) - 2);
-	strcat(t->text, "\n");
-}
-
 // Reads text through a file of its own; returns the number of problems (-1: could not be opened).
 static int read_text(const char *text, struct conf *c, struct told *t)
 {
-	char path[] = "/tmp/settings_test.XXXXXX";
-	int fd = mkstemp(path), n = -1;
+	char path[sizeof(CONF_TEXT_PATH)];
 	struct settings *s;
+	int n = -1;
 
 	memset(c, 0, sizeof(*c));
 	memset(t, 0, sizeof(*t));
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
+	conf_text_file(text, path);
 	s = settings_open(path, tell, t);
 	if (s) {
 		settings_group(s, settings_root(s), rows, N_ELEMS(rows), c);
