@@ -58,8 +58,9 @@ static void *worker(void *arg)
 		pthread_mutex_unlock(&j->lock);
 		j->run(job);
 		pthread_mutex_lock(&j->lock);
+		if (j->done.n == 0) // who takes one takes all
+			eventfd_write(j->fd, 1);
 		ring_put(j, &j->done, job);
-		eventfd_write(j->fd, 1);
 	}
 	pthread_mutex_unlock(&j->lock);
 	return NULL;
@@ -156,10 +157,11 @@ void *jobs_take(struct jobs *j)
 	eventfd_t n;
 	void *job;
 
-	(void)eventfd_read(j->fd, &n);
 	pthread_mutex_lock(&j->lock);
 	job = ring_take(j, &j->done);
 	j->n -= job != NULL;
+	if (!job)
+		(void)eventfd_read(j->fd, &n);
 	pthread_mutex_unlock(&j->lock);
 	return job;
 }

@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 
 #include "common/crypto/cert_int.h"
+#include "common/crypto/sign_int.h"
 
 const char *cert_reason_name(enum cert_reason r)
 {
@@ -20,15 +21,11 @@ const char *cert_reason_name(enum cert_reason r)
 	return (unsigned)r < N_ELEMS(names) ? names[r] : "unknown";
 }
 
-// The key as sign.h verifies with it, which also refuses odd kinds and sizes.
+// The key as sign.h verifies with it, which also refuses odd kinds and sizes. OpenSSL has decoded it
+// with the certificate; to decode it again would cost more than to verify a signature.
 static int take_key(struct cert *c)
 {
-	unsigned char *spki = NULL;
-	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->x), &spki);
-	int err = len > 0 ? pubkey_decode(BYTES(spki, (size_t)len), &c->key) : -EBADMSG;
-
-	OPENSSL_free(spki);
-	return err;
+	return pubkey_take(X509_get_pubkey(c->x), &c->key);
 }
 
 // Reads the extensions once, so that later calls (on any thread) only look.

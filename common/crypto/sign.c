@@ -91,10 +91,9 @@ static EVP_PKEY *der_decode(struct bytes der)
 	return key;
 }
 
-int pubkey_decode(struct bytes der, struct pubkey **out)
+int pubkey_take(EVP_PKEY *key, struct pubkey **out)
 {
 	struct pubkey *k;
-	EVP_PKEY *key = der.len > 0 && der.len <= PUBKEY_MAX ? der_decode(der) : NULL;
 	unsigned bits = 0;
 	enum sign_alg alg = key ? sign_key_kind(key, &bits) : SIGN_NONE;
 
@@ -111,6 +110,11 @@ int pubkey_decode(struct bytes der, struct pubkey **out)
 	*k = (struct pubkey){ .key = key, .alg = alg, .bits = bits };
 	*out = k;
 	return 0;
+}
+
+int pubkey_decode(struct bytes der, struct pubkey **out)
+{
+	return pubkey_take(der.len > 0 && der.len <= PUBKEY_MAX ? der_decode(der) : NULL, out);
 }
 
 void pubkey_free(struct pubkey *k)

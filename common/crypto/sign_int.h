@@ -11,6 +11,8 @@
 
 // SIGN_NONE when the key is of a kind or size we refuse. *bits may be NULL.
 enum sign_alg sign_key_kind(const EVP_PKEY *key, unsigned *bits);
+// The key as sign.h verifies with it; takes it, also when it fails. -EBADMSG: refused, or NULL.
+MUST_CHECK int pubkey_take(EVP_PKEY *key, struct pubkey **out);
 size_t sign_coord_len(enum sign_alg a); // of r and s; 0 for RSA
 
 // The block of block type 1 that a right RSA signature opens to: 00 01 ff.. 00 | [DigestInfo] |
