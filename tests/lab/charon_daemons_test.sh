@@ -181,8 +181,10 @@ aggressive_mode()
 
 	for id in 10.99.0.2 gm7.example.net; do
 		ksd_conf "$suite" >"$CHARON_DIR/ksd.conf"
-		[ "$id" = 10.99.0.2 ] && sed -i 's/key = "secret of two";/& aggressive = true;/' "$CHARON_DIR/ksd.conf" ||
-			sed -i "s/peer = \"10.99.0.2\";/id = \"$id\";/" "$CHARON_DIR/ksd.conf"
+		case $id in
+		10.99.0.2) sed -i 's/key = "secret of two";/& aggressive = true;/' "$CHARON_DIR/ksd.conf" ;;
+		*) sed -i "s/peer = \"10.99.0.2\";/id = \"$id\";/" "$CHARON_DIR/ksd.conf" ;;
+		esac
 		charon_start && CHARON_CONNECTION=$how CHARON_ID=$id charon_peer 'secret of two' "$suite" || exit 1
 		ours_start "$build/ks/ksd" -n -f "$CHARON_DIR/ksd.conf"
 		check "aggressive, $suite, $id: ksd is ready" ours_says '%SYS-5-RESTART'
