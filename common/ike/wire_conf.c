@@ -155,6 +155,11 @@ void ike_settings_read_peer(struct settings *s, struct set_node *n, struct ike_s
 	forms_init(out);
 	in.wire = out->form[0];
 	settings_group(s, n, peer_rows, N_ELEMS(peer_rows), &in);
+	for (size_t i = 0; i < out->n_peers; i++) {
+		if (out->peer[i].peer.len == in.peer.len &&
+		    addr_eq(&out->peer[i].peer.addr, &in.peer.addr))
+			settings_complain(s, n, "peer", "is there twice");
+	}
 	if (settings_n_errors(s) != before)
 		return;
 	form = form_of(s, n, out, &in.wire);

@@ -124,6 +124,13 @@ static void other_readings_of_the_rfcs_can_be_asked_for(void **state)
 	assert_int_equal(ike_wire(&conf, &at[1])->any_src, GDOI_ANY_ZEROS);
 	assert_false(ike_wire(&conf, &at[2])->dst_id_prot);
 	gm_conf_free(c);
+	snprintf(
+		text, sizeof(text),
+		"%speers = ( { peer = \"10.0.0.1\"; wire = { }; }, { peer = \"10.0.0.1\"; wire = { "
+		"}; } );\n",
+		good);
+	assert_null(load(text, &t));
+	assert_non_null(strstr(t.text, "peer: is there twice"));
 	snprintf(text, sizeof(text), "%swire = { sat_id_len = 3; };\n", good);
 	assert_null(load(text, &t));
 	assert_non_null(strstr(t.text, "sat_id_len"));
