@@ -299,20 +299,6 @@ static void remind(struct ks_group *g, mono_t now, struct ks_out *out)
 		p->ended = now;
 }
 
-// Nothing is heard of members that are not asked, or never answered. None outlives the longest that
-// a registration can last without their doing: who is there registers again before its keys end.
-static void forget_silent(struct ks_group *g, mono_t now, struct ks_out *out)
-{
-	uint32_t life_s = g->keys.kek.params.life_s;
-
-	for (struct member *m = g->members.first, *next; m; m = next) {
-		next = m->next;
-		if (!(m->ack_asked && m->acked_ever) &&
-		    mono_due(mono_add_s(m->registered, life_s), now))
-			delete_member(g, m, out, "not-heard-of-for-a-kek-lifetime");
-	}
-}
-
 static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	char tag[KS_TAG_LEN];
@@ -331,7 +317,6 @@ static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
 		for (struct member *m = g->members.first; m; m = m->next)
 			note_new_kek(g, m, out);
 	}
-	forget_silent(g, now, out);
 	plan_reminder(g, now);
 }
 

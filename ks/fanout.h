@@ -9,8 +9,8 @@
 // From:   rekey.c starts, timers.c ticks, core.c hands in acks, pull.c adds latecomers.
 // Spec:   RFC 8263; RFC 6407 7.3 (identical repetition).
 // Always: a member is judged gone only after it has acknowledged once, and then missed
-//         KS_ACKS_MISSED_MAX rekeys in a row. One that is not asked, or never answered, leaves the
-//         table with the first rekey after a KEK's life since it registered.
+//         KS_ACKS_MISSED_MAX rekeys in a row. One that is not asked, or never answered, stays: it may
+//         well follow every rekey, and would lose traffic when it is left out of one.
 // Never:  lets an ack shorten a delay or spare anybody else a retransmission: any member can forge
 //         one (RFC 8263 7.1).
 #pragma once
