@@ -69,7 +69,8 @@ struct gm_group {
 	struct {
 		uint32_t attempts, registrations, keepalives;
 		uint32_t rekeys, rekeys_since_registration, acks;
-		mono_t last_rekey; // MONO_NEVER: none yet
+		uint32_t key_rekeys; // those that brought TEKs
+		mono_t last_rekey;   // MONO_NEVER: none yet
 		struct addr last_rekey_from;
 		uint32_t last_seq;
 		uint64_t unknown_spi; // packets

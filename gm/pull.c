@@ -222,6 +222,7 @@ static void send_1(struct gm *gm, struct gm_group *g, mono_t now, struct gm_out 
 	ike_seal_begin(&s, &r->x, buf, sizeof(buf));
 	wr_pl(&s.chain, ISAKMP_PL_NONCE, BYTES_OF(r->ni));
 	isakmp_id_encode(&s.chain, &group);
+	r->key_rekeys = g->n.key_rekeys;
 	set_state(g, GM_REG_PULL2, "phase 1 stands", out);
 	send_exchange(gm, g, now, &s, &none, out);
 }
@@ -318,7 +319,8 @@ static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	kek->seq = p->seq;
 	gm_recovery_done(&g->recovery, is_news(g, &gm->scratch->grant, kek, r->offer.has_sak));
 	gm->scratch->grant.whole = true;
-	gm->scratch->grant.stale = r->offer.has_sak && gm_keks_newer(&g->keks, kek->spi, p->seq);
+	gm->scratch->grant.stale = r->offer.has_sak && r->key_rekeys != g->n.key_rekeys &&
+				   gm_keks_newer(&g->keks, kek->spi, p->seq);
 	gm_teks_stage(&g->teks, now, &gm->scratch->grant);
 	if (r->offer.has_sak) {
 		gm_keks_put(&g->keks, now, kek);

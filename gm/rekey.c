@@ -259,6 +259,7 @@ static void act(struct push_in *p, const struct gdoi_push *m, const struct gm_ke
 		p->gm->scratch->grant.whole = g->ks_conclave;
 		p->gm->scratch->grant.stale = false;
 		gm_teks_stage(&g->teks, p->now, &p->gm->scratch->grant);
+		g->n.key_rekeys += p->gm->scratch->grant.n_teks > 0;
 	}
 	if (m->has_sa && m->sa.has_sak)
 		take_kek(p, kek);
