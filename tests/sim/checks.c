@@ -220,7 +220,7 @@ static void registered_again(struct world *w, size_t i)
 	m->steady = m->readmitted = m->late = false;
 	m->settles = mono_add_ms(w->now, 100); // espd hears of it a little later
 	m->n_registrations = m->gm->group[0]->n.registrations;
-	m->registered = w->now;
+	m->registered = m->began;
 }
 
 void check_member(struct world *w, size_t i)
@@ -230,6 +230,9 @@ void check_member(struct world *w, size_t i)
 	const struct gm_kek *k = gm_keks_current(&g->keks);
 	uint64_t kek = k ? name_of(k->spi) : 0;
 
+	if (g->reg.state != GM_REG_IDLE && !m->registering)
+		m->began = w->now;
+	m->registering = g->reg.state != GM_REG_IDLE;
 	if (g->n.registrations != m->n_registrations)
 		registered_again(w, i);
 	if (!k)

@@ -293,6 +293,19 @@ static void write_on(struct world *w)
 									 : between_ms(w, 1, 20)) });
 }
 
+// Three rekeys in a row whose acknowledgements were all lost: the key server takes it for gone.
+static void given_up(struct world *w, const char *text)
+{
+	char who[ADDR_STRLEN] = "";
+	struct addr a;
+	size_t i;
+
+	if (!strstr(text, "no-acknowledgement") || sscanf(text, "gm=%45s", who) != 1 ||
+	    addr_parse(who, &a) < 0 || (i = member_at(w, &a)) == w->n_members)
+		return;
+	w->m[i].readmitted = true;
+}
+
 static void perform(struct world *w)
 {
 	struct server *s = &w->s;
@@ -303,6 +316,8 @@ static void perform(struct world *w)
 	for (size_t i = 0; i < s->out.n_note; i++) {
 		if (s->out.note[i].event == EV_KS_SID_EXHAUSTED)
 			befall_all(w);
+		if (s->out.note[i].event == EV_KS_GM_DELETED)
+			given_up(w, s->out.note[i].text);
 		tell(w, "ks   %s%s%s %s",
 		     s->out.note[i].event >= 0 ? event_mnemonic((enum event_id)s->out.note[i].event)
 					       : "",

@@ -75,9 +75,10 @@ struct router {
 	struct espd_model espd;
 	bool cut, frozen, lost; // off the network; stands still; what comes meanwhile is gone
 	mono_t thaws;
-	mono_t fault;	   // last one that touched it
-	mono_t registered; // last time
-	mono_t settles;	   // registered, and espd about to be told
+	mono_t fault;		  // last one that touched it
+	mono_t began, registered; // its last registration: when its first message went
+	bool registering;
+	mono_t settles; // registered, and espd about to be told
 	uint32_t n_registrations;
 	bool steady; // in good standing when ksd was killed
 	bool late;   // a rekey was held back on its way to it: it cannot know how old the keys are
