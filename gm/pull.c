@@ -259,6 +259,7 @@ static void in_2(struct gm *gm, struct gm_group *g, mono_t now, const struct isa
 		return;
 	}
 	r->offer = p->sa;
+	r->offered = now;
 	if (!gm_offer_judge(&p->sa, gm_accepts(g, r->sa.peer_conclave), &why)) {
 		refused(gm, g, now, out, why);
 		return;
@@ -292,6 +293,10 @@ static bool judge_4(struct gm *gm, struct gm_group *g, const struct gdoi_pull4 *
 	if (!gm_grant_read(sa, &p->kd, grant, why) || !gm_spis_free(gm, g, grant, why) ||
 	    !gm_teks_judge(&g->teks, grant, why) || !sids_judge(sa, &p->kd, why))
 		return false;
+	if (grant->n_teks == 0) { // all traffic would go in clear
+		*why = "no traffic keys";
+		return false;
+	}
 	return !sa->has_sak ||
 	       gm_grant_read_kek(wire(g), sa, &p->kd, NULL, &gm->scratch->lkh, kek, why);
 }
@@ -321,7 +326,7 @@ static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	gm->scratch->grant.whole = true;
 	gm->scratch->grant.stale = r->offer.has_sak && r->key_rekeys != g->n.key_rekeys &&
 				   gm_keks_newer(&g->keks, kek->spi, p->seq);
-	gm_teks_stage(&g->teks, now, &gm->scratch->grant);
+	gm_teks_stage(&g->teks, r->offered, &gm->scratch->grant);
 	if (r->offer.has_sak) {
 		gm_keks_put(&g->keks, now, kek);
 		if (gm_keks_is_current(&g->keks, kek->spi)) {

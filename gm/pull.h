@@ -34,6 +34,7 @@ enum gm_reg_state { GM_REG_IDLE, GM_REG_PHASE1, GM_REG_PULL2, GM_REG_PULL4 };
 
 struct gm_reg {
 	uint32_t key_rekeys; // of the group when the PULL began
+	mono_t offered;	     // message 2 came: its lives and delays count from then
 	enum gm_reg_state state;
 	mono_t next; // IDLE: when to begin; MONO_NEVER: no need
 	size_t server;

@@ -23,7 +23,7 @@
 
 #define GM_MAX_TEKS  512 // of a group, all generations
 #define GM_MAX_LINES 256 // of one set
-#define GM_MAX_SETS  4
+#define GM_MAX_SETS  6
 
 enum gm_tek_state { GM_TEK_STAGED, GM_TEK_CURRENT, GM_TEK_DRAINING };
 

@@ -272,6 +272,7 @@ static void pull_in_1(struct call *c)
 	g = judge_group(c, identity);
 	if (!g)
 		return;
+	ks_rekey_revive(c->ks, g, c->now); // a download without TEKs protects nothing
 	p = calloc(1, sizeof(*p));
 	BUG_ON(!p);
 	p->exch = x;

@@ -27,8 +27,8 @@ mono_t ks_rekey_next(const struct ks_group *g, mono_t now); // whatever this roo
 
 // First keys of a group: nobody to tell.
 void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now);
-// After a restart: TEKs that have died while nobody served have a successor at once, for whoever
-// registers; a rekey brings others to the rest.
+// TEKs that have died while nobody served, or while another rekey was in the way, have a successor
+// at once, for whoever registers; a rekey brings others to the rest.
 void ks_rekey_revive(struct ks *ks, struct ks_group *g, mono_t now);
 void ks_rekey_timer(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
 // An operator's word sends what is staged: now, or behind the one in flight; why says which, or why
