@@ -461,6 +461,24 @@ static void crowd_method(struct crowd *c, const char *name, const char *dir)
 		die("DIR has to hold ca.pem, ca.key and member.key");
 }
 
+// What the process has in memory, kB.
+static long rss_kb(const char *pid)
+{
+	char path[64], line[128];
+	long kb = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/status", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return kb;
+}
+
 int main(int argc, char **argv)
 {
 	static struct crowd c;
@@ -491,12 +509,13 @@ int main(int argc, char **argv)
 	dh = bare_dh(c.proposal.group);
 	rsa = bare_rsa();
 	datagram = bare_sendto();
-	printf("{\"method\":\"%s\",\"members\":%zu,\"register_wall_s\":%.3f,\"register_cpu_s\":%."
+	printf("{\"method\":\"%s\",\"members\":%zu,\"ksd_rss_kb\":%ld,\"register_wall_s\":%.3f,"
+	       "\"register_cpu_s\":%."
 	       "3f,"
 	       "\"rekeys\":%u,\"rekey_ms\":%.1f,\"rekey_cpu_ms\":%.2f,"
 	       "\"bare_dh_us\":%.1f,\"bare_rsa_us\":%.1f,\"bare_sendto_us\":%.2f}\n",
-	       argv[7], c.n, wall, cpu, rekeys, rekeys ? median(ms, rekeys) : 0, rekey_cpu * 1e3,
-	       dh * 1e6, rsa * 1e6, datagram * 1e6);
+	       argv[7], c.n, rss_kb(argv[4]), wall, cpu, rekeys, rekeys ? median(ms, rekeys) : 0,
+	       rekey_cpu * 1e3, dh * 1e6, rsa * 1e6, datagram * 1e6);
 	for (size_t i = 0; i < c.n; i++)
 		tm_fini(&c.m[i]);
 	free(c.m);
