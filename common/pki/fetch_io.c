@@ -10,6 +10,7 @@
 struct fetch {
 	struct fetcher *f; // NULL: free
 	struct evhttp_connection *conn;
+	struct event *end; // its time is over, or its connection may go
 	fetch_done *done;
 	void *arg;
 };
@@ -29,6 +30,15 @@ int fetcher_new(struct event_base *base, struct fetcher **out)
 	return 0;
 }
 
+static void release(struct fetch *x)
+{
+	if (x->end)
+		event_free(x->end);
+	if (x->conn)
+		evhttp_connection_free(x->conn);
+	*x = (struct fetch){ .f = NULL };
+}
+
 void fetcher_free(struct fetcher *f)
 {
 	if (!f)
@@ -36,23 +46,28 @@ void fetcher_free(struct fetcher *f)
 	for (size_t i = 0; i < FETCH_MAX; i++) {
 		f->fetch[i].done = NULL; // closing a connection ends its request
 		if (f->fetch[i].f)
-			evhttp_connection_free(f->fetch[i].conn);
+			release(&f->fetch[i]);
 	}
 	if (f->dns)
 		evdns_base_free(f->dns, 0);
 	free(f);
 }
 
-// libevent owns the request; its connection must not go from inside its own callback.
-static void release(evutil_socket_t fd, short what, void *arg)
+// A server that sends an octet now and then is never silent for long: the whole has a limit too.
+static void on_end(evutil_socket_t fd, short what, void *arg)
 {
 	struct fetch *x = arg;
+	fetch_done *done = x->done;
+	void *done_arg = x->arg;
 
 	(void)fd, (void)what;
-	evhttp_connection_free(x->conn);
-	*x = (struct fetch){ .f = NULL };
+	x->done = NULL;
+	release(x);
+	if (done)
+		done(done_arg, 0, BYTES(NULL, 0));
 }
 
+// libevent owns the request; its connection must not go from inside its own callback.
 static void on_answer(struct evhttp_request *req, void *arg)
 {
 	static const struct timeval now = { 0, 0 };
@@ -66,7 +81,7 @@ static void on_answer(struct evhttp_request *req, void *arg)
 	if (!done)
 		return;
 	x->done = NULL;
-	event_base_once(x->f->base, -1, EV_TIMEOUT, release, x, &now);
+	evtimer_add(x->end, &now);
 	done(x->arg, status, good ? BYTES(evbuffer_pullup(in, -1), len) : BYTES(NULL, 0));
 }
 
@@ -84,6 +99,11 @@ static bool is_name(const char *host)
 	return host[strspn(host, "0123456789.")] != '\0' && !strchr(host, ':');
 }
 
+static unsigned silence_s(const struct fetch_ask *ask)
+{
+	return ask->timeout_s ? ask->timeout_s : FETCH_TIMEOUT_S;
+}
+
 static struct evhttp_connection *connect_to(struct fetcher *f, const char *host, int port,
 					    const struct fetch_ask *ask)
 {
@@ -98,8 +118,7 @@ static struct evhttp_connection *connect_to(struct fetcher *f, const char *host,
 	c = evhttp_connection_base_new(f->base, is_name(host) ? f->dns : NULL, host,
 				       (uint16_t)(port > 0 ? port : 80));
 	if (c) {
-		evhttp_connection_set_timeout(
-			c, (int)(ask->timeout_s ? ask->timeout_s : FETCH_TIMEOUT_S));
+		evhttp_connection_set_timeout(c, (int)silence_s(ask));
 		evhttp_connection_set_max_body_size(
 			c, (ev_ssize_t)(ask->max ? ask->max : FETCH_ANSWER_MAX));
 		evhttp_connection_set_max_headers_size(c, 16384);
@@ -132,6 +151,18 @@ static int send_request(struct fetch *x, const struct evhttp_uri *uri, const cha
 	return -EIO; // evhttp_make_request has freed it
 }
 
+static int begin(struct fetch *x, const struct evhttp_uri *uri, const char *host,
+		 const struct fetch_ask *ask)
+{
+	const struct timeval whole = { .tv_sec = FETCH_WHOLE * silence_s(ask) };
+
+	x->end = evtimer_new(x->f->base, on_end, x);
+	x->conn = connect_to(x->f, host, evhttp_uri_get_port(uri), ask);
+	if (!x->end || !x->conn || evtimer_add(x->end, &whole))
+		return -ENOMEM;
+	return send_request(x, uri, host, ask);
+}
+
 int fetch_start(struct fetcher *f, const struct fetch_ask *ask, fetch_done *done, void *arg)
 {
 	struct evhttp_uri *uri = evhttp_uri_parse(ask->url);
@@ -141,12 +172,9 @@ int fetch_start(struct fetcher *f, const struct fetch_ask *ask, fetch_done *done
 
 	if (!err) {
 		*x = (struct fetch){ .f = f };
-		x->conn = connect_to(f, host, evhttp_uri_get_port(uri), ask);
-		err = x->conn ? send_request(x, uri, host, ask) : -ENOMEM;
-		if (err && x->conn)
-			evhttp_connection_free(x->conn);
+		err = begin(x, uri, host, ask);
 		if (err)
-			*x = (struct fetch){ .f = NULL };
+			release(x);
 		else
 			x->done = done, x->arg = arg;
 	}

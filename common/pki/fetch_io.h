@@ -1,6 +1,6 @@
 // common/pki/fetch_io.h - get a CRL, ask an OCSP responder or a CMP server: one HTTP exchange,
 // without waiting.
-// Owns:   the exchanges in flight.    From: auth_io.c, enrol_io.c, ca_io.c.
+// Owns:   the exchanges in flight.    From: auth_io.c, enrol_io.c, pki_io.c.
 // Always: bounded in number, time and size of the answer; redirections are not followed. What
 //         comes back is bytes and nothing more: who asked verifies them.
 #pragma once
@@ -12,6 +12,7 @@ struct fetcher;
 
 #define FETCH_MAX	 32 // in flight
 #define FETCH_TIMEOUT_S	 5
+#define FETCH_WHOLE	 6 // times the silence that is borne: so long the whole may take
 #define FETCH_ANSWER_MAX (4 * 1024 * 1024)
 
 // status: of HTTP, 0 when nobody answered. body: the answer's octets, borrowed; none when there was
@@ -22,7 +23,7 @@ struct fetch_ask {
 	const char *url;
 	struct bytes post;  // GET when it is empty
 	const char *type;   // of post
-	unsigned timeout_s; // 0: FETCH_TIMEOUT_S
+	unsigned timeout_s; // of silence; 0: FETCH_TIMEOUT_S
 	size_t max;	    // 0: FETCH_ANSWER_MAX
 };
 
