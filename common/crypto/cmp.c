@@ -18,6 +18,8 @@ struct cmp {
 	struct trust *trust;
 	cmp_exchange *exchange;
 	void *arg;
+	cmp_flaw *flaw;
+	void *flaw_arg;
 	int64_t now;
 	struct trust_path *path; // of the new certificate
 	char why[CMP_WHY_LEN];
@@ -111,21 +113,37 @@ static enum cert_reason judge(struct cmp *c, OSSL_CMP_CTX *ctx, X509 *x)
 	return why;
 }
 
+static const char *flaw_of(struct cmp *c, X509 *x)
+{
+	struct cert *cert;
+	const char *why;
+
+	if (!c->flaw)
+		return NULL;
+	if (cert_from_x509(x, &cert))
+		return cert_reason_name(CERT_R_MALFORMED);
+	why = c->flaw(c->flaw_arg, cert);
+	cert_free(cert);
+	return why;
+}
+
 // RFC 4210 5.3.18: what we do not accept the CA is told of, in certConf.
 static int confirm(OSSL_CMP_CTX *ctx, X509 *x, int fail_info, const char **text)
 {
 	struct cmp *c = OSSL_CMP_CTX_get_certConf_cb_arg(ctx);
-	enum cert_reason why;
+	enum cert_reason bad;
+	const char *why;
 
 	if (fail_info != 0) {
 		say(c, "the certificate is for another key than ours");
 		return fail_info;
 	}
-	why = judge(c, ctx, x);
-	if (why == CERT_R_OK)
+	bad = judge(c, ctx, x);
+	why = bad == CERT_R_OK ? flaw_of(c, x) : cert_reason_name(bad);
+	if (!why)
 		return 0;
-	say(c, "the certificate that came is of no use: %s", cert_reason_name(why));
-	*text = cert_reason_name(why);
+	say(c, "the certificate that came is of no use: %s", why);
+	*text = why;
 	return 1 << OSSL_CMP_PKIFAILUREINFO_incorrectData;
 }
 
@@ -313,6 +331,8 @@ int cmp_new(const struct cmp_request *r, struct cmp **out, char why[CMP_WHY_LEN]
 	c->trust = r->trust;
 	c->exchange = r->exchange;
 	c->arg = r->arg;
+	c->flaw = r->flaw;
+	c->flaw_arg = r->flaw_arg;
 	c->ctx = OSSL_CMP_CTX_new(NULL, NULL);
 	if (c->ctx && set_up(c, r)) {
 		*out = c;

@@ -8,8 +8,8 @@
 // Owns:   one transaction, until cmp_free.    From: common/pki/enrol_io.c.
 // Spec:   RFC 4210, RFC 4211, RFC 6712 (HTTP, done by the caller).
 // Always: an answer is bounded, protected (by the secret or by a certificate of the trust) and
-//         answers this very question. A certificate that peers would refuse is rejected towards
-//         the CA too. What went wrong is told in words.
+//         answers this very question. A certificate that peers would refuse, or that is of no use to
+//         who asked, is rejected towards the CA too. What went wrong is told in words.
 // Never:  logs; keeps secret or key beyond cmp_free.
 #pragma once
 #include "common/crypto/secret.h"
@@ -27,6 +27,9 @@ const char *cmp_kind_name(enum cmp_kind k);
 typedef int cmp_exchange(void *arg, struct bytes message, uint8_t **answer, size_t *len, char *why,
 			 size_t why_size);
 
+// Why the certificate that came is of no use to who asked; NULL: it is.
+typedef const char *cmp_flaw(void *arg, const struct cert *c);
+
 struct cmp_request { // borrowed until cmp_new returns, but trust: until cmp_free
 	enum cmp_kind kind;
 	struct trust *trust; // whom to believe
@@ -39,6 +42,8 @@ struct cmp_request { // borrowed until cmp_new returns, but trust: until cmp_fre
 	struct bytes own; // CMP_CR, CMP_KUR: PEM of the certificate (and chain) and its key
 	cmp_exchange *exchange;
 	void *arg;
+	cmp_flaw *flaw; // NULL: what peers would take will do
+	void *flaw_arg;
 };
 
 struct cmp;

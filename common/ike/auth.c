@@ -72,31 +72,38 @@ int ike_pki_copy(const struct ike_pki *p, size_t but, struct ike_pki **out)
 
 // ---- our own ----
 
-static bool identity_try(struct ike_trustpoint *tp, uint8_t type)
+static bool identity_try(struct ike_trustpoint *tp, const struct cert *c, uint8_t type)
 {
 	size_t len;
 
-	if (cert_id(tp->own[0], type, tp->id, sizeof(tp->id), &len))
+	if (cert_id(c, type, tp->id, sizeof(tp->id), &len))
 		return false;
 	tp->id_type = type;
 	tp->id_len = (uint16_t)len;
 	return true;
 }
 
-static bool identity_choose(struct ike_trustpoint *tp)
+static bool identity_choose(struct ike_trustpoint *tp, const struct cert *c)
 {
 	switch (tp->id_want) {
 	case IKE_ID_ADDRESS:
-		return identity_try(tp, CERT_ID_IPV4) || identity_try(tp, CERT_ID_IPV6);
+		return identity_try(tp, c, CERT_ID_IPV4) || identity_try(tp, c, CERT_ID_IPV6);
 	case IKE_ID_FQDN:
-		return identity_try(tp, CERT_ID_FQDN);
+		return identity_try(tp, c, CERT_ID_FQDN);
 	case IKE_ID_MAIL:
-		return identity_try(tp, CERT_ID_USER_FQDN);
+		return identity_try(tp, c, CERT_ID_USER_FQDN);
 	case IKE_ID_DN:
-		return identity_try(tp, CERT_ID_DN);
+		return identity_try(tp, c, CERT_ID_DN);
 	default:
-		return identity_try(tp, CERT_ID_FQDN) || identity_try(tp, CERT_ID_DN);
+		return identity_try(tp, c, CERT_ID_FQDN) || identity_try(tp, c, CERT_ID_DN);
 	}
+}
+
+bool ike_cert_has_identity(const struct cert *c, int id_want)
+{
+	struct ike_trustpoint tp = { .id_want = id_want };
+
+	return identity_choose(&tp, c);
 }
 
 // Room for all of a bundle: both hold the same number. What is self-issued stays behind, since
@@ -121,7 +128,7 @@ int ike_trustpoint_own(struct ike_pki *p, struct ike_trustpoint *tp, struct pki_
 			tp->own[tp->n_own++] = b->chain[i];
 	}
 	b->n_chain = 0;
-	return identity_choose(tp) ? 0 : -ENOENT;
+	return identity_choose(tp, tp->own[0]) ? 0 : -ENOENT;
 }
 
 struct ike_auth_job *ike_auth_job_new(void)

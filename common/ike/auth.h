@@ -86,6 +86,8 @@ MUST_CHECK int ike_pki_copy(const struct ike_pki *p, size_t but, struct ike_pki 
 // they have no name of the kind that id_want says; else as signer_add_pem.
 MUST_CHECK int ike_trustpoint_own(struct ike_pki *p, struct ike_trustpoint *tp,
 				  struct pki_bundle *b);
+// Has it a name of the kind that id_want says?
+bool ike_cert_has_identity(const struct cert *c, int id_want);
 
 struct ike_auth_verify {
 	uint8_t id_type;

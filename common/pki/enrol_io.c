@@ -244,11 +244,6 @@ static int put_to_use(struct enroller *e, const char *name, struct pki_bundle *b
 	return 0;
 }
 
-static const char *no_use(int err)
-{
-	return err == -ENOENT ? "it has no name of the kind that identity says" : strerror(-err);
-}
-
 static void note(struct slot *s, const char *fmt, ...) PRINTF(2, 3);
 
 static void note(struct slot *s, const char *fmt, ...)
@@ -273,7 +268,8 @@ static bool received(struct enroller *e, struct slot *s, struct enrol_work *w)
 		pki_bundle_fini(&b);
 	}
 	if (err) {
-		note(s, "the certificate came but cannot be used: %s", no_use(err));
+		note(s, "the certificate came but cannot be used: %s",
+		     err == -ENOENT ? "a reload took its trustpoint away" : strerror(-err));
 		event_log(EV_PKI_FAILED, NULL, "trustpoint=%s %s", s->name, s->last);
 		return false;
 	}
@@ -387,7 +383,7 @@ static const char *begin(struct enroller *e, struct slot *s, const struct ike_tr
 	j = calloc(1, sizeof(*j));
 	BUG_ON(!j);
 	j->e = e;
-	j->work = enrol_work_new(&tp->enrol, tp->trust);
+	j->work = enrol_work_new(tp);
 	j->work->kind = kind;
 	j->work->exchange = job_exchange;
 	j->work->sleep = job_sleep;
@@ -537,11 +533,15 @@ int enroller_import(struct enroller *e, const char *name, struct pki_bundle *b,
 {
 	size_t at;
 	const struct ike_trustpoint *tp = trustpoint_of(e, name, &at);
+	const struct slot *s = slot_of(e, name);
+	const char *flaw = enrol_flaw(b->own, tp ? tp->id_want : 0);
 	enum cert_reason bad;
 	int err;
 
-	if (!tp)
+	if (!tp || !s)
 		return refuse(why, "no such trustpoint");
+	if (s->job) // it would put its own in the place of this one
+		return refuse(why, "an enrolment is under way");
 	if (!tp->enrol.set)
 		return refuse(why, "the trustpoint has no enrollment.file to keep it in");
 	if (pubkey_alg(cert_key(b->own)) != tp->enrol.key_alg &&
@@ -550,6 +550,8 @@ int enroller_import(struct enroller *e, const char *name, struct pki_bundle *b,
 	bad = judge(tp, b);
 	if (bad != CERT_R_OK)
 		return refuse(why, cert_reason_name(bad));
+	if (flaw) // before it is on disk, or the next start would stumble over it
+		return refuse(why, flaw);
 	err = store(tp, b);
 	if (err) {
 		snprintf(why, CMP_WHY_LEN, "cannot write %s: %s", tp->enrol.file, strerror(-err));
@@ -557,7 +559,7 @@ int enroller_import(struct enroller *e, const char *name, struct pki_bundle *b,
 	}
 	err = put_to_use(e, name, b);
 	arm(e);
-	return err ? refuse(why, no_use(err)) : 0;
+	return err ? refuse(why, strerror(-err)) : 0;
 }
 
 // ---- life ----

@@ -9,13 +9,14 @@
 
 #include "common/pki/files.h"
 
-struct enrol_work *enrol_work_new(const struct ike_enrol *conf, struct trust *t)
+struct enrol_work *enrol_work_new(const struct ike_trustpoint *tp)
 {
 	struct enrol_work *w = calloc(1, sizeof(*w));
 
 	BUG_ON(!w);
-	w->conf = *conf;
-	w->trust = trust_get(t);
+	w->conf = tp->enrol;
+	w->id_want = tp->id_want;
+	w->trust = trust_get(tp->trust);
 	return w;
 }
 
@@ -128,6 +129,19 @@ static bool keep(struct enrol_work *w, const struct text *key, const struct cmp 
 	return !err;
 }
 
+const char *enrol_flaw(const struct cert *c, int id_want)
+{
+	return ike_cert_has_identity(c, id_want) ? NULL
+						 : "it has no name of the kind that identity says";
+}
+
+static const char *flaw(void *arg, const struct cert *c)
+{
+	const struct enrol_work *w = arg;
+
+	return enrol_flaw(c, w->id_want);
+}
+
 static bool enrol(struct enrol_work *w, const struct text *own, const struct text *key)
 {
 	struct cmp_request r = { .kind = w->kind,
@@ -139,7 +153,9 @@ static bool enrol(struct enrol_work *w, const struct text *own, const struct tex
 				 .secret = &w->conf.secret,
 				 .own = BYTES(own->p, own->len),
 				 .exchange = w->exchange,
-				 .arg = w->arg };
+				 .arg = w->arg,
+				 .flaw = flaw,
+				 .flaw_arg = w };
 	struct cmp *c;
 	bool ok;
 

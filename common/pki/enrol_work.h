@@ -14,6 +14,7 @@
 struct enrol_work {
 	enum cmp_kind kind;
 	struct ike_enrol conf;
+	int id_want;	     // of the trustpoint
 	struct trust *trust; // a reference of its own
 	cmp_exchange *exchange;
 	bool (*sleep)(void *arg, int seconds); // false: stop
@@ -25,6 +26,9 @@ struct enrol_work {
 	size_t pem_len;
 };
 
-struct enrol_work *enrol_work_new(const struct ike_enrol *conf, struct trust *t);
+struct enrol_work *enrol_work_new(const struct ike_trustpoint *tp);
 void enrol_work_free(struct enrol_work *w); // wipes; NULL is fine
 void enrol_work_run(struct enrol_work *w);
+
+// Why a trustpoint that goes by names of the kind id_want has no use for it; NULL: it has.
+const char *enrol_flaw(const struct cert *c, int id_want);

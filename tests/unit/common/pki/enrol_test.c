@@ -1,0 +1,239 @@
+// What a trustpoint takes for its own, and what stays on disk when it does not.
+#include "tests/unit/common/crypto/cmp_ca.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/pki/enrol_io.h"
+#include "common/pki/enrol_work.h"
+#include "common/pki/files.h"
+
+#define SECRET "of the enrolment"
+#define BEFORE "what was there before\n"
+
+struct world {
+	char dir[32], file[64];
+	struct cmp_ca ca;
+	struct ike_pki *pki;
+	struct ike_trustpoint *tp;
+};
+
+static void put_file(const char *path, const char *text)
+{
+	assert_int_equal(pki_file_write(path, BYTES(text, strlen(text)), PKI_MODE_KEY), 0);
+}
+
+static void world_make(struct world *w, int id_want)
+{
+	static const struct trust_conf conf = { .n_methods = 1, .methods = { TRUST_NONE } };
+	enum cert_reason why;
+
+	*w = (struct world){ .dir = "/tmp/enrol_test.XXXXXX" };
+	assert_int_equal(crypto_init(), 0);
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(w->file, sizeof(w->file), "%s/own.pem", w->dir);
+	cmp_ca_init(&w->ca, SECRET);
+	assert_int_equal(ike_pki_new(&w->pki), 0);
+	w->tp = &w->pki->tp[w->pki->n++];
+	strcpy(w->tp->name, "CORP");
+	w->tp->id_want = id_want;
+	assert_int_equal(trust_new(&conf, &w->tp->trust), 0);
+	assert_int_equal(trust_add_ca(w->tp->trust, mp_pem(w->ca.root.x), &why), 0);
+	w->tp->enrol = (struct ike_enrol){ .set = true,
+					   .url = "http://127.0.0.1:1/",
+					   .subject = "CN=gm1, O=Example",
+					   .reference = "gm1",
+					   .key_alg = SIGN_ECDSA_P256 };
+	strcpy(w->tp->enrol.file, w->file);
+	assert_int_equal(secret_set(&w->tp->enrol.secret, SECRET, strlen(SECRET)), 0);
+	put_file(w->file, BEFORE);
+}
+
+static void world_end(struct world *w)
+{
+	char path[80];
+
+	unlink(w->file);
+	snprintf(path, sizeof(path), "%s.new", w->file);
+	unlink(path);
+	assert_int_equal(rmdir(w->dir), 0); // nothing else was left there
+	ike_pki_put(w->pki);
+	cmp_ca_fini(&w->ca);
+}
+
+static bool is_as_before(const struct world *w)
+{
+	size_t len;
+	char *b;
+	bool same;
+
+	assert_int_equal(pki_file_read(w->file, &b, &len), 0);
+	same = len == strlen(BEFORE) && memcmp(b, BEFORE, len) == 0;
+	pki_file_free(b, len);
+	return same;
+}
+
+// ---- by CMP ----
+
+// The key lies there as an earlier attempt left it, since the CA has to know for whom it issues.
+static void key_make(struct world *w)
+{
+	char path[80], *pem;
+	size_t len;
+	BIO *b;
+
+	assert_int_equal(pki_key_new(SIGN_ECDSA_P256, 0, &pem, &len), 0);
+	b = BIO_new_mem_buf(pem, (int)len);
+	w->ca.subject_key = PEM_read_bio_PrivateKey(b, NULL, NULL, NULL);
+	assert_non_null(w->ca.subject_key);
+	BIO_free(b);
+	snprintf(path, sizeof(path), "%s.new", w->file);
+	put_file(path, pem);
+	pki_file_free(pem, len);
+}
+
+static bool never_waits(void *arg, int seconds)
+{
+	(void)arg, (void)seconds;
+	return false;
+}
+
+static void a_certificate_without_our_name_does_not_replace_the_present_one(void **state)
+{
+	struct world w;
+	struct enrol_work *work;
+
+	(void)state;
+	for (int named = 0; named < 2; named++) {
+		world_make(&w, IKE_ID_FQDN);
+		key_make(&w);
+		w.tp->enrol.n_names = 1;
+		strcpy(w.tp->enrol.name[0], named ? "gm1.example.net" : "192.0.2.2");
+		work = enrol_work_new(w.tp);
+		work->kind = CMP_IR;
+		work->exchange = cmp_ca_exchange;
+		work->sleep = never_waits;
+		work->arg = &w.ca;
+		enrol_work_run(work);
+		assert_int_equal(work->done, named);
+		assert_int_equal(is_as_before(&w), !named);
+		if (!named)
+			assert_non_null(strstr(work->why, "no name of the kind"));
+		enrol_work_free(work);
+		world_end(&w);
+	}
+}
+
+// ---- by hand ----
+
+static struct ike_pki *pki_now(void *arg)
+{
+	return ((struct world *)arg)->pki;
+}
+
+static void pki_take(void *arg, struct ike_pki *next)
+{
+	struct world *w = arg;
+
+	ike_pki_put(w->pki);
+	w->pki = next;
+	w->tp = &next->tp[0];
+}
+
+static void bundle_make(const struct world *w, const char *alt_name, struct pki_bundle *out)
+{
+	const int64_t now = time(NULL);
+	const struct mp_spec spec = { .cn = "gm1",
+				      .from = now - MP_NOW - 60,
+				      .until = now - MP_NOW + MP_DAY,
+				      .ext = { { NID_subject_alt_name, alt_name } } };
+	struct mp_node n = mp_issue(&w->ca.root, &spec);
+	BIO *b = BIO_new(BIO_s_mem());
+	char *p;
+	long len;
+
+	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(b, n.key, NULL, NULL, 0, NULL, NULL), 1);
+	assert_int_equal(PEM_write_bio_X509(b, n.x), 1);
+	len = BIO_get_mem_data(b, &p);
+	assert_int_equal(pki_from_pem(BYTES(p, (size_t)len), NULL, BYTES(p, (size_t)len), out), 0);
+	BIO_free(b);
+	mp_free(&n);
+}
+
+static void an_import_without_our_name_leaves_the_file_as_it_is(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct enroller *e;
+	struct rng rng;
+	struct world w;
+	struct pki_bundle b;
+	char why[CMP_WHY_LEN];
+
+	(void)state;
+	world_make(&w, IKE_ID_FQDN);
+	rng_seed(&rng, 1);
+	assert_int_equal(
+		enroller_new(base, &rng, &(struct enrol_hooks){ pki_now, pki_take, &w }, &e), 0);
+	enroller_config(e);
+	bundle_make(&w, "IP:192.0.2.2", &b);
+	assert_int_not_equal(enroller_import(e, "CORP", &b, why), 0);
+	assert_non_null(strstr(why, "no name of the kind"));
+	assert_true(is_as_before(&w));
+	assert_int_equal(w.tp->n_own, 0);
+	pki_bundle_fini(&b);
+
+	bundle_make(&w, "DNS:gm1.example.net", &b);
+	assert_int_equal(enroller_import(e, "CORP", &b, why), 0);
+	assert_false(is_as_before(&w));
+	assert_int_equal(w.tp->n_own, 1);
+	pki_bundle_fini(&b);
+	enroller_free(e);
+	event_base_free(base);
+	world_end(&w);
+}
+
+static void remember(void *arg, bool ok, const char *text)
+{
+	(void)ok;
+	snprintf(arg, CMP_WHY_LEN, "%s", text);
+}
+
+static void no_import_while_an_enrolment_is_under_way(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct enroller *e;
+	struct rng rng;
+	struct world w;
+	struct pki_bundle b;
+	char why[CMP_WHY_LEN], told[CMP_WHY_LEN] = "";
+
+	(void)state;
+	world_make(&w, IKE_ID_AUTO);
+	rng_seed(&rng, 1);
+	assert_int_equal(
+		enroller_new(base, &rng, &(struct enrol_hooks){ pki_now, pki_take, &w }, &e), 0);
+	enroller_config(e);
+	enroller_enroll(e, "CORP", false, remember, told);
+	bundle_make(&w, "DNS:gm1.example.net", &b);
+	assert_int_not_equal(enroller_import(e, "CORP", &b, why), 0);
+	assert_string_equal(why, "an enrolment is under way");
+	assert_true(is_as_before(&w));
+	pki_bundle_fini(&b);
+	enroller_free(e); // and nobody is left waiting
+	assert_string_equal(told, "the daemon stops");
+	event_base_free(base);
+	world_end(&w);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_certificate_without_our_name_does_not_replace_the_present_one),
+		cmocka_unit_test(an_import_without_our_name_leaves_the_file_as_it_is),
+		cmocka_unit_test(no_import_while_an_enrolment_is_under_way),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
