@@ -3,6 +3,8 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cli/shell.h"
 #include "cli/term.h"
@@ -19,7 +21,8 @@ static const char help_text[] =
 	"                command means " SHELL_KSD_SOCKET ", the word gm\n"
 	"                " SHELL_GMD_SOCKET ", and any other command goes to\n"
 	"                whichever of the two knows it.\n"
-	"    -c COMMAND  carry out one command and leave\n"
+	"    -c COMMAND  carry out one command and leave; a password is better typed, or read\n"
+	"                from standard input: what starts gvsh may keep its arguments\n"
 	"    -j          print the answer as JSON (names are stable: docs/cli.md)\n"
 	"    --help      this text\n"
 	"    --version   print the version\n"
@@ -45,6 +48,19 @@ static int exit_status(enum shell_status s)
 	return s == SHELL_NO_ANSWER ? 2 : s == SHELL_REFUSED ? 1 : 0;
 }
 
+// Whoever lists the processes reads their arguments: a password does not stay there.
+static const char *take_command(char *arg)
+{
+	char *copy;
+
+	if (!shell_hides(arg))
+		return arg;
+	copy = strdup(arg);
+	BUG_ON(!copy);
+	memset(arg, '*', strlen(arg));
+	return copy;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longopts[] = { { "help", no_argument, NULL, 'h' },
@@ -62,7 +78,7 @@ int main(int argc, char **argv)
 			s.socket = optarg;
 			break;
 		case 'c':
-			command = optarg;
+			command = take_command(optarg);
 			break;
 		case 'j':
 			s.json = true;

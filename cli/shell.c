@@ -111,10 +111,47 @@ static json_t *ask(const struct shell *s, const struct line *l)
 	return best;
 }
 
+// The daemons take words cut short, and in any case.
+static bool may_be_password(const char *word, size_t len)
+{
+	static const char full[] = "password";
+
+	return len > 0 && len < sizeof(full) && strncasecmp(word, full, len) == 0;
+}
+
+// The next word that stands behind one that may say password; NULL: there is none.
+static const char *next_secret(const char *text, size_t *len)
+{
+	static const char spaces[] = " \t\r\n";
+	bool found = false;
+
+	for (const char *p = text + strspn(text, spaces); *p; p += strspn(p, spaces)) {
+		*len = strcspn(p, spaces);
+		if (found)
+			return p;
+		found = may_be_password(p, *len);
+		p += *len;
+	}
+	return NULL;
+}
+
+static void print_line(const struct shell *s, const char *text)
+{
+	const char *secret;
+	size_t len;
+
+	for (; (secret = next_secret(text, &len)); text = secret + len) {
+		fprintf(s->err, "%.*s", (int)(secret - text), text);
+		for (size_t i = 0; i < len; i++)
+			fputc('*', s->err);
+	}
+	fprintf(s->err, "%s\n", text);
+}
+
 static void print_caret(const struct shell *s, const char *text, size_t column)
 {
 	if (s->echo)
-		fprintf(s->err, "%s\n", text);
+		print_line(s, text);
 	fprintf(s->err, "%*s^\n%% Invalid input detected at '^' marker.\n\n",
 		(int)(s->prompt_len + column), "");
 }
@@ -179,7 +216,9 @@ static enum shell_status refuse_line(const struct shell *s, const char *text,
 
 bool shell_hides(const char *text)
 {
-	return strstr(text, " password ");
+	size_t len;
+
+	return next_secret(text, &len) != NULL;
 }
 
 enum shell_status shell_run(const struct shell *s, const char *text)

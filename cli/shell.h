@@ -21,7 +21,7 @@ struct shell {
 };
 
 enum shell_status shell_run(const struct shell *s, const char *text);
-// Does the line hold a password? Then it does not go into the history.
+// May the line hold a password? Then neither history nor the process list keeps it.
 bool shell_hides(const char *text);
 // What `?` behind text lists.
 void shell_help(const struct shell *s, const char *text);

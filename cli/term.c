@@ -104,6 +104,7 @@ static enum shell_status edit_loop(struct shell *s)
 			break;
 		last = status;
 	}
+	explicit_bzero(line, sizeof(line));
 	el_end(el);
 	history_end(h);
 	return last;
@@ -122,6 +123,8 @@ static enum shell_status plain_loop(struct shell *s)
 			break;
 		last = status;
 	}
+	if (line)
+		explicit_bzero(line, size);
 	free(line);
 	return last;
 }

@@ -104,7 +104,7 @@ static void wipe(const json_t *text)
 
 void ctl_request_fini(struct ctl_request *r)
 {
-	const json_t *words = json_object_get(r->tree, "words");
+	const json_t *words = json_object_get(r->tree, r->help ? "help" : "words");
 
 	for (size_t i = 0; i < json_array_size(words); i++)
 		wipe(json_array_get(words, i));

@@ -156,6 +156,26 @@ static void tab_adds_what_can_only_follow(void **state)
 	assert_int_equal(shell_complete(&world.shell, "nothing ", more, sizeof(more)), 0);
 }
 
+static void a_password_is_not_kept_however_it_is_introduced(void **state)
+{
+	(void)state;
+	assert_true(shell_hides("crypto pki export CORP pem f.pem password hunter22"));
+	assert_true(shell_hides("cry pki exp CORP pem f.pem pass hunter22"));
+	assert_true(shell_hides("crypto pki export CORP pem f.pem Password\thunter22"));
+	assert_true(shell_hides("crypto pki export CORP pem f.pem p  hunter22"));
+	assert_false(shell_hides("show crypto pki certificates"));
+	assert_false(shell_hides("crypto pki export CORP pem f.pem password "));
+}
+
+static void a_mistyped_line_is_repeated_without_its_password(void **state)
+{
+	(void)state;
+	world.shell.echo = true;
+	assert_int_equal(run("crypto pki exprot CORP pem f.pem passw hunter22"), SHELL_REFUSED);
+	assert_null(strstr(world.err, "hunter22"));
+	assert_non_null(strstr(world.err, "crypto pki exprot CORP pem f.pem passw ********\n"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 
 int main(void)
@@ -170,6 +190,8 @@ int main(void)
 		T(leaving_and_doing_nothing_need_no_daemon),
 		T(help_lists_words_with_their_meaning),
 		T(tab_adds_what_can_only_follow),
+		T(a_password_is_not_kept_however_it_is_introduced),
+		T(a_mistyped_line_is_repeated_without_its_password),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
