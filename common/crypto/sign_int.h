@@ -22,3 +22,7 @@ bool rsa_block(enum hash_alg h, const uint8_t *digest, enum rsa_form form, uint8
 
 // pkcs12.c: never asks on a terminal. -EACCES the passphrase, -ENOENT no key in it, -EBADMSG.
 MUST_CHECK int pki_key_from_pem(struct bytes pem, const char *pass, EVP_PKEY **key);
+
+// signer.c: for tls.c, which needs the key itself. Borrowed; NULL: no such label.
+struct signer;
+EVP_PKEY *signer_pkey(const struct signer *s, const char *label);

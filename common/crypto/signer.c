@@ -39,6 +39,13 @@ static const struct signer_key *find(const struct signer *s, const char *label)
 	return NULL;
 }
 
+EVP_PKEY *signer_pkey(const struct signer *s, const char *label)
+{
+	const struct signer_key *k = find(s, label);
+
+	return k ? k->key : NULL;
+}
+
 static int room_for(const struct signer *s, const char *label)
 {
 	if (find(s, label))
