@@ -555,21 +555,27 @@ static void removal_due(struct ks *ks, struct ks_group *g, mono_t now, struct ks
 		ks_rekey_shut_out(ks, g, now, out);
 }
 
+static void due(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	bool tek = mono_due(ks_rekey_tek_due(g), now), kek = mono_due(ks_rekey_kek_due(g), now);
+
+	if (mono_due(removal_at(g, now), now))
+		removal_due(ks, g, now, out);
+	else if (mono_due(scheduled(g), now))
+		roll_running(ks, g, now, tek, kek, out);
+	else if (mono_due(wanted_at(g), now))
+		wanted(ks, g, now, out);
+}
+
 void ks_rekey_timer(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
-	bool tek, kek;
+	size_t sent = out->n_send;
 
 	ks_fanout_timer(g, now, out);
-	tek = mono_due(ks_rekey_tek_due(g), now);
-	kek = mono_due(ks_rekey_kek_due(g), now);
-	if (mono_due(g->not_before, now)) {
-		if (mono_due(removal_at(g, now), now))
-			removal_due(ks, g, now, out);
-		else if (mono_due(scheduled(g), now))
-			roll_running(ks, g, now, tek, kek, out);
-		else if (mono_due(wanted_at(g), now))
-			wanted(ks, g, now, out);
-	}
+	// out views the datagrams of the rekey in flight: a new one takes their place in the next
+	// step, which is due at once.
+	if (out->n_send == sent && mono_due(g->not_before, now))
+		due(ks, g, now, out);
 	keys_expire(&g->keys, now);
 }
 
