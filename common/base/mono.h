@@ -13,7 +13,9 @@ typedef struct mono {
 
 static inline mono_t mono_add_ms(mono_t t, int64_t ms)
 {
-	return t.ms == INT64_MAX || ms > INT64_MAX - t.ms ? MONO_NEVER : (mono_t){ t.ms + ms };
+	// Times before the machine started are negative.
+	return t.ms == INT64_MAX || (t.ms > 0 && ms > INT64_MAX - t.ms) ? MONO_NEVER
+									: (mono_t){ t.ms + ms };
 }
 
 static inline mono_t mono_add_s(mono_t t, int64_t s)

@@ -336,7 +336,8 @@ static void perform(struct world *w)
 		if (!ks_durable_hold(&s->durable, d))
 			transmit(w, d);
 	}
-	memcpy(dh, s->out.dh, n_dh * sizeof(dh[0]));
+	for (size_t i = 0; i < n_dh; i++)
+		dh[i] = s->out.dh[i];
 	for (size_t i = 0; i < n_dh; i++) {
 		dh_job_run(dh[i].job);
 		server_event(w, (struct ks_event){ .kind = KS_EV_DH_DONE, .dh = dh[i] });
