@@ -196,7 +196,8 @@ static void dpd_in(struct ks_call *c, struct ike_sa *sa, const struct ike_info *
 
 	for (size_t i = 0; i < info->n_notify; i++) {
 		if (ike_dpd_answer(&s->dpd, sa, c->now, &info->notify[i], &c->ks->dpd, buf, &msg)) {
-			ks_nat_follow(c, sa);
+			if (s->dpd.fresh) // a repetition may be anybody's
+				ks_nat_follow(c, sa);
 			ks_out_send_copy(c->out, &sa->local, &sa->peer, msg);
 		}
 	}

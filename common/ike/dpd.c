@@ -80,8 +80,9 @@ bool ike_dpd_notify(struct ike_dpd *d, mono_t now, const struct isakmp_notify *n
 	if (*stale)
 		return false;
 	put32(data, seq);
-	if (d->peer_asked && seq == d->peer_seq) // it does not hear us: whether we are cut off
-		return true;			 // from it our own question has to tell
+	d->fresh = !d->peer_asked || seq != d->peer_seq;
+	if (!d->fresh)	     // it does not hear us: whether we are cut off from it our own
+		return true; // question has to tell
 	d->peer_asked = true;
 	d->peer_seq = seq;
 	ike_dpd_heard(d, now);

@@ -23,6 +23,7 @@ struct ike_dpd {
 	uint32_t seq;	   // of our last question
 	uint32_t peer_seq; // of the peer's last question
 	bool peer_asked;
+	bool fresh;    // that question's number was new: nobody had seen it before
 	uint8_t asked; // questions without answer
 	mono_t heard;
 	mono_t deadline; // MONO_NEVER: nothing to ask

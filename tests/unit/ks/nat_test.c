@@ -2,6 +2,7 @@
 // maps ports as they come and can be told to forget.
 #include "ks/nat.h"
 
+#include "common/ike/info.h"
 #include "gm/core.h"
 #include "ks/replica.h"
 #include "tests/unit/ks/ks_world.h"
@@ -39,7 +40,7 @@ static struct net {
 	struct endpoint map[MAX_MAPPINGS]; // inner endpoint of outer port first_port + index
 	uint16_t first_port;
 	unsigned pushes, lost;
-	struct packet last_push, last_ack; // as they left
+	struct packet last_push, last_ack, last_info; // as they left
 	unsigned events[EV_COUNT];
 } * net;
 
@@ -167,6 +168,8 @@ static void look_at(const struct packet *p)
 		keep(&net->last_push, p);
 	} else if (p->b[at + 18] == GDOI_XCH_PUSH_ACK) {
 		keep(&net->last_ack, p);
+	} else if (p->b[at + 18] == ISAKMP_XCH_INFO && is_inside(&p->from)) {
+		keep(&net->last_info, p);
 	}
 }
 
@@ -247,6 +250,7 @@ static void end(void)
 	}
 	free(net->last_push.b);
 	free(net->last_ack.b);
+	free(net->last_info.b);
 	ks_fini(&net->ks);
 	ks_out_fini(&net->out);
 	free(net);
@@ -501,6 +505,42 @@ static void a_moved_mapping_is_found_when_the_member_asks(void **state)
 	end();
 }
 
+// What the member says besides, until its question has fallen out of what is remembered.
+static void small_talk(struct endpoint from)
+{
+	static const uint8_t nothing[4];
+	const struct ike_sa *sa = &of(0)->reg.sa;
+	uint8_t buf[NATT_MARKER_LEN + IKE_INFO_BUF] = { 0 };
+	struct bytes msg;
+
+	for (unsigned i = 0; i < IKE_INFO_SEEN; i++) {
+		assert_int_equal(ike_info_notify(sa, ISAKMP_N_R_U_THERE_ACK, BYTES_OF(nothing),
+						 buf + NATT_MARKER_LEN, IKE_INFO_BUF, &msg),
+				 0);
+		say_from(from, BYTES(buf, NATT_MARKER_LEN + msg.len));
+	}
+}
+
+static void a_question_sent_again_from_elsewhere_moves_nothing(void **state)
+{
+	struct endpoint there;
+	const struct packet *asked;
+
+	(void)state;
+	begin(speaks_of_nats);
+	add_box("192.168.1.1", true);
+	pass(40); // it has asked
+	asked = &net->last_info;
+	assert_non_null(asked->b);
+	there = record_of("192.168.1.1")->remote;
+	small_talk(there);
+	say_from((struct endpoint){ net->nat, 666 }, BYTES(asked->b, asked->len));
+	assert_int_equal(record_of("192.168.1.1")->remote.port, there.port);
+	rekey();
+	assert_int_equal(of(0)->n.rekeys, 1);
+	end();
+}
+
 static void a_restarted_key_server_finds_it_by_the_members_next_phase_1(void **state)
 {
 	uint16_t port;
@@ -668,6 +708,7 @@ int main(void)
 		cmocka_unit_test(a_reload_sets_other_times),
 		cmocka_unit_test(what_strangers_send_to_the_nat_port_is_counted_and_moves_nothing),
 		cmocka_unit_test(a_moved_mapping_is_found_when_the_member_asks),
+		cmocka_unit_test(a_question_sent_again_from_elsewhere_moves_nothing),
 		cmocka_unit_test(a_restarted_key_server_finds_it_by_the_members_next_phase_1),
 		cmocka_unit_test(a_moved_mapping_is_found_by_a_registration),
 		cmocka_unit_test(an_acknowledgement_any_member_could_forge_is_not_followed),
