@@ -363,9 +363,10 @@ int ks_init(struct ks *ks, struct rng *rng, const struct ks_options *options, mo
 	int err;
 
 	*ks = (struct ks){ .rng = rng, .sweep = MONO_NEVER };
-	ks->unproven.seed = rng_u32(rng);
-	ks->unproven.max = (uint32_t)options->n_sas / 2;
-	ks->unproven.max_per_source = (uint32_t)options->per_source;
+	ks->sources.seed = rng_u32(rng);
+	ks->sources.max_unproven = (uint32_t)options->n_sas / 2;
+	ks->sources.max_unproven_each = (uint32_t)options->per_source;
+	ks->sources.max = (uint32_t)MAX_OF(options->n_sas / KS_SOURCE_SHARE, options->per_source);
 	ks->ike.rng = rng;
 	ks->ike.features = VID_CONCLAVE_BYPASS;
 	log_keys_to(ks, options);

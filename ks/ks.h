@@ -34,6 +34,7 @@
 	X(NAT_PORT, "nat-port-no-isakmp") /* ESP, or garbage */                                    \
 	X(TABLE_FULL, "phase1-table-full")                                                         \
 	X(UNPROVEN, "phase1-too-many-unproven") /* from this source, or in all */                  \
+	X(SOURCE_FULL, "phase1-too-many-of-one-address")                                           \
 	X(INFO_NO_SA, "info-unknown-cookie")                                                       \
 	X(INFO_CLEAR, "info-in-clear")	     /* not believed, not answered */                      \
 	X(PULL_NO_SA, "pull-unknown-cookie") /* no established phase 1 SA */                       \
@@ -141,12 +142,17 @@ struct ks_group {
 
 struct ks_session; // session.h
 
-// Peers whose phase 1 has cost us a Diffie-Hellman and who have not shown their key: counted by a
-// hash of their address, so that one source cannot take the places of all.
-#define KS_UNPROVEN_BUCKETS 4096
-struct ks_unproven {
-	uint32_t seed, n, max, max_per_source;
-	uint16_t by_source[KS_UNPROVEN_BUCKETS];
+// Phase 1 SAs, counted by a hash of the peer's address, so that one source cannot take the places
+// of all: those whose Diffie-Hellman we paid for before the peer has shown its key, and all.
+#define KS_SOURCE_BUCKETS 4096
+#define KS_SOURCE_SHARE	  16 // one source has at most this part of the table
+struct ks_sources {
+	uint32_t seed;
+	uint32_t n_unproven, max_unproven, max_unproven_each;
+	uint32_t max; // of one source
+	struct ks_source {
+		uint16_t unproven, all;
+	} by[KS_SOURCE_BUCKETS];
 };
 
 struct ks {
@@ -156,7 +162,7 @@ struct ks {
 	struct ike_table sas;
 	struct ike_halfopen halfopen;
 	struct ike_aggr aggressive;
-	struct ks_unproven unproven;
+	struct ks_sources sources;
 	mono_t sweep;  // next look over the phase 1 SAs
 	size_t n_kept; // of them that stay up between uses
 	struct ike_dpd_count dpd;

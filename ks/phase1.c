@@ -3,42 +3,53 @@
 #include "ks/nat.h"
 #include "ks/session.h"
 
-static uint16_t *unproven_of(struct ks *ks, const struct addr *a)
+static struct ks_source *source_of(struct ks *ks, const struct addr *a)
 {
-	uint32_t h = ks->unproven.seed;
+	uint32_t h = ks->sources.seed;
 
 	for (size_t i = 0; i < addr_len(a); i++)
 		h = (h ^ a->b[i]) * 0x01000193u;
-	return &ks->unproven.by_source[(h ^ h >> 16) % KS_UNPROVEN_BUCKETS];
+	return &ks->sources.by[(h ^ h >> 16) % KS_SOURCE_BUCKETS];
 }
 
-static bool unproven_take(struct ks *ks, const struct addr *a)
+// A place for one that has yet to show its key. KS_DROP_COUNT: taken; else why not.
+static enum ks_drop place_take(struct ks *ks, const struct addr *a)
 {
-	uint16_t *n = unproven_of(ks, a);
+	struct ks_sources *all = &ks->sources;
+	struct ks_source *s = source_of(ks, a);
 
-	if (*n >= ks->unproven.max_per_source || ks->unproven.n >= ks->unproven.max)
-		return false;
-	(*n)++;
-	ks->unproven.n++;
-	return true;
+	if (s->unproven >= all->max_unproven_each || all->n_unproven >= all->max_unproven)
+		return KS_DROP_UNPROVEN;
+	if (s->all >= all->max)
+		return KS_DROP_SOURCE_FULL;
+	s->unproven++;
+	s->all++;
+	all->n_unproven++;
+	return KS_DROP_COUNT;
 }
 
-static void unproven_give_back(struct ks *ks, const struct ike_sa *sa)
+static void shown(struct ks *ks, const struct ike_sa *sa)
 {
 	struct ks_session *s = sa->owner;
 
 	if (s->proven)
 		return;
 	s->proven = true;
-	--*unproven_of(ks, &sa->peer.addr);
-	ks->unproven.n--;
+	source_of(ks, &sa->peer.addr)->unproven--;
+	ks->sources.n_unproven--;
+}
+
+static void place_give_back(struct ks *ks, const struct ike_sa *sa)
+{
+	shown(ks, sa);
+	source_of(ks, &sa->peer.addr)->all--;
 }
 
 void ks_sa_drop(struct ks *ks, struct ike_sa *sa)
 {
 	const struct ks_session *s = sa->owner;
 
-	unproven_give_back(ks, sa);
+	place_give_back(ks, sa);
 	ks->n_kept -= s->kept;
 	ks_session_close(sa);
 	ike_table_drop(&ks->sas, sa);
@@ -53,7 +64,7 @@ static void proven(struct ks *ks, mono_t now, struct ike_sa *sa)
 		      (dpd->interval_s > 0 && sa->peer_dpd);
 	bool kept = wanted && ks->n_kept < ks->sas.capacity / 2;
 
-	unproven_give_back(ks, sa);
+	shown(ks, sa);
 	ks->n_kept += kept;
 	ks_session_proven(sa, now, kept, dpd);
 }
@@ -124,13 +135,15 @@ static void refuse_sa(struct ks_call *c, struct ike_sa *sa, struct ike_out *o, e
 
 static void new_sa(struct ks_call *c, struct ike_sa *sa, struct ike_out *o)
 {
-	if (!unproven_take(c->ks, &sa->peer.addr)) {
-		refuse_sa(c, sa, o, KS_DROP_UNPROVEN);
+	enum ks_drop why = place_take(c->ks, &sa->peer.addr);
+
+	if (why != KS_DROP_COUNT) {
+		refuse_sa(c, sa, o, why);
 		return;
 	}
 	ks_session_open(sa, c->now);
 	if (ike_table_put(&c->ks->sas, sa)) {
-		unproven_give_back(c->ks, sa);
+		place_give_back(c->ks, sa);
 		ks_session_close(sa);
 		refuse_sa(c, sa, o, KS_DROP_TABLE_FULL);
 		return;

@@ -124,7 +124,7 @@ static void one_source_has_so_many_and_they_end(void **state)
 	m->state = TM_IDLE;
 	world_pass(w, 12000);
 	assert_int_equal(w->ks.sas.n, 0);
-	assert_int_equal(w->ks.unproven.n, 0);
+	assert_int_equal(w->ks.sources.n_unproven, 0);
 	world_free(w);
 }
 

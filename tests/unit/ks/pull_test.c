@@ -687,7 +687,28 @@ static void peers_that_do_not_prove_their_key_are_bounded_per_source(void **stat
 	w->tap = NULL;
 	world_register(w, good);
 	world_pass(w, 60000); // their time is over
-	assert_int_equal(w->ks.unproven.n, 0);
+	assert_int_equal(w->ks.sources.n_unproven, 0);
+	world_register(w, bad);
+	world_free(w);
+}
+
+// Its key is right, and it registers without end.
+static void one_member_does_not_fill_the_table(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *bad = world_member(w, "192.0.2.66");
+	struct test_member *good = world_member(w, "192.0.2.1");
+
+	(void)state;
+	for (size_t i = 0; i <= w->ks.sas.capacity; i++) {
+		tm_start(bad, w->now);
+		world_settle(w);
+	}
+	assert_int_equal(w->ks.sas.n, w->ks.sources.max);
+	assert_int_equal(w->ks.drop[KS_DROP_TABLE_FULL], 0);
+	world_register(w, good);
+	world_pass(w, 70000); // nobody uses them
+	assert_int_equal(w->ks.sas.n, 0);
 	world_register(w, bad);
 	world_free(w);
 }
@@ -695,6 +716,7 @@ static void peers_that_do_not_prove_their_key_are_bounded_per_source(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_member_does_not_fill_the_table),
 		cmocka_unit_test(sender_ids_that_run_out_again_at_once_do_not_end_the_keys_again),
 		cmocka_unit_test(an_excluded_name_is_refused_from_any_address_until_readmitted),
 		cmocka_unit_test(a_member_registers_and_holds_the_groups_keys),
