@@ -1,5 +1,7 @@
 #include "common/ike/enrol_conf.h"
 
+#include <string.h>
+
 enum key_choice { KEY_EC256, KEY_EC384, KEY_EC521, KEY_RSA2048, KEY_RSA3072, KEY_RSA4096 };
 
 static const struct {
@@ -109,6 +111,29 @@ void ike_settings_read_enrol(struct settings *s, struct set_node *n, struct ike_
 	in.e.set = true;
 	*out = in.e;
 	secret_fini(&in.e.secret);
+}
+
+static bool same_path(const char *a, const char *b)
+{
+	return a[0] && strcmp(a, b) == 0;
+}
+
+void ike_settings_judge_enrol(struct settings *s, struct set_node *n, const struct ike_pki *pki)
+{
+	const struct ike_trustpoint *last = &pki->tp[pki->n - 1];
+	const struct ike_enrol *e = &last->enrol;
+
+	for (const struct ike_trustpoint *tp = pki->tp; tp < last; tp++) {
+		if (strcmp(tp->name, last->name) == 0)
+			settings_complain(s, n, "name", "\"%s\" is there twice", last->name);
+		if (same_path(tp->enrol.file, e->file))
+			settings_complain(s, n, "file", "trustpoint %s has it too", tp->name);
+	}
+	if (same_path(e->file, e->ca_file) || same_path(e->file, e->chain_file) ||
+	    same_path(e->file, e->crl_file))
+		settings_complain(
+			s, n, "file",
+			"is the file of ca, chain or crl; the daemon would write over it");
 }
 
 void ike_settings_describe_enrol(FILE *to)

@@ -8,4 +8,6 @@
 #include "common/ike/auth.h"
 
 void ike_settings_read_enrol(struct settings *s, struct set_node *n, struct ike_enrol *out);
+// The last trustpoint of pki beside those before it: its name, and the file it writes, are its own.
+void ike_settings_judge_enrol(struct settings *s, struct set_node *n, const struct ike_pki *pki);
 void ike_settings_describe_enrol(FILE *to);

@@ -376,6 +376,7 @@ void ike_settings_read_trustpoint(struct settings *s, struct set_node *n, struct
 		tp->id_want = in.identity;
 		tp->trust = read_trust(&in);
 		tp->enrol = in.enrol;
+		ike_settings_judge_enrol(s, n, out->pki);
 		read_own(&in, out->pki, tp);
 		read_chain(&in, tp);
 		read_crl(&in, tp->trust);

@@ -111,8 +111,9 @@ static unsigned load(struct folder *f, const char *words, const char *authentica
 	return n;
 }
 
-#define CA  "ca = \"root.pem\"; revocation = [ \"none\" ];"
-#define OWN "certificate = \"gm.pem\"; key = \"gm.key\";"
+#define CA	    "ca = \"root.pem\"; revocation = [ \"none\" ];"
+#define ENROL(file) "enrollment = { file = \"" file "\"; };"
+#define OWN	    "certificate = \"gm.pem\"; key = \"gm.key\";"
 
 static void a_trustpoint_gives_identity_and_proposals(void **state)
 {
@@ -149,6 +150,10 @@ static void mistakes_are_told_with_their_word(void **state)
 		{ CA OWN "identity = \"address\";", "ecdsa-sig", "identity: " },
 		{ CA "ocsp = \"ldap://x\";", "pre-share", "ocsp: " },
 		{ CA "crl = \"gm.pem\";", "pre-share", "crl: " },
+		{ CA "}, { name = \"T\"; " CA, "pre-share", "name: \"T\" is there twice" },
+		{ CA ENROL("own.pem") "}, { name = \"U\"; " CA ENROL("own.pem"), "pre-share",
+		  "file: trustpoint T has it too" },
+		{ CA ENROL("root.pem"), "pre-share", "file: is the file of ca, chain or crl" },
 	};
 	struct folder *f = *state;
 	struct ike_settings i;
