@@ -252,13 +252,23 @@ static bool ssl_new(struct tls *t, bool calls)
 	return SSL_set_app_data(t->ssl, t);
 }
 
+static const char *reason(const char *otherwise)
+{
+	unsigned long e = ERR_peek_error();
+	const char *text = ERR_reason_error_string(e);
+
+	if (ERR_GET_LIB(e) == ERR_LIB_SSL && ERR_GET_REASON(e) == SSL_R_BINDER_DOES_NOT_VERIFY)
+		return "key-differs";
+	if (ERR_GET_LIB(e) == ERR_LIB_SSL && ERR_GET_REASON(e) > SSL_AD_REASON_OFFSET)
+		return "refused-by-peer";
+	return text ? text : otherwise;
+}
+
 static void fail(struct tls *t, const char *otherwise)
 {
-	const char *text = ERR_reason_error_string(ERR_peek_error());
-
 	t->state = TLS_FAILED;
 	if (!t->why)
-		t->why = text ? text : otherwise;
+		t->why = reason(otherwise);
 	ERR_clear_error();
 }
 

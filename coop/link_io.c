@@ -1,0 +1,295 @@
+#include "coop/link_io.h"
+
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/pki/fetch_io.h"
+#include "coop/link_int.h"
+
+#define BACKLOG 16
+
+// ---- peers ----
+
+static void say_stranger(struct link_io *l, const struct addr *a)
+{
+	char text[ADDR_STRLEN];
+	uint64_t held;
+
+	l->strangers++;
+	if (log_limit_pass(&l->say, mono_now(), &held))
+		log_warn(COOP, NULL, "no key server of ours: from=%s total=%llu held-back=%llu",
+			 addr_str(a, text), (unsigned long long)l->strangers,
+			 (unsigned long long)held);
+}
+
+struct link_peer *link_peer_of(struct link_io *l, const struct addr *a)
+{
+	for (size_t i = 0; i < l->conf.n_peers; i++) {
+		if (addr_eq(&l->peer[i].conf.addr, a))
+			return &l->peer[i];
+	}
+	say_stranger(l, a);
+	return NULL;
+}
+
+void link_say(struct link_peer *p, const char *what, const char *why)
+{
+	struct logctx who;
+	uint64_t held;
+
+	if (!log_limit_pass(&p->say, mono_now(), &held))
+		return;
+	logctx_set(&who, "peer=%s", p->text);
+	log_warn(COOP, &who, "%s: %s held-back=%llu", what, why, (unsigned long long)held);
+}
+
+void link_retry(struct link_peer *p)
+{
+	int64_t ms;
+	struct timeval tv;
+
+	if (!p->calls)
+		return;
+	ms = link_backoff_ms(p->tries, p->l->rng);
+	p->tries++;
+	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+	evtimer_add(p->retry, &tv);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	conn_call(arg);
+}
+
+static void peer_init(struct link_io *l, size_t i)
+{
+	struct link_peer *p = &l->peer[i];
+
+	p->l = l;
+	p->index = i;
+	p->conf = l->conf.peer[i];
+	addr_str(&p->conf.addr, p->text);
+	p->calls = link_calls(&l->conf.addr, &p->conf.addr);
+	p->keys_end = MONO_NEVER;
+	link_keys_init(&p->keys, p->calls);
+	p->retry = evtimer_new(l->base, on_retry, p);
+	BUG_ON(!p->retry);
+	if (p->calls)
+		evtimer_add(p->retry, &(struct timeval){ 0 });
+}
+
+// ---- what comes ----
+
+static void on_accept(struct evconnlistener *el, evutil_socket_t fd, struct sockaddr *sa, int len,
+		      void *arg)
+{
+	struct link_io *l = arg;
+	struct sockaddr_storage from = { 0 };
+	struct endpoint e;
+	struct link_peer *p;
+
+	(void)el;
+	memcpy(&from, sa, MIN_OF((size_t)len, sizeof(from)));
+	p = endpoint_from_sockaddr(&from, &e) ? NULL : link_peer_of(l, &e.addr);
+	if (p && !p->calls) {
+		conn_accept(p, fd);
+		return;
+	}
+	if (p) {
+		p->stats.refused++;
+		link_say(p, "call refused", "it is us who call");
+	}
+	close(fd);
+}
+
+// Out of descriptors, most likely: accepting again at once would only spin.
+static void on_accept_error(struct evconnlistener *el, void *arg)
+{
+	struct link_io *l = arg;
+	int err = EVUTIL_SOCKET_ERROR();
+	uint64_t held;
+
+	if (log_limit_pass(&l->say, mono_now(), &held))
+		log_err(COOP, NULL, "cannot accept: %s", strerror(err));
+	evconnlistener_disable(el);
+	evtimer_add(l->on_resume, &(struct timeval){ 1 });
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_io *l = arg;
+
+	(void)fd, (void)what;
+	evconnlistener_enable(l->listener);
+}
+
+static void on_recheck(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_io *l = arg;
+
+	(void)fd, (void)what;
+	for (size_t i = 0; i < l->conf.n_peers; i++) {
+		struct link_peer *p = &l->peer[i];
+
+		if (p->conn)
+			conn_check(p->conn);
+		if (mono_due(p->keys_end, mono_now()))
+			link_keys_fini(&p->keys);
+	}
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct link_io *l = arg;
+	struct conn *c;
+
+	(void)fd, (void)what;
+	while ((c = l->dead)) {
+		l->dead = c->next;
+		conn_free(c);
+	}
+}
+
+// ---- life ----
+
+static int listen_open(struct link_io *l)
+{
+	const struct endpoint self = { l->conf.addr, l->conf.port };
+	struct sockaddr_storage sa;
+	size_t len = endpoint_to_sockaddr(&self, &sa);
+	char text[ENDPOINT_STRLEN];
+
+	l->listener = evconnlistener_new_bind(l->base, on_accept, l,
+					      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
+						      LEV_OPT_REUSEABLE,
+					      BACKLOG, (struct sockaddr *)&sa, (int)len);
+	if (!l->listener) {
+		int err = errno;
+
+		log_err(COOP, NULL, "cannot listen on tcp %s: %s", endpoint_str(&self, text),
+			strerror(err));
+		return -err;
+	}
+	evconnlistener_set_error_cb(l->listener, on_accept_error);
+	return 0;
+}
+
+static int timers_open(struct link_io *l)
+{
+	const struct timeval tv = { LINK_RECHECK_MS / 1000, 0 };
+
+	l->sweep = evtimer_new(l->base, on_sweep, l);
+	l->on_resume = evtimer_new(l->base, on_resume, l);
+	l->on_recheck = event_new(l->base, -1, EV_PERSIST, on_recheck, l);
+	if (!l->sweep || !l->on_resume || !l->on_recheck || event_add(l->on_recheck, &tv) < 0)
+		return -ENOMEM;
+	return fetcher_new(l->base, &l->fetcher);
+}
+
+int link_io_new(struct event_base *base, const struct link_conf *conf, struct tls_creds *creds,
+		struct rng *rng, const struct link_hooks *hooks, struct link_io **out)
+{
+	struct link_io *l = calloc(1, sizeof(*l));
+	int err;
+
+	*out = NULL;
+	if (!l)
+		return -ENOMEM;
+	signal(SIGPIPE, SIG_IGN); // a peer may go away while it is being written to
+	l->base = base;
+	l->conf = *conf;
+	l->creds = tls_creds_get(creds);
+	l->rng = rng;
+	l->hooks = *hooks;
+	l->udp = -1;
+	addr_str(&conf->addr, l->text);
+	while (l->boot == 0)
+		l->boot = rng_u64(rng);
+	err = timers_open(l);
+	if (!err)
+		err = listen_open(l);
+	if (!err)
+		err = link_udp_open(l);
+	if (err) {
+		link_io_free(l);
+		return err;
+	}
+	for (size_t i = 0; i < conf->n_peers; i++)
+		peer_init(l, i);
+	*out = l;
+	return 0;
+}
+
+static void unwatch(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+void link_io_free(struct link_io *l)
+{
+	if (!l)
+		return;
+	while (l->conns)
+		conn_kill(l->conns, "stop", true);
+	if (l->sweep)
+		on_sweep(-1, 0, l);
+	for (size_t i = 0; i < LINK_PEERS; i++) {
+		unwatch(l->peer[i].retry);
+		link_keys_fini(&l->peer[i].keys);
+	}
+	link_udp_close(l);
+	if (l->listener)
+		evconnlistener_free(l->listener);
+	fetcher_free(l->fetcher);
+	lookups_free(l);
+	unwatch(l->on_resume);
+	unwatch(l->on_recheck);
+	unwatch(l->sweep);
+	tls_creds_put(l->creds);
+	free(l);
+}
+
+// ---- for the core ----
+
+int link_io_send(struct link_io *l, size_t peer, struct bytes frame)
+{
+	BUG_ON(peer >= l->conf.n_peers);
+	return l->peer[peer].conn ? conn_send(l->peer[peer].conn, frame) : -ENOTCONN;
+}
+
+void link_io_close(struct link_io *l, size_t peer)
+{
+	BUG_ON(peer >= l->conf.n_peers);
+	if (l->peer[peer].conn)
+		conn_kill(l->peer[peer].conn, "closed", true);
+}
+
+void link_io_creds(struct link_io *l, struct tls_creds *creds)
+{
+	tls_creds_get(creds);
+	tls_creds_put(l->creds);
+	l->creds = creds;
+}
+
+bool link_io_is_up(const struct link_io *l, size_t peer)
+{
+	return peer < l->conf.n_peers && l->peer[peer].conn;
+}
+
+const struct link_stats *link_io_stats(const struct link_io *l, size_t peer)
+{
+	BUG_ON(peer >= l->conf.n_peers);
+	return &l->peer[peer].stats;
+}
+
+uint64_t link_io_strangers(const struct link_io *l)
+{
+	return l->strangers;
+}
