@@ -78,6 +78,7 @@ static uint8_t get_text(struct rd *r, char out[COOP_TEXT_MAX])
 
 static void get_open(struct rd *r, struct coop_open *o)
 {
+	o->flags = rd_u8(r);
 	o->ver_min = rd_u8(r);
 	o->ver_max = rd_u8(r);
 	o->id = get_id(r);
@@ -116,6 +117,7 @@ static void get_hello(struct rd *r, struct coop_hello *h)
 	h->flags = rd_u8(r);
 	h->priority = rd_u8(r);
 	h->choice = get_id_or_nobody(r);
+	h->conf = rd_u64(r);
 	h->pseudotime = rd_u64(r);
 	if (h->boot == 0)
 		rd_fail(r, "boot is zero");
@@ -156,21 +158,20 @@ bool coop_item_decode(struct rd *r, struct coop_wire_item *out)
 static void get_items(struct rd *r, struct coop_items *t)
 {
 	struct coop_wire_item item;
-	struct rd each;
+	const uint8_t *from;
 	uint64_t last;
 
 	t->origin = get_id(r);
 	t->after = last = rd_u64(r);
 	t->upto = rd_u64(r);
 	t->n = rd_u16(r);
-	t->all = rd_rest(r);
-	each = rd_of(t->all, r->err);
-	for (unsigned i = 0; i < t->n && coop_item_decode(&each, &item); i++) {
+	from = r->p;
+	for (unsigned i = 0; i < t->n && coop_item_decode(r, &item); i++) {
 		if (item.count <= last || item.count > t->upto)
 			rd_fail(r, "counts out of order");
 		last = item.count;
 	}
-	rd_end(&each, 0);
+	t->all = rd_since(r, from);
 	if (t->upto < t->after)
 		rd_fail(r, "counts out of order");
 }
@@ -196,11 +197,13 @@ static bool get_body(struct rd *r, struct coop_frame *f)
 		return true;
 	case COOP_SID_ASK:
 		f->ask.epoch = rd_u32(r);
+		f->ask.serial = rd_u32(r);
 		f->ask.n = rd_u16(r);
 		return true;
 	case COOP_SID_GIVE:
 		f->give.epoch = rd_u32(r);
 		f->give.boot = rd_u64(r);
+		f->give.serial = rd_u32(r);
 		f->give.first = rd_u32(r);
 		f->give.n = rd_u16(r);
 		return true;
@@ -254,6 +257,7 @@ static void put_text(struct wr *w, uint8_t len, const char *text)
 
 static void put_open(struct wr *w, const struct coop_open *o)
 {
+	wr_u8(w, o->flags);
 	wr_u8(w, o->ver_min);
 	wr_u8(w, o->ver_max);
 	wr_u8(w, o->id);
@@ -281,6 +285,7 @@ static void put_hello(struct wr *w, const struct coop_hello *h)
 	wr_u8(w, h->flags);
 	wr_u8(w, h->priority);
 	wr_u8(w, h->choice);
+	wr_u64(w, h->conf);
 	wr_u64(w, h->pseudotime);
 }
 
@@ -380,11 +385,13 @@ static void put_body(struct wr *w, const struct coop_frame *f)
 		break;
 	case COOP_SID_ASK:
 		wr_u32(w, f->ask.epoch);
+		wr_u32(w, f->ask.serial);
 		wr_u16(w, f->ask.n);
 		break;
 	case COOP_SID_GIVE:
 		wr_u32(w, f->give.epoch);
 		wr_u64(w, f->give.boot);
+		wr_u32(w, f->give.serial);
 		wr_u32(w, f->give.first);
 		wr_u16(w, f->give.n);
 		break;

@@ -49,14 +49,16 @@ enum coop_flag {
 	COOP_F_MAINTENANCE = 2, // wants no role
 	COOP_F_DRIFT = 4,	// its configuration differs
 	COOP_F_PREEMPT = 8,	// wants to lead when it has the higher priority
-	COOP_F_PROVEN = 16,	// all peers have confirmed what it had at its start
+	COOP_F_PROVEN = 16,	// knows which of its sender ids were given out: it may lend some
 	COOP_F_NEED_SIDS = 32,	// asks for new sender ids for all
 };
 
 enum coop_why { COOP_WHY_VERSION = 1, COOP_WHY_ID, COOP_WHY_UNKNOWN };
 
 // First on the stream, from both sides.
+#define COOP_OPEN_ANSWER 1 // yours has not been heard: send it again
 struct coop_open {
+	uint8_t flags;
 	uint8_t ver_min, ver_max;
 	uint8_t id, priority;
 	struct addr addr;
@@ -81,6 +83,7 @@ struct coop_hello {
 	struct coop_claim lead; // whom the sender follows
 	uint8_t id, role, flags, priority;
 	uint8_t choice; // id of who should lead, in the sender's eyes
+	uint64_t conf;	// first octets of the digest of its configuration
 	uint64_t pseudotime;
 };
 
@@ -116,13 +119,14 @@ struct coop_handover {
 
 struct coop_sid_ask {
 	uint32_t epoch;
+	uint32_t serial; // comes back with the answer: a repeated one is no second gift
 	uint16_t n;
 };
 
 struct coop_sid_give {
 	uint32_t epoch;
 	uint64_t boot; // of the asking
-	uint32_t first;
+	uint32_t serial, first;
 	uint16_t n; // 0: none left
 };
 

@@ -44,6 +44,27 @@
 	X(KS_STATE_OK, "GDOI", 5, "KS_STATE_OK", "state is written again")                         \
 	X(KS_STATE_NONE, "GDOI", 4, "KS_STATE_NONE", "no state is kept: a restart ends all keys")  \
 	X(KS_CLOCK_BACK, "GDOI", 4, "KS_CLOCK_BACK", "the clock went back while ksd was down")     \
+	X(COOP_KS_ADD, "GDOI", 5, "COOP_KS_ADD", "a key server was added to the set")              \
+	X(COOP_KS_REMOVE, "GDOI", 5, "COOP_KS_REMOVE", "a key server was taken out of the set")    \
+	X(COOP_KS_ELECTION, "GDOI", 5, "COOP_KS_ELECTION", "nobody leads: an election begins")     \
+	X(COOP_KS_TRANS_TO_PRI, "GDOI", 5, "COOP_KS_TRANS_TO_PRI", "this key server leads now")    \
+	X(COOP_KS_TRANS_TO_SEC, "GDOI", 5, "COOP_KS_TRANS_TO_SEC", "this key server follows now")  \
+	X(COOP_KS_REACH, "GDOI", 5, "COOP_KS_REACH", "a peer key server is heard, and hears us")   \
+	X(COOP_KS_UNREACH, "GDOI", 3, "COOP_KS_UNREACH",                                           \
+	  "a peer key server is not heard any more")                                               \
+	X(COOP_KS_UNAUTH, "GDOI", 3, "COOP_KS_UNAUTH", "a key server that is none of ours")        \
+	X(COOP_CONFIG_MISMATCH, "GDOI", 3, "COOP_CONFIG_MISMATCH",                                 \
+	  "configurations of key servers differ: the one that differs may not lead")               \
+	X(COOP_ID_OVERLAP, "GDOI", 3, "COOP_ID_OVERLAP", "two key servers have the same id")       \
+	X(COOP_VERSION_MISMATCH, "GDOI", 3, "COOP_VERSION_MISMATCH",                               \
+	  "a peer key server speaks no version in common with us")                                 \
+	X(COOP_TERM_REFUSED, "GDOI", 3, "COOP_TERM_REFUSED", "a peer names a term out of reach")   \
+	X(COOP_OLD_STATE, "GDOI", 2, "COOP_OLD_STATE",                                             \
+	  "peers know more of this key server than its own disk does")                             \
+	X(COOP_NO_QUORUM, "GDOI", 3, "COOP_NO_QUORUM", "less than half of the set: no new keys")   \
+	X(COOP_NO_SUCCESSOR, "GDOI", 4, "COOP_NO_SUCCESSOR", "nobody can take the role over")      \
+	X(COOP_PEER_SLOW, "GDOI", 4, "COOP_PEER_SLOW", "a peer does not confirm what it is told")  \
+	X(COOP_PACKET_DROPPED, "GDOI", 4, "COOP_PACKET_DROPPED", "a message of a peer is refused") \
 	X(POLICY_CHANGE, "GDOI", 5, "POLICY_CHANGE", "policy differs; run crypto gdoi ks rekey")   \
 	X(UNAUTHORIZED_IPADDR, "GDOI", 4, "UNAUTHORIZED_IPADDR", "address may not join the group") \
 	X(UNAUTHORIZED_IDENTITY, "GDOI", 4, "UNAUTHORIZED_IDENTITY", "identity may not join")      \

@@ -27,6 +27,7 @@ static void a_hello(struct rng *rng, struct coop_hello *h)
 				  .flags = (uint8_t)rng_range(rng, 0, 63),
 				  .priority = (uint8_t)rng_u32(rng),
 				  .choice = rng_u32(rng) % 4 ? an_id(rng) : COOP_NOBODY,
+				  .conf = rng_u64(rng),
 				  .pseudotime = rng_u64(rng) };
 	h->lead.id = COOP_NOBODY;
 	if (led)
@@ -108,7 +109,7 @@ struct bytes coop_sample(struct rng *rng, uint8_t type, uint8_t buf[COOP_SAMPLE_
 		f.handover = (struct coop_handover){ .term = rng_u64(rng), .to = an_id(rng) };
 		break;
 	case COOP_SID_ASK:
-		f.ask = (struct coop_sid_ask){ .epoch = rng_u32(rng), .n = 12 };
+		f.ask = (struct coop_sid_ask){ .epoch = rng_u32(rng), .serial = 5, .n = 12 };
 		break;
 	case COOP_SID_GIVE:
 		f.give = (struct coop_sid_give){

@@ -1,0 +1,249 @@
+// Who leads. A term belongs to one id by construction (term mod 16), so no two key servers can ever
+// lead in the same one. Nobody claims a term while anybody it hears both ways still follows
+// someone, or would have someone else: that is the vote, and it costs no message of its own.
+#include "coop/coop_int.h"
+
+bool coop_better(uint8_t prio_a, const struct addr *a, uint8_t prio_b, const struct addr *b)
+{
+	return prio_a != prio_b ? prio_a > prio_b : addr_cmp(a, b) > 0;
+}
+
+uint64_t coop_conf_short(const struct coop *c)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < sizeof(v); i++)
+		v = v << 8 | c->conf.digest[i];
+	return v;
+}
+
+// More than half of the set has the configuration that we have: then it is not we who differ.
+static bool most_agree(const struct coop *c)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < c->conf.n_peers; i++)
+		n += c->peer[i].alive && c->peer[i].conf == coop_conf_short(c);
+	return 2 * n > c->conf.n_peers + 1;
+}
+
+bool coop_eligible(const struct coop *c)
+{
+	return c->role != COOP_STARTING && !c->conf.maintenance &&
+	       (!c->drift || c->force || most_agree(c));
+}
+
+bool coop_lead_is_fresh(const struct coop *c, mono_t now)
+{
+	if (c->role == COOP_PRIMARY && c->lead.id == c->conf.id)
+		return true;
+	return c->lead.term != 0 && c->lead.id != c->conf.id &&
+	       !coop_passed(c->lead_seen, coop_dead_ms(c), now);
+}
+
+// Of those we hear both ways, and of ourselves.
+static uint8_t best(const struct coop *c)
+{
+	uint8_t id = coop_eligible(c) ? c->conf.id : COOP_NOBODY;
+	uint8_t priority = c->conf.priority;
+	const struct addr *addr = &c->conf.addr;
+
+	for (size_t i = 0; i < c->conf.n_peers; i++) {
+		const struct coop_peer *p = &c->peer[i];
+
+		if (!p->alive || !(p->flags & COOP_F_ELIGIBLE))
+			continue;
+		if (id != COOP_NOBODY && !coop_better(p->priority, &p->addr, priority, addr))
+			continue;
+		id = p->id;
+		priority = p->priority;
+		addr = &p->addr;
+	}
+	return id;
+}
+
+uint8_t coop_choice(const struct coop *c, mono_t now)
+{
+	if (c->role == COOP_CLAIMING)
+		return c->conf.id;
+	return coop_lead_is_fresh(c, now) ? c->lead.id : best(c);
+}
+
+// Each sign of life counts once, whoever passes it on: a dead primary is not kept alive by hearsay.
+void coop_claim_heard(struct coop *c, mono_t now, const struct coop_claim *claim)
+{
+	uint64_t term, beat;
+
+	if (claim->term == 0 || claim->id == c->conf.id)
+		return;
+	term = c->seen[claim->id].term;
+	beat = c->seen[claim->id].beat;
+	if (claim->term < term || (claim->term == term && claim->beat <= beat))
+		return;
+	c->seen[claim->id].term = claim->term;
+	c->seen[claim->id].beat = claim->beat;
+	c->max_term = MAX_OF(c->max_term, claim->term);
+	if (claim->term < c->lead.term && coop_lead_is_fresh(c, now))
+		return;
+	c->lead = *claim;
+	c->lead_seen = now;
+}
+
+// ---- the vote ----
+
+// In the majority policy. A primary counts those of whom it knows that they heard it lately: it
+// stops before any of them could take its silence for death.
+static bool has_quorum(const struct coop *c, mono_t now, int64_t within_ms)
+{
+	size_t n = 1;
+
+	if (c->conf.split == COOP_CONTINUE)
+		return true;
+	for (size_t i = 0; i < c->conf.n_peers; i++) {
+		const struct coop_peer *p = &c->peer[i];
+
+		n += p->alive && !coop_passed(p->echoed, within_ms, now);
+	}
+	return 2 * n > c->conf.n_peers + 1;
+}
+
+static bool all_choose_us(const struct coop *c)
+{
+	for (size_t i = 0; i < c->conf.n_peers; i++) {
+		if (c->peer[i].alive && c->peer[i].choice != c->conf.id)
+			return false;
+	}
+	return true;
+}
+
+// Takes effect when the term is durable.
+void coop_claim(struct coop *c)
+{
+	c->term = coop_term_next(c);
+	c->max_term = c->term;
+	c->role = COOP_CLAIMING;
+	c->claim_write = 0;
+	c->dirty = true;
+}
+
+static void become(struct coop *c, enum coop_role role, struct coop_out *out, enum event_id event,
+		   const char *why)
+{
+	struct coop_act *a;
+
+	c->role = role;
+	a = coop_act(out, COOP_ACT_ROLE);
+	a->role = role;
+	a->no = c->term;
+	a->fresh =
+		role == COOP_PRIMARY && (coop_epoch(c) == 0 || (!c->confirmed_once && !c->proven));
+	coop_log(out, event, COOP_PEERS, why);
+}
+
+void coop_claim_durable(struct coop *c, mono_t now, struct coop_out *out)
+{
+	if (c->lead.term > c->term && coop_lead_is_fresh(c, now))
+		return; // somebody went further meanwhile: coop_elect judges it
+	c->lead = (struct coop_claim){ .term = c->term,
+				       .id = c->conf.id,
+				       .priority = c->conf.priority,
+				       .addr = c->conf.addr };
+	c->lead_seen = now;
+	c->handover_to = COOP_NOBODY;
+	become(c, COOP_PRIMARY, out, EV_COOP_KS_TRANS_TO_PRI, "new term");
+}
+
+static void resign(struct coop *c, struct coop_out *out, const char *why)
+{
+	c->term = 0;
+	c->handover_to = COOP_NOBODY;
+	if (c->lead.id == c->conf.id)
+		c->lead = (struct coop_claim){ .id = COOP_NOBODY };
+	become(c, COOP_SECONDARY, out, EV_COOP_KS_TRANS_TO_SEC, why);
+}
+
+// ---- what a key server does about it ----
+
+static void primary(struct coop *c, mono_t now, struct coop_out *out)
+{
+	bool rival = c->lead.term > c->term && coop_lead_is_fresh(c, now);
+
+	if (rival &&
+	    (c->lead.id == c->handover_to ||
+	     !coop_better(c->conf.priority, &c->conf.addr, c->lead.priority, &c->lead.addr) ||
+	     !coop_eligible(c))) {
+		resign(c, out, c->lead.id == c->handover_to ? "handed over" : "a better one leads");
+		return;
+	}
+	if (!has_quorum(c, now, coop_dead_ms(c) - c->conf.hello_ms / 2)) {
+		coop_log(out, EV_COOP_NO_QUORUM, COOP_PEERS, "split-policy majority");
+		resign(c, out, "no quorum");
+		return;
+	}
+	if (rival)
+		coop_claim(c); // the worse one sees the higher term, and steps back
+}
+
+static void starting(struct coop *c, mono_t now, struct coop_out *out)
+{
+	size_t n_alive = 0, n_told = 0;
+
+	for (size_t i = 0; i < c->conf.n_peers; i++) {
+		n_alive += c->peer[i].alive;
+		n_told += c->peer[i].alive && c->peer[i].confirmed;
+	}
+	if (n_alive > n_told && !coop_passed(c->started, 3 * (int64_t)c->conf.start_ms, now))
+		return;
+	if (!coop_passed(c->started, c->conf.start_ms, now) &&
+	    !(n_alive > 0 && coop_lead_is_fresh(c, now)))
+		return;
+	become(c, COOP_SECONDARY, out, EV_COOP_KS_TRANS_TO_SEC, "started");
+}
+
+static void secondary(struct coop *c, mono_t now, struct coop_out *out)
+{
+	if (coop_lead_is_fresh(c, now) || best(c) != c->conf.id || !all_choose_us(c) ||
+	    !has_quorum(c, now, coop_dead_ms(c)))
+		return;
+	coop_log(out, EV_COOP_KS_ELECTION, COOP_PEERS, "all who live choose this one");
+	coop_claim(c);
+}
+
+void coop_elect(struct coop *c, mono_t now, struct coop_out *out)
+{
+	switch (c->role) {
+	case COOP_STARTING:
+		starting(c, now, out);
+		break;
+	case COOP_SECONDARY:
+		secondary(c, now, out);
+		break;
+	case COOP_CLAIMING:
+	case COOP_PRIMARY:
+		primary(c, now, out);
+		break;
+	}
+}
+
+// ---- configuration drift ----
+
+void coop_drift_check(struct coop *c, struct coop_out *out)
+{
+	const struct coop_item *i = coop_store_find(&c->store, COOP_K_CONF, BYTES(NULL, 0));
+	bool same = i && bytes_eq(BYTES(i->body, i->len), BYTES_OF(c->conf.digest));
+
+	if (c->role == COOP_PRIMARY && !same) {
+		coop_put_own(c,
+			     &(struct coop_put){ .kind = COOP_K_CONF,
+						 .body = BYTES_OF(c->conf.digest),
+						 .dies = MONO_NEVER },
+			     out);
+		same = true;
+	}
+	if (c->drift == (i && !same))
+		return;
+	c->drift = i && !same;
+	if (c->drift)
+		coop_log(out, EV_COOP_CONFIG_MISMATCH, COOP_PEERS,
+			 "ours differs from the one in force: this key server will not lead");
+}
