@@ -131,9 +131,12 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 
 static void on_recheck(evutil_socket_t fd, short what, void *arg)
 {
-	struct link_io *l = arg;
-
 	(void)fd, (void)what;
+	link_io_recheck(arg);
+}
+
+void link_io_recheck(struct link_io *l)
+{
 	for (size_t i = 0; i < l->conf.n_peers; i++) {
 		struct link_peer *p = &l->peer[i];
 

@@ -103,6 +103,9 @@ void link_io_close(struct link_io *l, size_t peer);
 // A renewed certificate, another key: for the sessions to come.
 void link_io_creds(struct link_io *l, struct tls_creds *creds);
 
+// Looks at once whether the certificates behind the streams are still good: after a new CRL.
+void link_io_recheck(struct link_io *l);
+
 bool link_io_is_up(const struct link_io *l, size_t peer);
 const struct link_stats *link_io_stats(const struct link_io *l, size_t peer);
 uint64_t link_io_strangers(const struct link_io *l); // calls and datagrams from no peer's address

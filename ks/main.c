@@ -5,6 +5,7 @@
 #include "common/crypto/crypto.h"
 #include "common/ctl/daemon.h"
 #include "common/ctl/priv.h"
+#include "coop/coop_key.h"
 #include "ks/ks_io.h"
 
 static const char help_text[] =
@@ -14,6 +15,7 @@ static const char help_text[] =
 	"SYNOPSIS\n"
 	"    ksd -f FILE [-n] [-d MODULE] [--mint-new] [--keylog FILE]\n"
 	"    ksd -f FILE --check\n"
+	"    ksd --coop-key FILE\n"
 	"\n"
 	"OPTIONS\n"
 	"    -f FILE        configuration, see below\n"
@@ -24,6 +26,9 @@ static const char help_text[] =
 	"tell\n"
 	"                   members to register again (once; not a word for unit files)\n"
 	"    --keylog FILE  lab builds only: append session keys to FILE, one JSON object a line\n"
+	"    --coop-key FILE  make the key that cooperative key servers share, write it to FILE, "
+	"leave.\n"
+	"                   To be carried to the others by hand; members never get it\n"
 	"    --help         this text\n"
 	"    --version      print the version\n"
 	"\n"
@@ -91,6 +96,25 @@ static int serve(const struct daemon_args *a, bool mint_new)
 	return err ? 1 : 0;
 }
 
+// Once for a set, by hand; not part of a daemon's life.
+static int make_coop_key(const char *file)
+{
+	struct rng rng;
+	const char *why;
+
+	if (crypto_init()) {
+		fprintf(stderr, "ksd: this OpenSSL lacks an algorithm that is needed\n");
+		return 1;
+	}
+	crypto_rng_init(&rng);
+	if (coop_key_make(file, &rng, &why)) {
+		fprintf(stderr, "ksd: %s: %s\n", file, why);
+		return 1;
+	}
+	printf("%s: a new key, readable for its owner alone\n", file);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	bool mint_new = false;
@@ -104,8 +128,11 @@ int main(int argc, char **argv)
 		.flag_set = &mint_new,
 	};
 	struct daemon_args a;
-	int status = daemon_begin(&about, argc, argv, &a);
+	int status;
 
+	if (argc == 3 && strcmp(argv[1], "--coop-key") == 0)
+		return make_coop_key(argv[2]);
+	status = daemon_begin(&about, argc, argv, &a);
 	if (status >= 0)
 		return status;
 	log_init("ksd", !a.to_stderr);

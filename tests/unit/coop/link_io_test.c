@@ -2,7 +2,9 @@
 // processes of their own, one of which dies.
 #include "tests/unit/common/crypto/make_pki.h"
 
+#include <event2/buffer.h>
 #include <event2/event.h>
+#include <event2/http.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -527,6 +529,122 @@ static void a_revoked_certificate_is_refused(void **state)
 	house_end(&h);
 }
 
+static void a_certificate_that_is_revoked_later_loses_its_stream_and_its_hellos(void **state)
+{
+	static const struct trust_conf crl = { 2, { TRUST_CRL, TRUST_NONE } };
+	int64_t now = time(NULL) - MP_NOW;
+	struct house h;
+
+	(void)state;
+	house_make(&h, &crl);
+	world_make(2);
+	node_start(&w.n[0], h.creds[0]);
+	node_start(&w.n[1], h.creds[1]);
+	WAIT_FOR(up(0, 1));
+	link_io_recheck(w.n[1].l);
+	pass(50);
+	assert_true(up(0, 1));
+	assert_int_equal(trust_add_crl(h.trust, mp_crl(&h.root, 11, now - 100, now + 100, NULL)),
+			 0);
+	link_io_recheck(w.n[1].l);
+	assert_int_equal(w.n[1].downs[0], 1);
+	assert_string_equal(w.n[1].why, "certificate-revoked");
+	assert_int_equal(link_io_hello(w.n[0].l, 0, BYTES_LIT("hello")), 0);
+	WAIT_FOR(stats(1, 0)->hellos_refused == 1);
+	assert_int_equal(w.n[1].hellos[0], 0);
+	world_end();
+	house_end(&h);
+}
+
+// ---- what has to be fetched first ----
+
+struct web {
+	struct evhttp *http;
+	struct bytes crl;
+	unsigned n;
+	struct evhttp_request *held; // to be answered later
+	bool hold;
+};
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+	struct web *web = arg;
+	struct evbuffer *b = evbuffer_new();
+
+	web->n++;
+	if (web->hold) {
+		web->held = req;
+	} else {
+		evbuffer_add(b, web->crl.p, web->crl.len);
+		evhttp_send_reply(req, 200, "OK", b);
+	}
+	evbuffer_free(b);
+}
+
+static void web_start(struct web *web, struct trust_conf *conf)
+{
+	char text[ADDR_STRLEN];
+	struct addr a = address(5);
+
+	*web = (struct web){ .http = evhttp_new(w.base) };
+	evhttp_set_gencb(web->http, on_request, web);
+	assert_int_equal(evhttp_bind_socket(web->http, addr_str(&a, text), port()), 0);
+	*conf = (struct trust_conf){ 1, { TRUST_CRL } };
+	snprintf(conf->crl_url, sizeof(conf->crl_url), "http://%s:%u/ca.crl", text, port());
+}
+
+static void a_crl_is_fetched_before_a_peer_is_believed(void **state)
+{
+	int64_t now = time(NULL) - MP_NOW;
+	struct trust_conf conf;
+	struct house h;
+	struct web web;
+
+	(void)state;
+	for (long revoked = 10; revoked <= 11; revoked++) { // of nobody, then of the caller
+		world_make(2);
+		web_start(&web, &conf);
+		house_make(&h, &conf);
+		web.crl = mp_crl(&h.root, revoked, now - 100, now + 100, NULL);
+		node_start(&w.n[0], h.creds[0]);
+		node_start(&w.n[1], h.creds[1]);
+		if (revoked == 10)
+			WAIT_FOR(up(0, 1));
+		else
+			WAIT_FOR(stats(1, 0)->revoked > 0);
+		assert_int_equal(w.n[1].ups[0], revoked == 10);
+		assert_int_not_equal(web.n, 0);
+		evhttp_free(web.http);
+		world_end();
+		house_end(&h);
+	}
+}
+
+static void an_end_while_something_is_fetched_leaves_nothing(void **state)
+{
+	struct trust_conf conf;
+	struct house h;
+	struct web web;
+
+	(void)state;
+	world_make(2);
+	web_start(&web, &conf);
+	web.hold = true;
+	house_make(&h, &conf);
+	node_start(&w.n[0], h.creds[0]);
+	node_start(&w.n[1], h.creds[1]);
+	WAIT_FOR(web.held);
+	link_io_free(w.n[1].l);
+	w.n[1].l = NULL;
+	pass(100); // the other one goes on waiting for the same
+	link_io_free(w.n[0].l);
+	w.n[0].l = NULL;
+	evhttp_free(web.http);
+	assert_int_equal(w.n[0].ups[0], 0);
+	world_end();
+	house_end(&h);
+}
+
 // ---- processes of their own ----
 
 static void child_frame(void *arg, size_t peer, struct bytes frame)
@@ -611,6 +729,10 @@ int main(void)
 		cmocka_unit_test(certificates_that_name_the_key_servers_are_let_in),
 		cmocka_unit_test(a_right_certificate_of_another_is_refused),
 		cmocka_unit_test(a_revoked_certificate_is_refused),
+		cmocka_unit_test(
+			a_certificate_that_is_revoked_later_loses_its_stream_and_its_hellos),
+		cmocka_unit_test(a_crl_is_fetched_before_a_peer_is_believed),
+		cmocka_unit_test(an_end_while_something_is_fetched_leaves_nothing),
 		cmocka_unit_test(a_killed_process_is_noticed_and_found_again),
 	};
 
