@@ -209,6 +209,27 @@ void coop_settings_describe(FILE *to)
 	settings_describe(to, "coop.peers = ( { … } )", peer_rows, N_ELEMS(peer_rows));
 }
 
+void coop_settings_core(const struct coop_settings *c, struct coop_conf *out)
+{
+	_Static_assert(LINK_PEERS == COOP_PEERS, "a stream for each peer");
+	*out = (struct coop_conf){
+		.id = (uint8_t)c->id,
+		.priority = (uint8_t)c->priority,
+		.addr = c->link.addr,
+		.split = c->majority ? COOP_MAJORITY : COOP_CONTINUE,
+		.preempt = c->preempt,
+		.maintenance = c->maintenance,
+		.hello_ms = c->hello_ms,
+		.dead_hellos = c->dead_hellos,
+		.start_ms = c->start_ms,
+		.commit_ms = c->commit_ms,
+		.preempt_hold_ms = c->preempt_hold_s * 1000,
+		.n_peers = c->link.n_peers,
+	};
+	for (size_t i = 0; i < c->link.n_peers; i++)
+		out->peer[i] = c->link.peer[i].addr;
+}
+
 int coop_settings_creds(const struct coop_settings *c, const struct ike_pki *pki,
 			struct tls_creds **out)
 {

@@ -10,6 +10,7 @@
 #include "common/crypto/secret.h"
 #include "common/crypto/tls.h"
 #include "common/ctl/settings.h"
+#include "coop/coop.h"
 #include "coop/link_io.h"
 
 struct ike_pki;
@@ -38,6 +39,10 @@ void coop_settings_read(struct settings *s, struct set_node *n, const struct coo
 			struct coop_settings *out);
 void coop_settings_fini(struct coop_settings *c);
 void coop_settings_describe(FILE *to); // the reference part of --help
+
+// The part of coop_step that is the same for all groups; the caller adds group, sid_bits, digest and
+// text. Peers have the same index here as in link.
+void coop_settings_core(const struct coop_settings *c, struct coop_conf *out);
 
 // What link_io proves itself with. -ENOENT: the trustpoint has no certificate (yet).
 MUST_CHECK int coop_settings_creds(const struct coop_settings *c, const struct ike_pki *pki,

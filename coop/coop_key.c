@@ -72,21 +72,28 @@ static int read_text(const char *path, char text[TEXT_MAX + 1], const char **why
 	return err;
 }
 
+static int parse(const char *text, struct secret *out)
+{
+	uint8_t b[SECRET_MAX];
+	size_t len = 0;
+	int err = -EBADMSG;
+
+	if (hex_to(text, b, sizeof(b), &len) && len >= TLS_KEY_MIN)
+		err = secret_set(out, b, len);
+	explicit_bzero(b, sizeof(b));
+	return err;
+}
+
 int coop_key_read(const char *path, struct secret *out, const char **why)
 {
 	char text[TEXT_MAX + 1];
-	uint8_t b[SECRET_MAX];
-	size_t len = 0;
 	int err = read_text(path, text, why);
 
-	secret_fini(out);
-	if (!err && (!hex_to(text, b, sizeof(b), &len) || len < TLS_KEY_MIN)) {
+	*out = (struct secret){ 0 };
+	if (!err) {
+		err = parse(text, out);
 		*why = "wants one line of 32 to 256 hexadecimal digits, as ksd --coop-key makes it";
-		err = -EBADMSG;
 	}
-	if (!err)
-		err = secret_set(out, b, len);
 	explicit_bzero(text, sizeof(text));
-	explicit_bzero(b, sizeof(b));
 	return err;
 }

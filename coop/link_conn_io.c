@@ -57,7 +57,7 @@ static void was_up(struct conn *c, const char *why, bool quiet)
 		p->tries = 0;
 	if (quiet)
 		return;
-	link_say(p, "stream lost", why);
+	link_say(p, false, "stream lost", why);
 	c->l->hooks.down(c->l->hooks.arg, p->index, why);
 }
 
@@ -97,8 +97,12 @@ void conn_free(struct conn *c)
 
 void conn_refuse(struct conn *c, uint64_t *counter, const char *what, const char *why)
 {
+	const struct link_stats *s = &c->peer->stats;
+	bool unauth = counter == &s->unauthorised || counter == &s->revoked ||
+		      (counter == &s->refused && !c->calls);
+
 	++*counter;
-	link_say(c->peer, what, why);
+	link_say(c->peer, unauth, what, why);
 	conn_kill(c, why, false);
 }
 

@@ -64,7 +64,8 @@ struct link_io {
 // link_io.c
 struct link_peer *link_peer_of(struct link_io *l, const struct addr *a); // counts strangers
 void link_retry(struct link_peer *p); // call again after a while, if it is us who call
-void link_say(struct link_peer *p, const char *what, const char *why);
+// unauth: it tried to be what it is not. At most once a second.
+void link_say(struct link_peer *p, bool unauth, const char *what, const char *why);
 
 // link_conn_io.c
 void conn_accept(struct link_peer *p, int fd); // takes fd

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/events.h"
 #include "common/pki/fetch_io.h"
 #include "coop/link_int.h"
 
@@ -22,9 +23,9 @@ static void say_stranger(struct link_io *l, const struct addr *a)
 
 	l->strangers++;
 	if (log_limit_pass(&l->say, mono_now(), &held))
-		log_warn(COOP, NULL, "no key server of ours: from=%s total=%llu held-back=%llu",
-			 addr_str(a, text), (unsigned long long)l->strangers,
-			 (unsigned long long)held);
+		event_log(EV_COOP_KS_UNAUTH, NULL, "no peer from=%s total=%llu held-back=%llu",
+			  addr_str(a, text), (unsigned long long)l->strangers,
+			  (unsigned long long)held);
 }
 
 struct link_peer *link_peer_of(struct link_io *l, const struct addr *a)
@@ -37,7 +38,7 @@ struct link_peer *link_peer_of(struct link_io *l, const struct addr *a)
 	return NULL;
 }
 
-void link_say(struct link_peer *p, const char *what, const char *why)
+void link_say(struct link_peer *p, bool unauth, const char *what, const char *why)
 {
 	struct logctx who;
 	uint64_t held;
@@ -45,7 +46,11 @@ void link_say(struct link_peer *p, const char *what, const char *why)
 	if (!log_limit_pass(&p->say, mono_now(), &held))
 		return;
 	logctx_set(&who, "peer=%s", p->text);
-	log_warn(COOP, &who, "%s: %s held-back=%llu", what, why, (unsigned long long)held);
+	if (unauth)
+		event_log(EV_COOP_KS_UNAUTH, &who, "%s: %s held-back=%llu", what, why,
+			  (unsigned long long)held);
+	else
+		log_warn(COOP, &who, "%s: %s held-back=%llu", what, why, (unsigned long long)held);
 }
 
 void link_retry(struct link_peer *p)
@@ -103,7 +108,7 @@ static void on_accept(struct evconnlistener *el, evutil_socket_t fd, struct sock
 	}
 	if (p) {
 		p->stats.refused++;
-		link_say(p, "call refused", "it is us who call");
+		link_say(p, true, "call refused", "it is us who call");
 	}
 	close(fd);
 }

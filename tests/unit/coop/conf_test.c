@@ -119,6 +119,7 @@ static void a_short_section_has_the_defaults(void **state)
 static void every_word_is_read(void **state)
 {
 	struct world *w = *state;
+	struct coop_conf core;
 
 	if (load(w,
 		 "id = 0; priority = 255; port = 8480; hello_port = 8490; hello_ms = 100;"
@@ -134,6 +135,12 @@ static void every_word_is_read(void **state)
 	assert_int_equal(w->c.commit_ms, 500);
 	assert_int_equal(w->c.preempt_hold_s, 10);
 	assert_true(w->c.majority && w->c.preempt && w->c.maintenance);
+	coop_settings_core(&w->c, &core);
+	assert_int_equal(core.split, COOP_MAJORITY);
+	assert_int_equal(core.preempt_hold_ms, 10000);
+	assert_int_equal(core.n_peers, 1);
+	assert_true(addr_eq(&core.peer[0], &w->c.link.peer[0].addr));
+	assert_true(addr_eq(&core.addr, &w->c.link.addr));
 }
 
 static void what_is_wrong_is_told_with_line_and_word(void **state)
