@@ -26,7 +26,8 @@ struct job {
 	struct enrol_work *work;
 	struct bytes ask; // a message that waits to be sent
 	bool asking, answered, waiting, over;
-	int status; // of HTTP
+	bool give_up; // it waits for the CA no more
+	int status;   // of HTTP
 	uint8_t *answer;
 	size_t answer_len;
 };
@@ -112,11 +113,20 @@ static bool job_sleep(void *arg, int seconds)
 	pthread_mutex_lock(&j->e->lock);
 	j->waiting = true;
 	eventfd_write(j->e->efd, 1);
-	while (!j->e->stop && time(NULL) < until)
+	while (!j->e->stop && !j->give_up && time(NULL) < until)
 		timed_wait(j->e, (int)(until - time(NULL)));
-	go_on = !j->e->stop;
+	go_on = !j->e->stop && !j->give_up;
 	pthread_mutex_unlock(&j->e->lock);
 	return go_on;
+}
+
+// An exchange under way comes to its end, which is near.
+static void job_give_up(struct job *j)
+{
+	pthread_mutex_lock(&j->e->lock);
+	j->give_up = true;
+	pthread_cond_broadcast(&j->e->wake);
+	pthread_mutex_unlock(&j->e->lock);
 }
 
 static int job_exchange(void *arg, struct bytes message, uint8_t **answer, size_t *len, char *why,
@@ -540,8 +550,10 @@ int enroller_import(struct enroller *e, const char *name, struct pki_bundle *b,
 
 	if (!tp || !s)
 		return refuse(why, "no such trustpoint");
-	if (s->job) // it would put its own in the place of this one
-		return refuse(why, "an enrolment is under way");
+	if (s->job) { // it would put its own in the place of this one
+		job_give_up(s->job);
+		return refuse(why, "an enrolment is under way; it is given up: again in a moment");
+	}
 	if (!tp->enrol.set)
 		return refuse(why, "the trustpoint has no enrollment.file to keep it in");
 	if (pubkey_alg(cert_key(b->own)) != tp->enrol.key_alg &&
