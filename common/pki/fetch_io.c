@@ -6,6 +6,7 @@
 #include <event2/http.h>
 
 #include "common/base/log.h"
+#include "common/crypto/trust.h"
 
 struct fetch {
 	struct fetcher *f; // NULL: free
@@ -108,7 +109,13 @@ static struct evhttp_connection *connect_to(struct fetcher *f, const char *host,
 					    const struct fetch_ask *ask)
 {
 	struct evhttp_connection *c;
+	char bare[TRUST_URL_MAX];
+	size_t len = strlen(host);
 
+	if (host[0] == '[' && len > 2 && len < sizeof(bare)) { // an IPv6 address in an URL
+		snprintf(bare, sizeof(bare), "%.*s", (int)len - 2, host + 1);
+		host = bare;
+	}
 	// Without it a name would be looked up while everything else waits.
 	if (is_name(host) && !f->dns)
 		f->dns = evdns_base_new(f->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
@@ -132,12 +139,17 @@ static int send_request(struct fetch *x, const struct evhttp_uri *uri, const cha
 	const char *path = evhttp_uri_get_path(uri), *query = evhttp_uri_get_query(uri);
 	struct evhttp_request *req = evhttp_request_new(on_answer, x);
 	struct evkeyvalq *headers;
-	char target[512];
+	char target[512], name[512];
+	int port = evhttp_uri_get_port(uri);
 
 	if (!req)
 		return -ENOMEM;
 	headers = evhttp_request_get_output_headers(req);
-	evhttp_add_header(headers, "Host", host);
+	if (port > 0 && port != 80)
+		snprintf(name, sizeof(name), "%s:%d", host, port);
+	else
+		snprintf(name, sizeof(name), "%s", host);
+	evhttp_add_header(headers, "Host", name);
 	evhttp_add_header(headers, "Connection", "close");
 	if (ask->post.len > 0) {
 		evhttp_add_header(headers, "Content-Type", ask->type);

@@ -52,19 +52,28 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	s->conn[s->n_conns++] = b;
 }
 
+static void listen_at(struct server *s, const struct sockaddr *at, socklen_t len, const char *host)
+{
+	struct sockaddr_storage own = { .ss_family = 0 };
+	socklen_t own_len = sizeof(own);
+
+	s->listener = evconnlistener_new_bind(s->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE, 64, at,
+					      (int)len);
+	assert_non_null(s->listener);
+	getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&own, &own_len);
+	// The port stands at the same place in both families.
+	snprintf(s->url, sizeof(s->url), "http://%s:%u/crl", host,
+		 ntohs(((struct sockaddr_in *)&own)->sin_port));
+}
+
 static void server_start(struct server *s, const char *head, const char *piece, int every_ms)
 {
 	struct timeval every = { .tv_sec = every_ms / 1000, .tv_usec = every_ms % 1000 * 1000 };
 	struct sockaddr_in at = { .sin_family = AF_INET };
-	socklen_t len = sizeof(at);
 
 	*s = (struct server){ .base = event_base_new(), .head = head, .piece = piece };
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	s->listener = evconnlistener_new_bind(s->base, on_accept, s, LEV_OPT_CLOSE_ON_FREE, 64,
-					      (struct sockaddr *)&at, sizeof(at));
-	assert_non_null(s->listener);
-	getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&at, &len);
-	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u/crl", ntohs(at.sin_port));
+	listen_at(s, (struct sockaddr *)&at, sizeof(at), "127.0.0.1");
 	s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
 	event_add(s->tick, &every);
 }
@@ -172,12 +181,35 @@ static void a_good_answer_is_handed_over_once(void **state)
 	server_stop(&s);
 }
 
+static void a_server_may_have_an_ipv6_address(void **state)
+{
+	const struct sockaddr_in6 at = { .sin6_family = AF_INET6,
+					 .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct server s;
+	struct fetcher *f;
+	struct got got = { 0 };
+	const struct fetch_ask ask = { .url = s.url, .timeout_s = 1 };
+
+	(void)state;
+	server_start(&s, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "", 1000);
+	evconnlistener_free(s.listener);
+	listen_at(&s, (const struct sockaddr *)&at, sizeof(at), "[::1]");
+	assert_int_equal(fetcher_new(s.base, &f), 0);
+	assert_int_equal(fetch_start(f, &ask, on_done, &got), 0);
+	run_for(&s, 300);
+	assert_int_equal(got.n, 1);
+	assert_int_equal(got.status, 200);
+	fetcher_free(f);
+	server_stop(&s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_that_trickles_has_an_end),
 		cmocka_unit_test(an_answer_that_is_too_long_is_none),
 		cmocka_unit_test(a_good_answer_is_handed_over_once),
+		cmocka_unit_test(a_server_may_have_an_ipv6_address),
 	};
 
 	signal(SIGPIPE, SIG_IGN); // as in the daemons
