@@ -16,7 +16,7 @@ struct lookup {
 	unsigned rounds;
 };
 
-bool conn_names_peer(const struct conn *c)
+static bool names_peer(const struct conn *c)
 {
 	const struct link_peer_conf *p = &c->peer->conf;
 	const struct cert *cert = tls_peer(c->tls);
@@ -116,7 +116,10 @@ static void on_fetched(void *arg, int status, struct bytes body)
 
 void conn_check(struct conn *c)
 {
-	if (!c->lookup)
+	if (!names_peer(c))
+		conn_refuse(c, &c->peer->stats.unauthorised, "not authorised",
+			    "its certificate does not name this key server");
+	else if (!c->lookup)
 		look(c, 0);
 }
 

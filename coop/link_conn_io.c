@@ -158,11 +158,6 @@ void conn_believe(struct conn *c)
 static void shaken(struct conn *c)
 {
 	c->state = CONN_CHECKING;
-	if (!conn_names_peer(c)) {
-		conn_refuse(c, &c->peer->stats.unauthorised, "not authorised",
-			    "its certificate does not name this key server");
-		return;
-	}
 	bufferevent_disable(c->bev, EV_READ); // until we know
 	deadline_in(c, LINK_CHECK_MS);
 	conn_check(c);

@@ -58,7 +58,7 @@ struct link_io {
 	struct log_limit say;
 	struct conn *conns, *dead;
 	struct lookup *lookups;
-	struct link_peer peer[LINK_PEERS];
+	struct link_peer *peer[LINK_PEERS]; // conf.n_peers of them
 };
 
 // link_io.c
@@ -78,7 +78,6 @@ int conn_send(struct conn *c, struct bytes frame);
 void conn_free(struct conn *c);
 
 // link_check_io.c
-bool conn_names_peer(const struct conn *c);
 void conn_check(struct conn *c); // refuses or believes it, at once or later; one that is UP: again
 void conn_check_stop(struct conn *c);
 void lookups_free(struct link_io *l);

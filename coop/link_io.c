@@ -31,8 +31,8 @@ static void say_stranger(struct link_io *l, const struct addr *a)
 struct link_peer *link_peer_of(struct link_io *l, const struct addr *a)
 {
 	for (size_t i = 0; i < l->conf.n_peers; i++) {
-		if (addr_eq(&l->peer[i].conf.addr, a))
-			return &l->peer[i];
+		if (addr_eq(&l->peer[i]->conf.addr, a))
+			return l->peer[i];
 	}
 	say_stranger(l, a);
 	return NULL;
@@ -72,13 +72,13 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	conn_call(arg);
 }
 
-static void peer_init(struct link_io *l, size_t i)
+static struct link_peer *peer_new(struct link_io *l, const struct link_peer_conf *conf)
 {
-	struct link_peer *p = &l->peer[i];
+	struct link_peer *p = calloc(1, sizeof(*p));
 
+	BUG_ON(!p);
 	p->l = l;
-	p->index = i;
-	p->conf = l->conf.peer[i];
+	p->conf = *conf;
 	addr_str(&p->conf.addr, p->text);
 	p->calls = link_calls(&l->conf.addr, &p->conf.addr);
 	p->keys_end = MONO_NEVER;
@@ -87,6 +87,59 @@ static void peer_init(struct link_io *l, size_t i)
 	BUG_ON(!p->retry);
 	if (p->calls)
 		evtimer_add(p->retry, &(struct timeval){ 0 });
+	return p;
+}
+
+static void peer_free(struct link_peer *p)
+{
+	struct conn *next;
+
+	for (struct conn *c = p->l->conns; c; c = next) {
+		next = c->next;
+		if (c->peer == p)
+			conn_kill(c, "no peer any more", true);
+	}
+	event_free(p->retry);
+	link_keys_fini(&p->keys);
+	free(p);
+}
+
+static struct link_peer *peer_take(struct link_peer **from, size_t n, const struct addr *a)
+{
+	struct link_peer *p;
+
+	for (size_t i = 0; i < n; i++) {
+		if (from[i] && addr_eq(&from[i]->conf.addr, a)) {
+			p = from[i];
+			from[i] = NULL;
+			return p;
+		}
+	}
+	return NULL;
+}
+
+void link_io_peers(struct link_io *l, const struct link_peer_conf *peer, size_t n)
+{
+	struct link_peer *former[LINK_PEERS];
+	size_t n_former = l->conf.n_peers;
+
+	BUG_ON(n > LINK_PEERS);
+	memcpy(former, l->peer, sizeof(former));
+	memset(l->peer, 0, sizeof(l->peer));
+	for (size_t i = 0; i < n; i++) {
+		l->peer[i] = peer_take(former, n_former, &peer[i].addr);
+		if (!l->peer[i])
+			l->peer[i] = peer_new(l, &peer[i]);
+		l->peer[i]->index = i;
+		l->peer[i]->conf = peer[i];
+		l->conf.peer[i] = peer[i];
+	}
+	l->conf.n_peers = n;
+	for (size_t i = 0; i < n_former; i++) {
+		if (former[i])
+			peer_free(former[i]);
+	}
+	link_io_recheck(l);
 }
 
 // ---- what comes ----
@@ -143,7 +196,7 @@ static void on_recheck(evutil_socket_t fd, short what, void *arg)
 void link_io_recheck(struct link_io *l)
 {
 	for (size_t i = 0; i < l->conf.n_peers; i++) {
-		struct link_peer *p = &l->peer[i];
+		struct link_peer *p = l->peer[i];
 
 		if (p->conn)
 			conn_check(p->conn);
@@ -212,6 +265,7 @@ int link_io_new(struct event_base *base, const struct link_conf *conf, struct tl
 	signal(SIGPIPE, SIG_IGN); // a peer may go away while it is being written to
 	l->base = base;
 	l->conf = *conf;
+	l->conf.n_peers = 0; // link_io_peers brings them
 	l->creds = tls_creds_get(creds);
 	l->rng = rng;
 	l->hooks = *hooks;
@@ -228,8 +282,7 @@ int link_io_new(struct event_base *base, const struct link_conf *conf, struct tl
 		link_io_free(l);
 		return err;
 	}
-	for (size_t i = 0; i < conf->n_peers; i++)
-		peer_init(l, i);
+	link_io_peers(l, conf->peer, conf->n_peers);
 	*out = l;
 	return 0;
 }
@@ -244,14 +297,10 @@ void link_io_free(struct link_io *l)
 {
 	if (!l)
 		return;
-	while (l->conns)
-		conn_kill(l->conns, "stop", true);
+	for (size_t i = 0; i < l->conf.n_peers; i++)
+		peer_free(l->peer[i]);
 	if (l->sweep)
 		on_sweep(-1, 0, l);
-	for (size_t i = 0; i < LINK_PEERS; i++) {
-		unwatch(l->peer[i].retry);
-		link_keys_fini(&l->peer[i].keys);
-	}
 	link_udp_close(l);
 	if (l->listener)
 		evconnlistener_free(l->listener);
@@ -269,14 +318,14 @@ void link_io_free(struct link_io *l)
 int link_io_send(struct link_io *l, size_t peer, struct bytes frame)
 {
 	BUG_ON(peer >= l->conf.n_peers);
-	return l->peer[peer].conn ? conn_send(l->peer[peer].conn, frame) : -ENOTCONN;
+	return l->peer[peer]->conn ? conn_send(l->peer[peer]->conn, frame) : -ENOTCONN;
 }
 
 void link_io_close(struct link_io *l, size_t peer)
 {
 	BUG_ON(peer >= l->conf.n_peers);
-	if (l->peer[peer].conn)
-		conn_kill(l->peer[peer].conn, "closed", true);
+	if (l->peer[peer]->conn)
+		conn_kill(l->peer[peer]->conn, "closed", true);
 }
 
 void link_io_creds(struct link_io *l, struct tls_creds *creds)
@@ -288,13 +337,13 @@ void link_io_creds(struct link_io *l, struct tls_creds *creds)
 
 bool link_io_is_up(const struct link_io *l, size_t peer)
 {
-	return peer < l->conf.n_peers && l->peer[peer].conn;
+	return peer < l->conf.n_peers && l->peer[peer]->conn;
 }
 
 const struct link_stats *link_io_stats(const struct link_io *l, size_t peer)
 {
 	BUG_ON(peer >= l->conf.n_peers);
-	return &l->peer[peer].stats;
+	return &l->peer[peer]->stats;
 }
 
 uint64_t link_io_strangers(const struct link_io *l)

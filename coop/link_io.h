@@ -100,6 +100,9 @@ MUST_CHECK int link_io_send(struct link_io *l, size_t peer, struct bytes frame);
 MUST_CHECK int link_io_hello(struct link_io *l, size_t peer, struct bytes frame);
 // Ends the stream, if there is one; down() is not called. It comes again after a while.
 void link_io_close(struct link_io *l, size_t peer);
+// The peers from now on: who stays keeps its stream, if its certificate still has a name of its;
+// who goes loses it, and down() is not called for it. Not to be called from a hook.
+void link_io_peers(struct link_io *l, const struct link_peer_conf *peer, size_t n);
 // A renewed certificate, another key: for the sessions to come.
 void link_io_creds(struct link_io *l, struct tls_creds *creds);
 

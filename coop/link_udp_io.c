@@ -61,8 +61,8 @@ static void on_udp(evutil_socket_t fd, short what, void *arg)
 
 int link_io_hello(struct link_io *l, size_t peer, struct bytes frame)
 {
-	struct link_peer *p = &l->peer[peer];
-	const struct endpoint to = { p->conf.addr, l->conf.hello_port };
+	const struct endpoint to = { l->conf.peer[peer].addr, l->conf.hello_port };
+	struct link_peer *p = l->peer[peer];
 	struct sockaddr_storage sa;
 	uint8_t b[LINK_HELLO_MAX];
 	size_t len, sa_len;

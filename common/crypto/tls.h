@@ -26,7 +26,7 @@ enum tls_state {
 	TLS_FAILED,
 };
 
-struct tls_creds; // counted: sessions keep what they began with
+struct tls_creds; // counted, by one thread: sessions keep what they began with
 struct tls;
 
 // -EINVAL: the key is shorter than TLS_KEY_MIN. It is copied.

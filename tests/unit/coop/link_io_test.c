@@ -255,6 +255,32 @@ static void a_full_queue_says_so_and_empties(void **state)
 	world_end();
 }
 
+static void peers_come_and_go_and_the_others_do_not_notice(void **state)
+{
+	struct link_peer_conf two[2];
+
+	(void)state;
+	world_make(N);
+	for (size_t i = 0; i < N; i++)
+		node_start(&w.n[i], w.creds);
+	WAIT_FOR(up(0, 1) && up(0, 2) && up(1, 2));
+	memcpy(two, w.n[1].conf.peer, sizeof(two));
+	link_io_peers(w.n[1].l, &two[1], 1); // without 0: what was second is first now
+	assert_true(link_io_is_up(w.n[1].l, 0));
+	assert_false(link_io_is_up(w.n[1].l, 1));
+	WAIT_FOR(w.n[0].downs[0] == 1);
+	assert_int_equal(link_io_send(w.n[1].l, 0, frame_of(8)), 0);
+	assert_int_equal(link_io_hello(w.n[1].l, 0, BYTES_LIT("hello")), 0);
+	WAIT_FOR(w.n[2].frames[1] == 1 && w.n[2].hellos[1] == 1);
+	assert_int_equal(link_io_send(w.n[2].l, 1, frame_of(8)), 0);
+	WAIT_FOR(w.n[1].frames[0] == 1);
+	link_io_peers(w.n[1].l, two, 2);
+	WAIT_FOR(up(0, 1));
+	assert_true(up(1, 2));
+	assert_int_equal(w.n[2].downs[0] + w.n[2].downs[1] + w.n[1].downs[0] + w.n[1].downs[1], 0);
+	world_end();
+}
+
 // ---- rogues ----
 
 // A stranger's socket from the address of key server i to key server j.
@@ -490,6 +516,12 @@ static void certificates_that_name_the_key_servers_are_let_in(void **state)
 	assert_int_equal(link_io_send(w.n[0].l, 0, frame_of(8)), 0);
 	assert_int_equal(link_io_hello(w.n[0].l, 0, BYTES_LIT("hello")), 0);
 	WAIT_FOR(w.n[1].frames[0] == 1 && w.n[1].hellos[0] == 1);
+	// The operator expects another one there.
+	assert_int_equal(id_pattern_parse("ks9.example.net", &w.n[0].conf.peer[0].name[0], &why),
+			 0);
+	link_io_peers(w.n[0].l, w.n[0].conf.peer, w.n[0].conf.n_peers);
+	assert_int_equal(w.n[0].downs[0], 1);
+	assert_int_equal(stats(0, 1)->unauthorised, 1);
 	world_end();
 	house_end(&h);
 }
@@ -720,6 +752,7 @@ int main(void)
 		cmocka_unit_test(three_key_servers_find_each_other),
 		cmocka_unit_test(a_stream_that_is_closed_comes_again_and_hellos_go_on),
 		cmocka_unit_test(a_full_queue_says_so_and_empties),
+		cmocka_unit_test(peers_come_and_go_and_the_others_do_not_notice),
 		cmocka_unit_test(a_wrong_key_never_gets_up),
 		cmocka_unit_test(a_wrong_key_does_not_disturb_who_stands),
 		cmocka_unit_test(garbage_and_silence_cost_only_themselves),

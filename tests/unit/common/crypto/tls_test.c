@@ -41,9 +41,12 @@ static bool carry(struct tls *from, struct tls *to, size_t n)
 static void talk(struct tls *a, struct tls *b, size_t n)
 {
 	uint8_t none;
+	bool any = true;
 
-	for (int i = 0; i < 20 && (carry(a, b, n) | carry(b, a, n)); i++)
-		;
+	for (int i = 0; i < 20 && any; i++) {
+		any = carry(a, b, n);
+		any |= carry(b, a, n);
+	}
 	// An alert that came when we were through already is seen by whoever reads.
 	(void)tls_read(a, &none, 0);
 	(void)tls_read(b, &none, 0);
