@@ -444,15 +444,15 @@ static struct ks_group *group_of_push(const struct ks *ks, const uint8_t *spi)
 static struct member *member_of_ack(const struct ks_group *g, const struct gdoi_ack_msg *a,
 				    const struct endpoint *from)
 {
-	const struct member_name behind = { from->addr, member_behind(&a->id) };
 	struct member *m;
 	struct addr id;
 
 	if (!isakmp_id_to_addr(&a->id, &id))
 		return NULL;
 	m = members_find(&g->members, &id);
-	if (!m)
-		m = members_named(&g->members, &behind);
+	for (int shown = 0; !m && shown < 2; shown++)
+		m = members_named(&g->members, &(struct member_name){
+						       from->addr, member_behind(&a->id, !shown) });
 	return m ? m : members_behind(&g->members, from);
 }
 

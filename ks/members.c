@@ -92,9 +92,10 @@ size_t members_at(const struct members *m, const struct addr *a)
 	return n;
 }
 
-uint64_t member_behind(const struct isakmp_id *id)
+uint64_t member_behind(const struct isakmp_id *id, bool proved)
 {
-	const struct bytes part[] = { BYTES(&id->type, 1), id->data };
+	const uint8_t how = proved;
+	const struct bytes part[] = { BYTES(&how, 1), BYTES(&id->type, 1), id->data };
 	uint8_t hash[HASH_MAX];
 	uint64_t n;
 

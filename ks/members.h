@@ -78,7 +78,8 @@ static inline struct member_name member_name(const struct member *m)
 {
 	return (struct member_name){ m->remote.addr, m->behind };
 }
-uint64_t member_behind(const struct isakmp_id *id); // what tells this identity from others
+// What tells this identity from others, and one that was proved from one that was only shown.
+uint64_t member_behind(const struct isakmp_id *id, bool proved);
 // Is this its address, outside or inside?
 bool member_is(const struct member *m, const struct addr *a);
 #define MEMBER_STRLEN (ENDPOINT_STRLEN + ADDR_STRLEN + 4)

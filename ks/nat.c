@@ -2,11 +2,15 @@
 
 #include "common/ike/natt.h"
 
+// With the key of its NAT's address a peer may call itself what it likes: it is not who proved that
+// name.
 struct member_name ks_nat_name(const struct ike_sa *sa)
 {
 	const struct isakmp_id id = ike_id_view(&sa->peer_id);
+	bool proved = sa->peer_cert || sa->name_proved;
 
-	return (struct member_name){ sa->peer.addr, sa->peer_behind_nat ? member_behind(&id) : 0 };
+	return (struct member_name){ sa->peer.addr,
+				     sa->peer_behind_nat ? member_behind(&id, proved) : 0 };
 }
 
 struct addr ks_nat_inner(const struct ike_sa *sa)

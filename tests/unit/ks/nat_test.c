@@ -641,6 +641,31 @@ static void excluding_the_inner_address_shuts_one_out_the_outer_all(void **state
 	end();
 }
 
+// A group that takes certificates and pre-shared keys: whoever has the key of the NAT's address
+// shows the name of a neighbour with a certificate.
+static void a_name_that_is_only_shown_is_not_the_one_that_was_proved(void **state)
+{
+	const struct isakmp_id id = { .type = ISAKMP_ID_FQDN,
+				      .data = BYTES_LIT("gm7.example.net") };
+	struct ike_sa shown = { .peer_behind_nat = true }, proved;
+	struct member_name a, b;
+
+	(void)state;
+	assert_int_equal(addr_parse("198.51.100.1", &shown.peer.addr), 0);
+	shown.peer_id.type = id.type;
+	shown.peer_id.len = (uint16_t)id.data.len;
+	memcpy(shown.peer_id.data, id.data.p, id.data.len);
+	proved = shown;
+	proved.name_proved = true;
+	a = ks_nat_name(&shown);
+	b = ks_nat_name(&proved);
+	assert_true(a.behind && b.behind && a.behind != b.behind);
+	shown.peer_behind_nat = proved.peer_behind_nat = false; // the address tells
+	a = ks_nat_name(&shown);
+	b = ks_nat_name(&proved);
+	assert_true(a.behind == 0 && b.behind == 0);
+}
+
 static void identities_behind_a_nat_are_bounded(void **state)
 {
 	struct members m;
@@ -714,6 +739,7 @@ int main(void)
 		cmocka_unit_test(an_acknowledgement_any_member_could_forge_is_not_followed),
 		cmocka_unit_test(an_acknowledgement_by_the_members_own_leaf_is_followed),
 		cmocka_unit_test(excluding_the_inner_address_shuts_one_out_the_outer_all),
+		cmocka_unit_test(a_name_that_is_only_shown_is_not_the_one_that_was_proved),
 		cmocka_unit_test(identities_behind_a_nat_are_bounded),
 		cmocka_unit_test(a_record_behind_a_nat_survives_on_disk),
 	};
