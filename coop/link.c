@@ -7,7 +7,7 @@
 #define HEAD_LEN   28
 #define TAG_LEN	   32
 #define BACKOFF_MS 250
-#define BACKOFF_N  5 // doublings: 8 s at most
+#define BACKOFF_N  3 // doublings: 2 s at most, less than a starting key server waits
 
 static const uint8_t preface[LINK_PREFACE_LEN] = { 'C', 'O', 'O', 'P', 'L', 'K', 0, VERSION };
 

@@ -289,13 +289,19 @@ int conn_send(struct conn *c, struct bytes frame)
 	return 0;
 }
 
+static void no_answer(struct link_peer *p)
+{
+	p->stats.call_failed++;
+	p->unanswered = true;
+}
+
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 
 	(void)fd, (void)what;
 	if (c->state == CONN_CALLING) {
-		c->peer->stats.call_failed++;
+		no_answer(c->peer);
 		conn_kill(c, "no answer", false);
 	} else {
 		conn_refuse(c, &c->peer->stats.late, "handshake refused", "too slow");
@@ -337,7 +343,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		return;
 	}
 	if (c->state == CONN_CALLING) {
-		c->peer->stats.call_failed++;
+		no_answer(c->peer);
 		conn_kill(c, strerror(err), false);
 	} else if (what & BEV_EVENT_TIMEOUT) {
 		conn_refuse(c, &c->peer->stats.stuck, "stream given up", "the peer does not read");
@@ -373,7 +379,7 @@ static struct conn *conn_new(struct link_peer *p, evutil_socket_t fd, bool calls
 	bufferevent_set_timeouts(c->bev, NULL, &unread);
 	c->next = l->conns;
 	l->conns = c;
-	deadline_in(c, LINK_SHAKE_MS);
+	deadline_in(c, calls ? LINK_CALL_MS : LINK_SHAKE_MS);
 	return c;
 }
 
@@ -432,15 +438,17 @@ void conn_call(struct link_peer *p)
 	struct conn *c = fd >= 0 ? conn_new(p, fd, true) : NULL;
 
 	p->stats.calls++;
+	p->called = mono_now();
+	p->unanswered = false;
 	if (!c) {
-		p->stats.call_failed++;
+		no_answer(p);
 		link_retry(p);
 		return;
 	}
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 	if (bufferevent_socket_connect(c->bev, (struct sockaddr *)&sa, (int)len) < 0 &&
 	    c->state != CONN_DEAD) {
-		p->stats.call_failed++;
+		no_answer(p);
 		conn_kill(c, "cannot connect", false);
 	}
 }

@@ -37,6 +37,8 @@ struct link_peer {
 	struct conn *conn; // UP
 	struct event *retry;
 	unsigned tries;
+	bool unanswered; // the last call
+	mono_t called;
 	struct link_keys keys;
 	mono_t keys_end;
 	struct link_stats stats;
@@ -64,6 +66,7 @@ struct link_io {
 // link_io.c
 struct link_peer *link_peer_of(struct link_io *l, const struct addr *a); // counts strangers
 void link_retry(struct link_peer *p); // call again after a while, if it is us who call
+void link_heard(struct link_peer *p); // it is there: no need to wait
 // unauth: it tried to be what it is not. At most once a second.
 void link_say(struct link_peer *p, bool unauth, const char *what, const char *why);
 

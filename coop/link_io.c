@@ -66,6 +66,14 @@ void link_retry(struct link_peer *p)
 	evtimer_add(p->retry, &tv);
 }
 
+void link_heard(struct link_peer *p)
+{
+	if (!p->unanswered || mono_before(mono_now(), mono_add_ms(p->called, LINK_AGAIN_MS)))
+		return;
+	p->unanswered = false;
+	evtimer_add(p->retry, &(struct timeval){ 0 });
+}
+
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;

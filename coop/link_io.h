@@ -27,6 +27,8 @@
 #define LINK_HALF_MAX	  8		// of calls to us that have not proved themselves
 #define LINK_HALF_PEER	  2		// the same, from one address
 #define LINK_UNPROVED_MAX 65536		// octets that such a one may send
+#define LINK_CALL_MS	  1500 // for an answer to a call; hellos that are heard hasten the next
+#define LINK_AGAIN_MS	  500  // but not more than that
 #define LINK_SHAKE_MS	  3000
 #define LINK_CHECK_MS	  8000	  // in which a CRL or an OCSP answer has to be there
 #define LINK_RECHECK_MS	  60000	  // is the certificate behind a stream still good?

@@ -31,6 +31,7 @@ static void take(struct link_peer *p, struct bytes d)
 		return;
 	}
 	p->stats.hellos_in++;
+	link_heard(p);
 	p->l->hooks.hello(p->l->hooks.arg, p->index, frame);
 }
 

@@ -5,14 +5,14 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "coop/link.h"
-#include "coop/link_io.h"
+#include "coop/link_int.h"
 
 #define N	3
 #define WAIT_MS 8000
@@ -235,6 +235,26 @@ static void a_stream_that_is_closed_comes_again_and_hellos_go_on(void **state)
 	assert_int_equal(link_io_hello(w.n[0].l, 0, BYTES_LIT("hello")), 0);
 	assert_int_equal(link_io_hello(w.n[1].l, 0, BYTES_LIT("hello")), 0);
 	WAIT_FOR(w.n[1].hellos[0] == 2 && w.n[0].hellos[0] == 1);
+	world_end();
+}
+
+// Nobody answers calls any more, but hellos still pass: the next call does not wait its time.
+static void a_hello_hastens_the_call(void **state)
+{
+	(void)state;
+	two_up();
+	evconnlistener_free(w.n[1].l->listener);
+	w.n[1].l->listener = NULL;
+	link_io_close(w.n[1].l, 0);
+	WAIT_FOR(stats(0, 1)->call_failed == 3); // the next one would come in a second or two
+	pass(LINK_AGAIN_MS + 50);
+	assert_int_equal(stats(0, 1)->calls, 4);
+	assert_int_equal(link_io_hello(w.n[1].l, 0, BYTES_LIT("hello")), 0);
+	pass(100);
+	assert_int_equal(stats(0, 1)->calls, 5);
+	assert_int_equal(link_io_hello(w.n[1].l, 0, BYTES_LIT("hello")), 0);
+	pass(100);
+	assert_int_equal(stats(0, 1)->calls, 5); // it was asked just now
 	world_end();
 }
 
@@ -751,6 +771,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(three_key_servers_find_each_other),
 		cmocka_unit_test(a_stream_that_is_closed_comes_again_and_hellos_go_on),
+		cmocka_unit_test(a_hello_hastens_the_call),
 		cmocka_unit_test(a_full_queue_says_so_and_empties),
 		cmocka_unit_test(peers_come_and_go_and_the_others_do_not_notice),
 		cmocka_unit_test(a_wrong_key_never_gets_up),

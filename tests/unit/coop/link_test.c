@@ -255,8 +255,8 @@ static void calls_come_slower_and_scattered(void **state)
 	first = link_backoff_ms(0, &rng);
 	for (unsigned tries = 0; tries < 100; tries++) {
 		ms = link_backoff_ms(tries, &rng);
-		assert_in_range(ms, tries < 5 ? 125 << tries : 4000,
-				tries < 5 ? 250 << tries : 8000);
+		assert_in_range(ms, tries < 3 ? 125 << tries : 1000,
+				tries < 3 ? 250 << tries : 2000);
 		scattered |= link_backoff_ms(0, &rng) != first;
 	}
 	assert_true(scattered);
