@@ -82,13 +82,15 @@ struct coop_item *coop_put_own(struct coop *c, const struct coop_put *put, struc
 				.body = (uint8_t *)(uintptr_t)put->body.p,
 				.len = put->body.len };
 	struct coop_item *there = coop_store_find(&c->store, put->kind, put->key);
+	enum coop_join join;
 
 	BUG_ON(put->key.len > COOP_KEY_MAX || put->body.len > COOP_ITEM_MAX);
 	memcpy(in.key, put->key.p, put->key.len);
 	if (in.ver == 0)
 		in.ver = there ? there->ver + 1 : 1;
 	in.count = ++c->count;
-	if (coop_store_join(&c->store, &in, &there) == COOP_JOIN_OLD) {
+	join = coop_store_join(&c->store, &in, &there);
+	if (join == COOP_JOIN_OLD || join == COOP_JOIN_BEHIND) {
 		c->count--;
 		return there;
 	}

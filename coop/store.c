@@ -190,7 +190,7 @@ enum coop_join coop_store_join(struct coop_store *s, const struct coop_item *in,
 		dies = mono_min(in->dies, i->dies);
 		active = later(in->active, i->active);
 	} else if (!newer) {
-		return COOP_JOIN_OLD;
+		return COOP_JOIN_BEHIND;
 	}
 	mixed = newer ? differs(dies, in->dies) || differs(active, in->active)
 		      : differs(dies, i->dies) || differs(active, i->active);
@@ -203,7 +203,9 @@ enum coop_join coop_store_join(struct coop_store *s, const struct coop_item *in,
 		body_set(i, BYTES(in->body, in->len));
 		coop_store_tag(s, i, in->origin, in->count);
 	}
-	return mixed ? COOP_JOIN_MIXED : newer ? COOP_JOIN_NEW : COOP_JOIN_OLD;
+	if (mixed)
+		return COOP_JOIN_MIXED;
+	return newer ? COOP_JOIN_NEW : compare(in, i) < 0 ? COOP_JOIN_BEHIND : COOP_JOIN_OLD;
 }
 
 void coop_store_drop(struct coop_store *s, struct coop_item *i)

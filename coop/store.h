@@ -51,8 +51,9 @@ struct coop_store {
 };
 
 enum coop_join {
-	COOP_JOIN_OLD,	 // nothing new
-	COOP_JOIN_NEW,	 // it is in the store now, with its tag
+	COOP_JOIN_OLD,	  // nothing new
+	COOP_JOIN_BEHIND, // older than ours: who sent it lacks ours
+	COOP_JOIN_NEW,	  // it is in the store now, with its tag
 	COOP_JOIN_MIXED, // the same, but the times are neither copy's: to be told under a tag of ours
 };
 

@@ -196,8 +196,8 @@ static mono_t from_now(mono_t now, uint64_t ms)
 	return ms > INT64_MAX / 2 ? MONO_NEVER : mono_add_ms(now, (int64_t)ms);
 }
 
-static void item_in(struct coop *c, mono_t now, uint8_t origin, const struct coop_wire_item *w,
-		    struct coop_out *out)
+static void item_in(struct coop *c, mono_t now, size_t peer, uint8_t origin,
+		    const struct coop_wire_item *w, struct coop_out *out)
 {
 	struct coop_item in = { .kind = w->kind,
 				.flags = w->flags,
@@ -222,6 +222,12 @@ static void item_in(struct coop *c, mono_t now, uint8_t origin, const struct coo
 	j = coop_store_join(&c->store, &in, &i);
 	if (j == COOP_JOIN_OLD)
 		return;
+	if (j == COOP_JOIN_BEHIND) {
+		// It says it has all up to our item's count, and yet lacks it: it is told again.
+		if (c->peer[peer].acked[i->origin] >= i->count || i->origin == c->peer[peer].id)
+			coop_retag(c, i, out);
+		return;
+	}
 	// Of our own we are the one origin: what another life of ours has put gets a count of now.
 	if (j == COOP_JOIN_MIXED || origin == c->conf.id)
 		coop_retag(c, i, out);
@@ -252,7 +258,7 @@ void coop_sync_items(struct coop *c, mono_t now, size_t peer, const struct coop_
 	struct coop_wire_item w;
 
 	for (unsigned i = 0; i < t->n && coop_item_decode(&r, &w); i++)
-		item_in(c, now, t->origin, &w, out);
+		item_in(c, now, peer, t->origin, &w, out);
 	if (t->after > *have) { // something before it is missing: it is asked for
 		c->peer[peer].vector_due = COOP_DUE_NOW;
 		return;

@@ -14,7 +14,7 @@ declare -A packages=(
 	[lab]="iproute2 iputils-ping ethtool procps util-linux jq openssl iperf3 tcpdump tshark nftables smcroute ike-scan"
 	# To run every test: fuzzers, sanitizers, peers that we did not write.
 	[test]="clang libclang-rt-14-dev python3 python3-scapy python3-cryptography charon-systemd strongswan-swanctl
-		libstrongswan-standard-plugins"
+		libstrongswan-standard-plugins spin"
 	# To judge the source.
 	[lint]="clang-format clang-tidy cppcheck shellcheck codespell git"
 )

@@ -27,7 +27,6 @@ static bool most_have(const struct world *w, uint8_t policy)
 void check_role(struct world *w, size_t i, uint64_t term)
 {
 	const struct sim_ks *k = &w->ks[i];
-	const struct coop_item *conf = coop_store_find(&k->c.store, COOP_K_CONF, BYTES(NULL, 0));
 
 	if (!k->primary)
 		return;
@@ -40,9 +39,7 @@ void check_role(struct world *w, size_t i, uint64_t term)
 		w->terms[w->n_terms].term = term;
 		w->terms[w->n_terms++].ks = (uint8_t)i;
 	}
-	if (conf && !k->forced && conf->len == COOP_DIGEST &&
-	    memcmp(conf->body, k->conf.digest, COOP_DIGEST) != 0 &&
-	    !most_have(w, k->conf.digest[0]))
+	if (k->differed && !k->forced && !most_have(w, k->conf.digest[0]))
 		violated(w, COOP_INV_I13, "ks%zu leads with another configuration", i);
 }
 
@@ -50,8 +47,10 @@ void check_step(struct world *w, size_t i)
 {
 	struct sim_ks *k = &w->ks[i];
 	const struct coop_item *chain = coop_store_find(&k->c.store, COOP_K_CHAIN, BYTES(NULL, 0));
+	const struct coop_item *conf = coop_store_find(&k->c.store, COOP_K_CONF, BYTES(NULL, 0));
 	uint64_t pseudo = coop_pseudotime(&k->c, ks_clock(w, k));
 
+	k->differed = conf && conf->body[0] != k->conf.digest[0];
 	if (chain && chain->ver < k->chain_ver)
 		violated(w, COOP_INV_I8, "ks%zu goes back to generation %u", i,
 			 COOP_VER_N(chain->ver));

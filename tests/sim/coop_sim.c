@@ -272,8 +272,8 @@ static void world_make(struct world *w, uint64_t seed)
 	w->dup = chance(w, 500) ? 0 : (unsigned)rng_range(&w->rng, 1, 200);
 	w->rough = chance(w, 600) ? 0 : (unsigned)rng_range(&w->rng, 1, 200);
 	w->delay = (unsigned)rng_range(&w->rng, 2, 200);
-	w->quiet = (int64_t)rng_range(&w->rng, 20000, 140000);
-	w->end = w->quiet + 75000;
+	w->quiet = (int64_t)rng_range(&w->rng, 20000, 100000);
+	w->end = w->quiet + 60000;
 	for (size_t i = 0; i < w->n_ks; i++)
 		ks_make(w, i, policy);
 	know_each_other(w);

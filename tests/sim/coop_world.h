@@ -125,7 +125,7 @@ struct sim_ks {
 	int64_t disk_free;
 	size_t n_held;
 	struct held held[256];
-	bool primary, forced;
+	bool primary, forced, differed;
 	uint64_t known; // generations, bit per slot
 	bool keys_changed, shut_out, want_epoch;
 	int64_t next_mint, next_round, epoch_at;
