@@ -85,7 +85,8 @@ struct coop_item *coop_put_own(struct coop *c, const struct coop_put *put, struc
 	enum coop_join join;
 
 	BUG_ON(put->key.len > COOP_KEY_MAX || put->body.len > COOP_ITEM_MAX);
-	memcpy(in.key, put->key.p, put->key.len);
+	if (put->key.len > 0)
+		memcpy(in.key, put->key.p, put->key.len);
 	if (in.ver == 0)
 		in.ver = there ? there->ver + 1 : 1;
 	in.count = ++c->count;
