@@ -219,11 +219,12 @@ static int instead_add(struct txn *t, const struct dp_rule *in, const char **why
 static int rule(struct txn *t, const struct dp_rule *in, const char **why)
 {
 	struct policy *p = t->next;
-	const struct section *s = &p->group[p->n_groups - 1];
+	const struct section *s;
 
 	*why = "a rule of no group";
 	if (p->n_groups == 0)
 		return -EINVAL;
+	s = &p->group[p->n_groups - 1];
 	if (t->kept)
 		return 0;
 	if (!s->live)

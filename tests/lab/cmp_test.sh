@@ -15,7 +15,10 @@ build=${1:-${BUILD:-$here/../../build}}
 . "$here/pki_make.sh"
 
 [ "$(id -u)" = 0 ] || { echo "skipped: not root"; exit 77; }
-pki_have && command -v jq >/dev/null || { echo "skipped: needs openssl, python3 and jq"; exit 77; }
+if ! pki_have || ! command -v jq >/dev/null; then
+	echo "skipped: needs openssl, python3 and jq"
+	exit 77
+fi
 openssl cmp -help 2>&1 | grep -q -- -port || { echo "skipped: openssl has no cmp -port"; exit 77; }
 for p in ks/ksd gm/gmd cli/gvsh; do
 	[ -x "$build/$p" ] || { echo "skipped: no $build/$p"; exit 77; }
@@ -344,7 +347,10 @@ files() {
 net_up
 mkdir -p "$pki"
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$dir/rekey.pem" 2>/dev/null
-pki_ca "$pki" && pki_crl "$pki" root && pki_crl "$pki" mid || { echo "no CA: openssl failed"; exit 1; }
+if ! { pki_ca "$pki" && pki_crl "$pki" root && pki_crl "$pki" mid; }; then
+	echo "no CA: openssl failed"
+	exit 1
+fi
 pki_issue "$pki" mid cmp P-256 keyUsage=critical,digitalSignature || exit 1
 pki_serve "$pki" 8080 "$a"
 first_of_ksd

@@ -7,13 +7,13 @@
 need_daemons ksd gmd espd gvsh
 box=$lab_top/tests/lab/own_traffic.py
 
+something() { tcpdump -n -r "$LAB_DIR/heard.pcap" 2>/dev/null | grep -q .; }
 # What arrives at the other end of the link, in both directions.
 heard() { # NODE INTERFACE FILTER -- NODE COMMAND…
 	local node=$1 dev=$2 filter=$3
 	shift 4
 	lab_capture_start "$node" "$dev" "$LAB_DIR/heard.pcap" "$filter"
 	lab_in "$@"
-	something() { tcpdump -n -r "$LAB_DIR/heard.pcap" 2>/dev/null | grep -q .; }
 	lab_until 2 something
 	local found=$?
 	lab_capture_stop "$node" "$dev"
