@@ -1,5 +1,5 @@
 // The role changes hands while both live: by an operator's word, for maintenance, or because a
-// better one that was told to pre-empt has been well for long enough. The successor is told when it
+// better one that was told to preempt has been well for long enough. The successor is told when it
 // holds everything; it claims the next term at once, and its first hello ends ours.
 #include "coop/coop_int.h"
 

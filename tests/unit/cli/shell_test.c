@@ -171,9 +171,9 @@ static void a_mistyped_line_is_repeated_without_its_password(void **state)
 {
 	(void)state;
 	world.shell.echo = true;
-	assert_int_equal(run("crypto pki exprot CORP pem f.pem passw hunter22"), SHELL_REFUSED);
+	assert_int_equal(run("crypto pki exprtt CORP pem f.pem passw hunter22"), SHELL_REFUSED);
 	assert_null(strstr(world.err, "hunter22"));
-	assert_non_null(strstr(world.err, "crypto pki exprot CORP pem f.pem passw ********\n"));
+	assert_non_null(strstr(world.err, "crypto pki exprtt CORP pem f.pem passw ********\n"));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, fresh, done)
