@@ -295,14 +295,18 @@ static void same_items(struct world *w, size_t a, size_t b)
 	}
 }
 
-// Not the one that is just being told.
+// Two sides that excluded different members have made two of one version: the greater key survives,
+// as for who makes and tells them. Not the one that is just being told.
 static const struct coop_item *newest_kek(const struct world *w, const struct sim_ks *k)
 {
 	const struct coop_item *i = NULL, *best = NULL;
 	int64_t fresh = ks_clock(w, k).ms + KEK_LIFE - 8000;
 
 	while ((i = coop_store_next(&k->c.store, i)) != NULL) {
-		if (i->kind == COOP_K_KEK && i->dies.ms < fresh && (!best || i->ver > best->ver))
+		if (i->kind != COOP_K_KEK || i->dies.ms >= fresh)
+			continue;
+		if (!best || i->ver > best->ver ||
+		    (i->ver == best->ver && memcmp(i->key, best->key, sizeof(uint64_t)) > 0))
 			best = i;
 	}
 	return best;
