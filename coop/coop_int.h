@@ -4,6 +4,7 @@
 #include "coop/coop.h"
 
 #define COOP_RESEND_HELLOS 4 // unconfirmed items are sent again
+#define COOP_COUNT_JUMP	   (UINT64_C(1) << 20)
 #define COOP_RELAY_HELLOS  2 // others' items are passed on when their owner seems not to reach
 
 static inline int64_t coop_dead_ms(const struct coop *c)
@@ -14,6 +15,13 @@ static inline int64_t coop_dead_ms(const struct coop *c)
 static inline bool coop_passed(mono_t since, int64_t ms, mono_t now)
 {
 	return mono_due(mono_add_ms(since, ms), now);
+}
+
+// How far counts leap at a start, and when a life is found out that we do not remember: counts of
+// two lives never meet, however many puts each has made.
+static inline uint64_t coop_count_jump(struct rng *rng)
+{
+	return COOP_COUNT_JUMP + rng_range(rng, 0, COOP_COUNT_JUMP);
 }
 
 // out.c

@@ -1,7 +1,5 @@
 #include "coop/coop_int.h"
 
-#define COUNT_JUMP (1u << 20) // at every start: counts of two lives never meet
-
 static void fields_reset(struct coop_peer *p, const struct addr *a)
 {
 	*p = (struct coop_peer){ .addr = *a, .id = COOP_NOBODY, .choice = COOP_NOBODY };
@@ -23,7 +21,7 @@ void coop_init(struct coop *c, const struct coop_conf *conf, struct rng *rng, mo
 		memcpy(c->vector, meta->vector, sizeof(c->vector));
 		c->pseudo_base = (int64_t)(meta->pseudotime + seen_ms) - now.ms;
 	}
-	c->count = c->count_base = c->count_boot + COUNT_JUMP + rng_range(rng, 0, COUNT_JUMP);
+	c->count = c->count_base = c->count_boot + coop_count_jump(rng);
 	c->own_back = c->vouched;
 	c->vector[conf->id] = 0;
 	c->durable_count = c->committed = c->count;

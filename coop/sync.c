@@ -76,6 +76,30 @@ static bool id_is_taken(const struct coop *c, size_t peer, uint8_t id)
 	return id == c->conf.id;
 }
 
+// What came of p's last life behind a gap: nobody may be left to fill it, and the counts of the new
+// life go past it. It goes on as ours.
+static void adopt_above(struct coop *c, uint8_t origin, struct coop_out *out)
+{
+	struct coop_item *i = coop_store_after(&c->store, origin, c->vector[origin]), *newer;
+
+	for (; i; i = newer) {
+		newer = i->newer;
+		coop_retag(c, i, out);
+	}
+}
+
+static void new_life(struct coop *c, struct coop_peer *p, const struct coop_open *o,
+		     struct coop_out *out)
+{
+	p->boot = o->boot;
+	p->counter = p->stamp = 0;
+	p->heard = p->echoed = (mono_t){ INT64_MIN / 2 };
+	p->choice = COOP_NOBODY;
+	memset(p->acked, 0, sizeof(p->acked));
+	memset(p->sent, 0, sizeof(p->sent));
+	adopt_above(c, o->id, out);
+}
+
 void coop_sync_open(struct coop *c, mono_t now, size_t peer, const struct coop_open *o,
 		    struct coop_out *out)
 {
@@ -94,14 +118,8 @@ void coop_sync_open(struct coop *c, mono_t now, size_t peer, const struct coop_o
 		refuse(c, peer, COOP_WHY_ID, EV_COOP_ID_OVERLAP, "its id is another's", out);
 		return;
 	}
-	if (o->boot != p->boot) { // it has started anew
-		p->boot = o->boot;
-		p->counter = p->stamp = 0;
-		p->heard = p->echoed = (mono_t){ INT64_MIN / 2 };
-		p->choice = COOP_NOBODY;
-		memset(p->acked, 0, sizeof(p->acked));
-		memset(p->sent, 0, sizeof(p->sent));
-	}
+	if (o->boot != p->boot)
+		new_life(c, p, o, out);
 	p->opened = true;
 	p->refused = false;
 	p->id = o->id;
@@ -115,12 +133,16 @@ void coop_sync_open(struct coop *c, mono_t now, size_t peer, const struct coop_o
 
 // ---- VECTOR ----
 
-// What we have put under counts that p takes for those of another life of ours gets new ones.
+// What we have put under counts that a peer takes for those of another life of ours gets new ones.
+// Other peers may have heard more of that life: we go on well above what this one has.
 static void retag_above(struct coop *c, uint64_t theirs, struct coop_out *out)
 {
 	struct coop_item *i = coop_store_after(&c->store, c->conf.id, c->vouched), *newer;
 
-	c->count = MAX_OF(c->count, theirs);
+	if (theirs > c->count) {
+		c->count = c->count_base = theirs + coop_count_jump(c->rng);
+		c->dirty = true;
+	}
 	for (; i && i->count <= theirs; i = newer) {
 		newer = i->newer;
 		coop_retag(c, i, out);
