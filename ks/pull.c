@@ -1,6 +1,7 @@
 #include "ks/pull.h"
 
 #include "common/crypto/cert.h"
+#include "common/crypto/dn.h"
 #include "common/crypto/prf.h"
 #include "common/ike/info.h"
 #include "common/ike/natt.h"
@@ -81,14 +82,17 @@ static uint64_t proved_name(const struct ike_sa *sa)
 {
 	static const uint8_t is_subject = 0;
 	const uint8_t *kind = sa->peer_cert ? &is_subject : &sa->peer_id.type;
-	const struct bytes part[] = { BYTES(kind, 1),
-				      sa->peer_cert ? cert_subject(sa->peer_cert)
-						    : BYTES(sa->peer_id.data, sa->peer_id.len) };
-	uint8_t digest[HASH_MAX];
+	struct bytes part[] = { BYTES(kind, 1), BYTES(sa->peer_id.data, sa->peer_id.len) };
+	uint8_t digest[HASH_MAX], folded[DN_FOLD_MAX];
 	uint64_t name;
 
 	if (!sa->peer_cert && !sa->name_proved)
 		return 0;
+	if (sa->peer_cert) { // a renewed certificate may spell the same name in other octets
+		part[1] = BYTES(folded, dn_fold(cert_subject(sa->peer_cert), folded));
+		if (part[1].len == 0)
+			part[1] = cert_subject(sa->peer_cert);
+	}
 	BUG_ON(hash_parts(HASH_ALG_SHA256, part, N_ELEMS(part), digest) != 0);
 	memcpy(&name, digest, sizeof(name));
 	return name;

@@ -37,6 +37,67 @@ const char *dn_text(struct bytes der, char buf[DN_STRLEN])
 	return buf;
 }
 
+// ---- one form of a name ----
+
+static size_t text_fold(const uint8_t *in, size_t n, uint8_t *out)
+{
+	size_t len = 0;
+	bool gap = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (in[i] == ' ') {
+			gap = len > 0;
+			continue;
+		}
+		if (gap)
+			out[len++] = ' ';
+		gap = false;
+		out[len++] = (uint8_t)(in[i] < 0x80 ? tolower(in[i]) : in[i]);
+	}
+	return len;
+}
+
+static size_t field_put(uint8_t *out, size_t room, size_t at, const uint8_t *p, size_t n)
+{
+	if (at == 0 || n > 0xffff || room - at < 2 + n)
+		return 0;
+	out[at] = (uint8_t)(n >> 8);
+	out[at + 1] = (uint8_t)n;
+	memcpy(out + at + 2, p, n);
+	return at + 2 + n;
+}
+
+// Its set, its type, its folded value. 0: does not fit, or is not text.
+static size_t entry_fold(const X509_NAME_ENTRY *e, uint8_t *out, size_t at)
+{
+	const ASN1_OBJECT *type = X509_NAME_ENTRY_get_object(e);
+	unsigned char *utf8 = NULL;
+	int len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(e));
+
+	if (len < 0 || at == DN_FOLD_MAX) {
+		ERR_clear_error();
+		return 0;
+	}
+	out[at++] = (uint8_t)X509_NAME_ENTRY_set(e);
+	at = field_put(out, DN_FOLD_MAX, at, OBJ_get0_data(type), OBJ_length(type));
+	at = field_put(out, DN_FOLD_MAX, at, utf8, text_fold(utf8, (size_t)len, utf8));
+	OPENSSL_free(utf8);
+	return at;
+}
+
+size_t dn_fold(struct bytes der, uint8_t out[DN_FOLD_MAX])
+{
+	X509_NAME *n = name_decode(der);
+	int count = n ? X509_NAME_entry_count(n) : 0;
+	size_t len = 1;
+
+	out[0] = 1; // of this form
+	for (int i = 0; i < count && len > 0; i++)
+		len = entry_fold(X509_NAME_get_entry(n, i), out, len);
+	X509_NAME_free(n);
+	return count > 0 ? len : 0;
+}
+
 // ---- reading "attribute=value, ..." ----
 
 #define ATTR_NAME_MAX  32

@@ -25,6 +25,11 @@ const char *dn_text(struct bytes der, char buf[DN_STRLEN]);
 // -EMSGSIZE.
 MUST_CHECK int dn_parse(const char *text, uint8_t *der, size_t max, size_t *len);
 
+// The name in one form, however a CA has encoded it: string types, case of ASCII letters and repeated
+// spaces do not count (as RFC 5280 7.1 compares names). Its length, 0 when der is no Name or is too long.
+#define DN_FOLD_MAX (4 * DN_MAX)
+size_t dn_fold(struct bytes der, uint8_t out[DN_FOLD_MAX]);
+
 struct id_pattern {
 	uint8_t type;		   // enum cert_id_type; IPV4 stands for both families
 	struct prefix prefix;	   // IPV4

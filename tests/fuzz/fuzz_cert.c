@@ -45,6 +45,7 @@ static void names(const struct cert *c, struct bytes id)
 	struct id_pattern pattern;
 	const char *why;
 	char text[DN_STRLEN];
+	uint8_t folded[DN_FOLD_MAX];
 	uint8_t own[64];
 	size_t len;
 
@@ -53,6 +54,7 @@ static void names(const struct cert *c, struct bytes id)
 	if (cert_id(c, CERT_ID_FQDN, own, sizeof(own), &len) == 0 && len > sizeof(own))
 		abort();
 	(void)dn_text(cert_subject(c), text);
+	(void)dn_fold(cert_subject(c), folded);
 	if (id_pattern_parse("ou=branch, cn=gm*", &pattern, &why) == 0)
 		(void)id_pattern_match(&pattern, CERT_ID_DN, cert_subject(c));
 }

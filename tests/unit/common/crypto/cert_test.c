@@ -182,6 +182,41 @@ static void dn_text_and_der_are_each_others_inverse(void **state)
 	assert_string_equal(dn_text(BYTES_LIT("\x30\x05garbage"), text), "?");
 }
 
+static size_t fold_of(const char *o, const char *cn, int type, uint8_t out[DN_FOLD_MAX])
+{
+	X509_NAME *n = X509_NAME_new();
+	unsigned char *der = NULL;
+	size_t len;
+	int der_len;
+
+	X509_NAME_add_entry_by_NID(n, NID_organizationName, type, (const uint8_t *)o, -1, -1, 0);
+	X509_NAME_add_entry_by_NID(n, NID_commonName, type, (const uint8_t *)cn, -1, -1, 0);
+	der_len = i2d_X509_NAME(n, &der);
+	assert_true(der_len > 0);
+	len = dn_fold(BYTES(der, (size_t)der_len), out);
+	OPENSSL_free(der);
+	X509_NAME_free(n);
+	return len;
+}
+
+static void one_name_has_one_form_however_it_is_spelled(void **state)
+{
+	uint8_t a[DN_FOLD_MAX], b[DN_FOLD_MAX];
+	size_t n = fold_of("Example Corp", "gm1", V_ASN1_PRINTABLESTRING, a);
+
+	(void)state;
+	assert_true(n > 0);
+	assert_int_equal(fold_of("Example Corp", "gm1", V_ASN1_UTF8STRING, b), n);
+	assert_memory_equal(a, b, n);
+	assert_int_equal(fold_of(" EXAMPLE  corp ", "GM1", V_ASN1_UTF8STRING, b), n);
+	assert_memory_equal(a, b, n);
+	assert_int_equal(fold_of("Example Corp", "gm2", V_ASN1_UTF8STRING, b), n);
+	assert_memory_not_equal(a, b, n);
+	assert_int_not_equal(fold_of("ExampleCorp", "gm1", V_ASN1_UTF8STRING, b), n);
+	assert_int_equal(dn_fold(BYTES_LIT("\x30\x05garbage"), a), 0);
+	assert_int_equal(dn_fold(BYTES(NULL, 0), a), 0);
+}
+
 static void patterns_match_what_they_say(void **state)
 {
 	static const struct {
@@ -353,6 +388,7 @@ int main(void)
 		cmocka_unit_test(truncated_and_extended_certificates_are_refused),
 		cmocka_unit_test(pem_files_are_read_whole_or_not_at_all),
 		cmocka_unit_test(dn_text_and_der_are_each_others_inverse),
+		cmocka_unit_test(one_name_has_one_form_however_it_is_spelled),
 		cmocka_unit_test(patterns_match_what_they_say),
 		cmocka_unit_test(dn_patterns_ask_for_any_combination_of_attributes),
 		cmocka_unit_test(patterns_that_say_nothing_are_refused),
