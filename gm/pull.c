@@ -324,6 +324,7 @@ static void install(struct gm *gm, struct gm_group *g, mono_t now, const struct 
 	kek->seq = p->seq;
 	gm_recovery_done(&g->recovery, is_news(g, &gm->scratch->grant, kek, r->offer.has_sak));
 	gm->scratch->grant.whole = true;
+	gm->scratch->grant.inbound_is_receive_only = r->sa.peer_conclave;
 	gm->scratch->grant.stale = r->offer.has_sak && r->key_rekeys != g->n.key_rekeys &&
 				   gm_keks_newer(&g->keks, kek->spi, p->seq);
 	gm_teks_stage(&g->teks, r->offered, &gm->scratch->grant);

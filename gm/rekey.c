@@ -257,6 +257,7 @@ static void act(struct push_in *p, const struct gdoi_push *m, const struct gm_ke
 	act_deletes(p, m);
 	if (m->has_sa) {
 		p->gm->scratch->grant.whole = g->ks_conclave;
+		p->gm->scratch->grant.inbound_is_receive_only = g->ks_conclave;
 		p->gm->scratch->grant.stale = false;
 		gm_teks_stage(&g->teks, p->now, &p->gm->scratch->grant);
 		g->n.key_rekeys += p->gm->scratch->grant.n_teks > 0;

@@ -113,6 +113,7 @@ static void generations(const struct gm_grant *g, const struct gm_line *l, size_
 static void lines_copy(struct gm_set *to, const struct gm_set *from)
 {
 	to->n = from->n;
+	to->receive_only = from->receive_only;
 	memcpy(to->line, from->line, from->n * sizeof(from->line[0]));
 }
 
@@ -133,6 +134,31 @@ static void set_put(struct gm_set *s, const struct gm_line *l)
 	}
 	if (s->n < GM_MAX_LINES)
 		s->line[s->n++] = *l;
+}
+
+static bool tek_of_receive_only(const struct gm_grant *g, uint32_t spi)
+{
+	for (size_t i = 0; i < g->n_teks; i++) {
+		if (g->tek[i].spi == spi)
+			return g->inbound_is_receive_only && g->tek[i].dir == DP_DIR_IN;
+	}
+	return false;
+}
+
+// Members send in clear while all keys of a generation are for receiving alone.
+static bool gen_receive_only(const struct gm_grant *g, const struct gm_line *l, const size_t *k,
+			     size_t n, size_t gen)
+{
+	size_t keys = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (k[i] != gen || !l[i].protect)
+			continue;
+		if (!tek_of_receive_only(g, l[i].spi))
+			return false;
+		keys++;
+	}
+	return keys > 0;
 }
 
 // The sets of a list of lines, newest first; an older set is the policy of the newest with the
@@ -157,6 +183,8 @@ static size_t sets_build(const struct gm_grant *g, const struct gm_line *l, size
 				set_put(&set[s], &l[i]);
 		}
 	}
+	for (size_t s = 0; s < n_sets; s++)
+		set[s].receive_only = gen_receive_only(g, l, k, n, s);
 	return n_sets;
 }
 
@@ -189,6 +217,7 @@ static void keys_put(struct gm_teks *t, mono_t now, const struct gm_grant *g)
 		*k = g->tek[i];
 		k->sent = sent;
 		k->no_send = false;
+		k->receive_only = g->inbound_is_receive_only && k->dir == DP_DIR_IN;
 		k->dies = mono_add_s(now, k->life_s);
 	}
 }
@@ -231,7 +260,7 @@ static bool set_eq(const struct gm_set *a, const struct gm_set *b)
 
 static bool tek_can_send(const struct gm_tek *k)
 {
-	return k && !k->no_send && (k->dir & DP_DIR_OUT);
+	return k && !k->no_send && ((k->dir & DP_DIR_OUT) || k->receive_only);
 }
 
 static bool set_can_send(const struct gm_teks *t, const struct gm_set *s)

@@ -32,6 +32,7 @@ struct gm_tek {
 	uint8_t suite;		 // enum dp_suite
 	uint8_t dir;		 // enum dp_sa_dir: what the key server allows
 	bool counter_iv;	 // needs a sender id
+	bool receive_only;	 // of a receive-only group: sent under when an operator says so
 	bool no_send;		 // deleted by the key server: receive until it goes
 	bool sent;		 // was given to the dataplane for sending: stays an outbound SA
 	const char *transform;	 // name for show; static
@@ -70,7 +71,7 @@ struct gm_grant {
 	bool whole; // lines are all of the policy, not additions to it
 	bool stale; // a rekey that came while it was on its way is newer: nothing is replaced
 	bool has_atd, has_dtd;
-	bool receive_only;
+	bool inbound_is_receive_only; // keys for receiving alone say so, to all members alike
 	uint32_t atd_s, dtd_s;
 };
 

@@ -22,6 +22,7 @@ struct ks_group_conf {
 	bool periodic;	// then again, until who was asked has acknowledged
 	uint32_t atd_s; // 0: computed
 	uint8_t sid_bits;
+	bool receive_only; // as policy->receive_only
 	size_t n_no_ack, n_authorized, n_unicast;
 	struct addr *no_ack;	   // members never asked for one
 	struct prefix *authorized; // neither these nor names: any authenticated peer

@@ -348,6 +348,9 @@ static const struct set_row group_rows[] = {
 	{ "rekey", SET_GROUP, .each = read_rekey, .required = true, .help = "the rekey SA" },
 	{ "sid_bits", SET_U32, offsetof(struct group_in, sid_bits), .min = 8, .max = 32,
 	  .def = "24", .help = "length of sender ids: 8, 12, 16, 24 or 32" },
+	{ "receive_only", SET_BOOL, GC(receive_only), .def = "false",
+	  .help = "members accept traffic protected or in clear, and send it in clear: the first "
+		  "step of a migration" },
 	{ "authorization", SET_EACH, .each = read_authorization, .max = 4096,
 	  .help = "who may join: prefixes of addresses, and names that a certificate proves "
 		  "(\"gm1.example.net\", \"*.example.net\", \"ou=branch, o=Example\"); none: "
@@ -366,6 +369,8 @@ static void judge_policy(struct ks_load *l, struct set_node *n, struct ks_group_
 	struct policy_error why;
 
 	g->policy = policy_build(l->sa, l->n_sa, &why);
+	if (g->policy)
+		g->policy->receive_only = g->receive_only;
 	if (!g->policy && why.conf_line)
 		settings_complain_line(l->s, why.conf_line, "acls", "as used by group \"%s\": %s",
 				       g->name, why.text);

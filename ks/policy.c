@@ -246,7 +246,7 @@ void policy_put(struct policy *p)
 bool policy_eq(const struct policy *a, const struct policy *b)
 {
 	if (a->n_slot != b->n_slot || a->n_ordered != b->n_ordered || a->n_flat != b->n_flat ||
-	    (a->no_flat_at == 0) != (b->no_flat_at == 0))
+	    a->receive_only != b->receive_only || (a->no_flat_at == 0) != (b->no_flat_at == 0))
 		return false;
 	for (size_t i = 0; i < a->n_slot; i++) {
 		if (a->slot[i].suite != b->slot[i].suite || a->slot[i].life_s != b->slot[i].life_s)

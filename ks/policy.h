@@ -44,6 +44,7 @@ struct policy {
 	struct policy_slot slot[POLICY_MAX_RULES];
 	struct policy_rule ordered[POLICY_MAX_RULES], flat[POLICY_MAX_RULES];
 	bool counter;	     // some suite needs sender ids
+	bool receive_only;   // members send in clear and accept either
 	uint32_t life_s;     // shortest of its slots
 	unsigned no_flat_at; // line of the deny that the flat form cannot say; 0: it can
 };

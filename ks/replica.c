@@ -3,7 +3,7 @@
 #include "ks/push.h"
 #include "ks/replica_int.h"
 
-#define VERSION	   4
+#define VERSION	   5
 #define PACK_FIRST 4096
 
 void ks_blob_fini(struct ks_blob *b)

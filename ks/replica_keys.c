@@ -64,6 +64,7 @@ static void put_policy(struct wr *w, const struct policy *p)
 	put_rules(w, p->ordered, p->n_ordered);
 	put_rules(w, p->flat, p->n_flat);
 	wr_u32(w, p->no_flat_at);
+	rep_put_bool(w, p->receive_only);
 }
 
 static void get_slot(struct rd *r, struct policy *p, struct policy_slot *s)
@@ -100,6 +101,7 @@ static struct policy *get_policy(struct rd *r)
 	if (rd_ok(r))
 		p->n_flat = get_rules(r, p->n_slot, p->flat);
 	p->no_flat_at = rd_u32(r);
+	p->receive_only = rep_get_bool(r);
 	if (rd_ok(r))
 		return p;
 	free(p);

@@ -73,6 +73,8 @@ static bool add_sat(const struct gdoi_wire_opts *o, const struct tek_gen *gen,
 		sat->spi = t->spi;
 		sat->life_s = o->send_total_life ? t->life_s : mono_left_s(t->dies, now);
 		sat->encap = IPSEC_ENCAP_TUNNEL;
+		if (gen->policy->receive_only) // RFC 6407 5.5.1.1.2
+			sat->direction = IPSEC_DIR_RECEIVER_ONLY;
 	}
 	BUG_ON(!gdoi_sat_set_flow(sat, &r->flow)); // policy.c lets nothing else in
 	return true;

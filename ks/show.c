@@ -307,7 +307,8 @@ void ks_show_summary(const struct ks *ks, mono_t now, const char *word, struct c
 		ctl_text_add(t, "    Group Type               : GDOI (ISAKMP)\n");
 		ctl_text_add(t, "    Group Members            : %zu\n", g->members.n);
 		ctl_text_add(t, "    Rekey Acknowledgement Cfg: %s\n", ack_word(g));
-		ctl_text_add(t, "    IPSec SA Direction       : Both\n");
+		ctl_text_add(t, "    IPSec SA Direction       : %s\n",
+			     p->receive_only ? "Inbound Only" : "Both");
 		ctl_text_add(t, "    IP D3P Window            : Disabled\n");
 		ctl_text_add(t, "    Split Resiliency Factor  : 0\n");
 		ctl_text_add(t, "    CKM status               : Disabled\n");

@@ -75,6 +75,11 @@ static const char *hash_str(const struct kek_params *k)
 	}
 }
 
+static const char *direction_word(const struct policy *p)
+{
+	return p->receive_only ? "receive-only" : "both";
+}
+
 static void params_of(const struct ks *ks, const struct ks_group *g, struct params *out)
 {
 	const struct kek_params *a = &g->keys.kek.params, *b = &g->conf->kek;
@@ -88,6 +93,8 @@ static void params_of(const struct ks *ks, const struct ks_group *g, struct para
 	param(out, "rekey sig-hash", hash_str(a), hash_str(b));
 	number(out, "rekey key tree degree", a->lkh_degree, b->lkh_degree);
 	param(out, "rekey acknowledgement", ks_show_ack_word(a->ack), ks_show_ack_word(b->ack));
+	param(out, "sa direction", direction_word(g->keys.gen[0].policy),
+	      direction_word(g->conf->policy));
 	number(out, "sender id bits", g->sids.bits, g->conf->sid_bits);
 	if (out->n == 0 && ks_plan_kek_differs(ks, g)) // under the same label
 		param(out, "rekey signing key", "the former file", "another key");

@@ -168,12 +168,13 @@ json_t *ks_show_summary_json(const struct ks *ks, mono_t now, const char *word)
 	for (size_t i = 0; i < ks->n_groups; i++) {
 		const struct ks_group *g = ks->group[i];
 
-		json_array_append_new(groups,
-				      json_pack("{s:s, s:I, s:I, s:I, s:b}", "name", g->name,
-						"identity", (json_int_t)g->identity, "members",
-						(json_int_t)g->members.n, "registrations",
-						(json_int_t)g->registrations,
-						"policy_change_pending", ks_plan_is_staged(ks, g)));
+		json_array_append_new(
+			groups,
+			json_pack("{s:s, s:I, s:I, s:I, s:s, s:b}", "name", g->name, "identity",
+				  (json_int_t)g->identity, "members", (json_int_t)g->members.n,
+				  "registrations", (json_int_t)g->registrations, "direction",
+				  g->keys.gen[0].policy->receive_only ? "receive-only" : "both",
+				  "policy_change_pending", ks_plan_is_staged(ks, g)));
 	}
 	return json_pack("{s:I, s:o}", "members", (json_int_t)ks_show_n_members(ks), "groups",
 			 groups);

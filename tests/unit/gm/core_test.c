@@ -170,6 +170,36 @@ static void an_operator_turns_the_direction_and_turns_it_back(void **state)
 	assert_int_equal(w.n_events[EV_GM_DIRECTION], 3);
 }
 
+static void receiver_only(struct gdoi_sa *sa)
+{
+	for (size_t i = 0; i < sa->n_sat; i++)
+		sa->sat[i].direction = IPSEC_DIR_RECEIVER_ONLY;
+}
+
+static void a_member_of_a_receive_only_group_sends_in_clear_unless_told_otherwise(void **state)
+{
+	struct gm_event ev = { .kind = GM_EV_DIRECTION,
+			       .direction_set = true,
+			       .direction = GM_DIR_INBOUND_OPTIONAL };
+
+	(void)state;
+	w.ks[0].change = receiver_only;
+	world_register(&w);
+	world_dp_up(&w, 0xb1, 0);
+	assert_true(w.program->rule[0].send_clear && w.program->rule[0].accept_clear);
+	assert_int_equal(w.program->rule[0].spi_out, 0);
+	assert_int_equal(w.program->sa[0].dir, DP_DIR_IN);
+	world_event(&w, ev);
+	assert_false(w.program->rule[0].send_clear);
+	assert_true(w.program->rule[0].accept_clear);
+	assert_int_equal(w.program->rule[0].spi_out, 0x1111);
+	assert_int_equal(w.program->sa[0].dir, DP_DIR_BOTH);
+	ev.direction = GM_DIR_BOTH;
+	world_event(&w, ev);
+	assert_false(w.program->rule[0].accept_clear);
+	assert_int_equal(w.program->rule[0].spi_out, 0x1111);
+}
+
 static void own_traffic_caught_is_told_with_the_line(void **state)
 {
 	struct dp_note n = { .kind = DP_NOTE_OWN_CAUGHT,
@@ -384,6 +414,7 @@ int main(void)
 		T(a_group_that_reverts_closes_when_its_keys_have_ended),
 		T(groups_that_name_the_same_traffic_are_told),
 		T(groups_of_different_ports_do_not_overlap),
+		T(a_member_of_a_receive_only_group_sends_in_clear_unless_told_otherwise),
 		T(an_operator_turns_the_direction_and_turns_it_back),
 		T(own_traffic_caught_is_told_with_the_line),
 		T(unknown_spis_make_a_member_ask_the_next_server),

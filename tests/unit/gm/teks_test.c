@@ -334,6 +334,64 @@ static void a_receive_only_key_is_never_sent_under(void **state)
 	assert_int_equal(out_spi(0), 0);
 }
 
+static void receive_only(uint32_t spi)
+{
+	grant_one(&g, spi, 3600);
+	g.inbound_is_receive_only = true;
+	g.tek[0].dir = DP_DIR_IN;
+}
+
+static void
+a_receive_only_group_sends_in_clear_until_the_delay_of_the_rekey_that_ends_it(void **state)
+{
+	(void)state;
+	receive_only(0x100);
+	gm_teks_stage(&t, at_s(0), &g);
+	assert_true(gm_teks_active(&t, at_s(0))->receive_only);
+	assert_int_equal(out_spi(0), 0x100); // for an operator that says passive
+	grant_one(&g, 0x200, 3600);
+	g.inbound_is_receive_only = true;
+	delays(30, 65);
+	gm_teks_stage(&t, at_s(100), &g);
+	assert_true(gm_teks_active(&t, at_s(129))->receive_only);
+	assert_false(gm_teks_active(&t, at_s(130))->receive_only);
+	age(164); // others may be late: in clear is accepted
+	assert_true(t.n_sets == 2 && t.set[1].receive_only);
+	age(165);
+	assert_int_equal(t.n_sets, 1);
+}
+
+static void a_group_becomes_receive_only_at_the_delay_of_its_rekey(void **state)
+{
+	(void)state;
+	grant_one(&g, 0x100, 3600);
+	g.inbound_is_receive_only = true;
+	gm_teks_stage(&t, at_s(0), &g);
+	receive_only(0x200);
+	delays(30, 65);
+	gm_teks_stage(&t, at_s(100), &g);
+	assert_true(t.set[0].receive_only);
+	assert_false(gm_teks_active(&t, at_s(129))->receive_only);
+	assert_int_equal(out_spi(129), 0x100);
+	assert_true(gm_teks_active(&t, at_s(130))->receive_only);
+}
+
+static void of_several_generations_each_says_for_itself_whether_it_is_receive_only(void **state)
+{
+	(void)state;
+	receive_only(0x100);
+	g.tek[0].dir = DP_DIR_BOTH;
+	grant_tek(&g, 0x200, 1000)->dir = DP_DIR_IN;
+	grant_line(&g, true, mk_flow(1, 2), 0x200);
+	grant_tek(&g, 0x300, 3600); // this line the older generation did not have
+	grant_line(&g, true, mk_flow(2, 1), 0x300);
+	delays(30, 65);
+	gm_teks_stage(&t, at_s(0), &g);
+	assert_int_equal(t.n_sets, 2);
+	assert_false(t.set[0].receive_only);
+	assert_true(t.set[1].receive_only);
+}
+
 static void the_end_is_that_of_the_first_line_to_run_out(void **state)
 {
 	(void)state;
@@ -384,6 +442,14 @@ int main(void)
 		cmocka_unit_test_setup(a_spi_with_another_key_is_refused, fresh),
 		cmocka_unit_test_setup(more_keys_than_there_is_room_for_are_refused, fresh),
 		cmocka_unit_test_setup(a_receive_only_key_is_never_sent_under, fresh),
+		cmocka_unit_test_setup(
+			a_receive_only_group_sends_in_clear_until_the_delay_of_the_rekey_that_ends_it,
+			fresh),
+		cmocka_unit_test_setup(a_group_becomes_receive_only_at_the_delay_of_its_rekey,
+				       fresh),
+		cmocka_unit_test_setup(
+			of_several_generations_each_says_for_itself_whether_it_is_receive_only,
+			fresh),
 		cmocka_unit_test_setup(the_end_is_that_of_the_first_line_to_run_out, fresh),
 		cmocka_unit_test_setup(ended_keys_are_wiped, fresh),
 	};

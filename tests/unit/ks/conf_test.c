@@ -208,6 +208,7 @@ static void several_groups_may_share_lists_and_keys(void **state)
 	struct ks_conf *c = load(KSD ISAKMP PSK KEYS ACLS
 				 "groups = ( { name = \"G1\"; identity = 1; " REKEY " " SA " },\n"
 				 " { name = \"G2\"; identity = 2; " REKEY " sid_bits = 16;\n"
+				 "   receive_only = true;\n"
 				 "   authorization = [ \"192.0.2.0/25\", \"198.51.100.1\" ];\n"
 				 "   " SA " } );\n",
 				 &h);
@@ -217,6 +218,8 @@ static void several_groups_may_share_lists_and_keys(void **state)
 		fail_msg("%s", h.text);
 	assert_int_equal(c->n_groups, 2);
 	assert_int_equal(c->groups[1].sid_bits, 16);
+	assert_false(c->groups[0].policy->receive_only);
+	assert_true(c->groups[1].policy->receive_only);
 	assert_int_equal(c->groups[1].n_authorized, 2);
 	ks_conf_free(c);
 }

@@ -14,6 +14,7 @@ static struct world *full_world(void)
 
 	world_register(w, world_member(w, "192.0.2.1"));
 	world_register(w, world_member(w, "192.0.2.2"));
+	g->keys.gen[0].policy->receive_only = true;
 	assert_true(world_rekey(w));
 	g->removal.n = 2;
 	g->removal.tombstone = calloc(2, sizeof(*g->removal.tombstone));
@@ -93,6 +94,7 @@ static void every_part_comes_back_as_it_was(void **state)
 		ks_blob_fini(&b);
 	}
 	assert_int_equal(g.keys.gen[0].tek[0].dies.ms, world_group(w)->keys.gen[0].tek[0].dies.ms);
+	assert_true(g.keys.gen[0].policy->receive_only);
 	assert_true(secret_eq(&g.keys.kek.key, &world_group(w)->keys.kek.key));
 	assert_true(secret_eq(lkh_kek(&g.lkh), lkh_kek(&world_group(w)->lkh)));
 	group_fini(&g);

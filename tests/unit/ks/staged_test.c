@@ -39,6 +39,12 @@ static void staged_sids(struct ks_conf *c)
 	c->groups[0].sid_bits = 16;
 }
 
+static void staged_receive_only(struct ks_conf *c)
+{
+	former(c);
+	c->groups[0].receive_only = c->groups[0].policy->receive_only = true;
+}
+
 static void reload(struct world *w, void (*change)(struct ks_conf *c))
 {
 	world_step(w, &(struct ks_event){ .kind = KS_EV_CONFIG, .conf = world_conf(change) });
@@ -237,6 +243,58 @@ static void the_diff_names_lines_parameters_and_what_it_costs(void **state)
 	world_free(w);
 }
 
+// Keys of it that are for receiving alone.
+static size_t receive_only_keys(const struct test_member *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_sat; i++)
+		n += m->sat[i].direction == IPSEC_DIR_RECEIVER_ONLY;
+	return n;
+}
+
+static uint16_t newest_direction(const struct test_member *m)
+{
+	for (size_t i = 0; i < m->n_sat; i++) {
+		if (m->sat[i].proto == GDOI_PROTO_ESP)
+			return m->sat[i].direction;
+	}
+	fail_msg("no key");
+	return 0;
+}
+
+static void a_group_turns_receive_only_with_a_rekey_and_back_with_another(void **state)
+{
+	struct world *w = world_with(2);
+	struct test_member *m = w->member[0];
+
+	(void)state;
+	reload(w, staged_receive_only);
+	see(shown(w, ks_show_diff), "~ sa direction: both -> receive-only\n");
+	see(shown(w, ks_show_summary), "IPSec SA Direction       : Both\n");
+	assert_int_equal(receive_only_keys(m), 0);
+	command(w, false);
+	assert_int_equal(m->n_push, 1);
+	assert_int_equal(newest_direction(m), IPSEC_DIR_RECEIVER_ONLY);
+	assert_int_equal(receive_only_keys(m), 2);
+	see(shown(w, ks_show_summary), "IPSec SA Direction       : Inbound Only\n");
+	world_pass(w, 200000);
+	reload(w, former);
+	see(shown(w, ks_show_diff), "~ sa direction: receive-only -> both\n");
+	command(w, false);
+	assert_int_equal(m->n_push, 2);
+	assert_int_equal(receive_only_keys(m), 0);
+	m = world_member(w, "192.0.2.8"); // before the former keys are gone
+	world_register(w, m);
+	assert_int_equal(newest_direction(m), 0);
+	assert_int_equal(receive_only_keys(m), 2);
+	world_pass(w, 200000);
+	m = world_member(w, "192.0.2.9");
+	world_register(w, m);
+	assert_int_equal(receive_only_keys(m), 0);
+	world_free(w);
+}
+
 static void tcp_is_denied(struct ks_conf *c)
 {
 	static const char *const lines[] = { "deny tcp any any", "permit 10.0.0.0/8 10.0.0.0/8" };
@@ -304,6 +362,7 @@ int main(void)
 		cmocka_unit_test(replace_now_ends_the_former_keys_in_the_same_message),
 		cmocka_unit_test(a_word_during_a_rekey_is_kept_until_it_is_over),
 		cmocka_unit_test(the_diff_names_lines_parameters_and_what_it_costs),
+		cmocka_unit_test(a_group_turns_receive_only_with_a_rekey_and_back_with_another),
 		cmocka_unit_test(members_that_cannot_express_it_are_named),
 		cmocka_unit_test(a_diff_of_any_two_policies_leads_from_one_to_the_other),
 	};
