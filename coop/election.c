@@ -91,10 +91,11 @@ void coop_claim_heard(struct coop *c, mono_t now, const struct coop_claim *claim
 
 // ---- the vote ----
 
-// In the majority policy. A primary counts those of whom it knows that they heard it lately: it
-// stops before any of them could take its silence for death.
-static bool has_quorum(const struct coop *c, mono_t now, int64_t within_ms)
+// In the majority policy. Those count of whom it is known that they heard us lately: a primary stops
+// before any of them could take its silence for death, and does not claim again in what is left.
+static bool has_quorum(const struct coop *c, mono_t now)
 {
+	int64_t within_ms = coop_dead_ms(c) - c->conf.hello_ms / 2;
 	size_t n = 1;
 
 	if (c->conf.split == COOP_CONTINUE)
@@ -175,7 +176,7 @@ static void primary(struct coop *c, mono_t now, struct coop_out *out)
 		resign(c, out, c->lead.id == c->handover_to ? "handed over" : "a better one leads");
 		return;
 	}
-	if (!has_quorum(c, now, coop_dead_ms(c) - c->conf.hello_ms / 2)) {
+	if (!has_quorum(c, now)) {
 		coop_log(out, EV_COOP_NO_QUORUM, COOP_PEERS, "split-policy majority");
 		resign(c, out, "no quorum");
 		return;
@@ -203,7 +204,7 @@ static void starting(struct coop *c, mono_t now, struct coop_out *out)
 static void secondary(struct coop *c, mono_t now, struct coop_out *out)
 {
 	if (coop_lead_is_fresh(c, now) || best(c) != c->conf.id || !all_choose_us(c) ||
-	    !has_quorum(c, now, coop_dead_ms(c)))
+	    !has_quorum(c, now))
 		return;
 	coop_log(out, EV_COOP_KS_ELECTION, COOP_PEERS, "all who live choose this one");
 	coop_claim(c);
