@@ -110,7 +110,23 @@ struct endpoint gm_server(const struct gm *gm, const struct gm_group *g, size_t 
 
 struct gm_accept gm_accepts(const struct gm_group *g, bool ks_conclave)
 {
-	return (struct gm_accept){ .bypass = ks_conclave, .sha1 = g->conf.accept_sha1 };
+	return (struct gm_accept){ .ours = ks_conclave, .sha1 = g->conf.accept_sha1 };
+}
+
+void gm_take_pseudotime(struct gm_group *g, const struct gdoi_sa *sa, bool pull, mono_t at,
+			struct gm_out *out)
+{
+	const struct pseudotime *told = &sa->gap.pseudotime;
+	uint16_t window_s = gm_pseudo_window(&g->teks);
+	int64_t by;
+
+	if (!sa->has_gap || !sa->gap.has_pseudotime)
+		return;
+	by = pull ? gm_pseudo_pull(&g->pseudo, told, at) : gm_pseudo_push(&g->pseudo, told, at);
+	if (gm_pseudo_jumped(&g->pseudo, by, window_s))
+		gm_out_log(out, pull ? LOG_M_PULL : LOG_M_REKEY, LOG_L_WARN, &g->lc,
+			   "pseudotime jumped by %lld ms, more than half of the window of %u s",
+			   (long long)by, window_s);
 }
 
 enum gm_direction gm_direction(const struct gm_group *g, mono_t now)
@@ -177,7 +193,7 @@ static void group_ike(struct gm *gm, struct gm_group *g)
 	g->ike = (struct ike_conf){
 		.own_id = isakmp_id_of_addr(&c->address),
 		.features =
-			VID_CONCLAVE_BYPASS | (c->ike.dpd.interval_s > 0 ? VID_CONCLAVE_KEEP : 0),
+			VID_CONCLAVE_PRIVATE | (c->ike.dpd.interval_s > 0 ? VID_CONCLAVE_KEEP : 0),
 		.schedule = gm_reg_schedule,
 		.natt_port = c->nat_port,
 		.rng = gm->rng,

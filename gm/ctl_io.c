@@ -30,6 +30,11 @@ static void run_rekey(struct ctl_req *req, void *arg)
 	reply(req, arg, gm_show_rekey_text, gm_show_rekey_json);
 }
 
+static void run_replay(struct ctl_req *req, void *arg)
+{
+	reply(req, arg, gm_show_replay_text, gm_show_replay_json);
+}
+
 static void run_acl(struct ctl_req *req, void *arg)
 {
 	reply(req, arg, gm_show_acl_text, gm_show_acl_json);
@@ -170,6 +175,7 @@ const struct ctl_cmd gm_ctl_cmds[] = {
 	{ "show crypto gdoi gm counters", "why datagrams were dropped", run_counters },
 	{ "show crypto gdoi gm dataplane counters", "packets and SAs of espd", run_dataplane },
 	{ "show crypto gdoi gm rekey [detail]", "rekeys received, KEKs held", run_rekey },
+	{ "show crypto gdoi gm replay", "anti-replay windows and pseudotime", run_replay },
 	{ "show crypto isakmp sa", "phase 1 SAs and rekey SAs", run_isakmp },
 	PKI_COMMANDS(run_pki),
 	{ "show version", "program and version", run_version },

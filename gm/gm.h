@@ -15,6 +15,7 @@
 #include "gm/keks.h"
 #include "gm/nat.h"
 #include "gm/policy.h"
+#include "gm/pseudo.h"
 #include "gm/recovery.h"
 #include "gm/sids.h"
 #include "gm/teks.h"
@@ -66,6 +67,7 @@ struct gm_group {
 	struct gm_teks teks;
 	struct gm_sids sids;
 	struct gm_nat nat; // gm/nat.h
+	struct gm_pseudo pseudo;
 	struct {
 		uint32_t attempts, registrations, keepalives;
 		uint32_t rekeys, rekeys_since_registration, acks;
@@ -131,6 +133,9 @@ bool gm_spis_free(const struct gm *gm, const struct gm_group *g, const struct gm
 		  const char **why);
 // What may travel in clear now: an operator's word, else the configuration's, else the policy's.
 enum gm_direction gm_direction(const struct gm_group *g, mono_t now);
+// The pseudotime of an authenticated message that was right then, if it brought one.
+void gm_take_pseudotime(struct gm_group *g, const struct gdoi_sa *sa, bool pull, mono_t at,
+			struct gm_out *out);
 struct gm_accept gm_accepts(const struct gm_group *g, bool ks_conclave);
 struct endpoint gm_server(const struct gm *gm, const struct gm_group *g, size_t i);
 // Lab builds: the keys of the download in scratch->grant, and its KEK, into the key log.

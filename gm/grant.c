@@ -37,7 +37,7 @@ static enum dp_suite dp_suite_of(const struct suite_tek *row)
 
 // ---- the offer ----
 
-static bool sat_judge(const struct gdoi_sat *sat, bool bypass, const char **why)
+static bool sat_judge(const struct gdoi_sat *sat, bool ours, const char **why)
 {
 	const struct suite_tek *row;
 	struct flow flow;
@@ -47,7 +47,9 @@ static bool sat_judge(const struct gdoi_sat *sat, bool bypass, const char **why)
 	if (!gdoi_sat_to_flow(sat, &flow))
 		return no(why, "a selector that names no traffic");
 	if (sat->proto == GDOI_PROTO_BYPASS)
-		return bypass || no(why, "a bypass line from a key server of another make");
+		return ours || no(why, "a bypass line from a key server of another make");
+	if (sat->replay.mode != REPLAY_NONE && !ours)
+		return no(why, "anti-replay from a key server of another make");
 	row = suite_tek_find(sat);
 	if (!row || dp_suite_of(row) == DP_SUITE_NONE)
 		return no(why, "a transform this member does not have");
@@ -129,8 +131,10 @@ bool gm_offer_judge(const struct gdoi_sa *sa, struct gm_accept accept, const cha
 {
 	if (sa->has_sak && !sak_judge(&sa->sak, accept.sha1, why))
 		return false;
+	if (sa->has_gap && sa->gap.has_pseudotime && !accept.ours)
+		return no(why, "pseudotime from a key server of another make");
 	for (size_t i = 0; i < sa->n_sat; i++) {
-		if (!sat_judge(&sa->sat[i], accept.bypass, why))
+		if (!sat_judge(&sa->sat[i], accept.ours, why))
 			return false;
 	}
 	return true;
@@ -172,6 +176,7 @@ static bool tek_read(const struct gdoi_sat *sat, const struct gdoi_kd_tek *kd, s
 		.dir = dir_of(sat),
 		.counter_iv = row->counter_iv,
 		.transform = row->name,
+		.replay = sat->replay,
 		.life_s = sat->life_s ? sat->life_s : TEK_LIFE_DEFAULT_S,
 	};
 	if (secret_set(&out->key, kd->alg_key.p, kd->alg_key.len) < 0 ||
@@ -188,6 +193,8 @@ static bool tek_put(struct gm_grant *g, const struct gm_tek *k, const char **why
 			continue;
 		if (g->tek[i].suite != k->suite || g->tek[i].dir != k->dir)
 			return no(why, "one SPI with two transforms");
+		if (!replay_eq(g->tek[i].replay, k->replay))
+			return no(why, "one SPI with two anti-replay windows");
 		return true;
 	}
 	if (g->n_teks == GM_MAX_TEKS)

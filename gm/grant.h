@@ -13,8 +13,8 @@
 
 // What a group takes beyond what everybody must.
 struct gm_accept {
-	bool bypass; // our private lines: the key server showed that it knows them
-	bool sha1;   // rekeys signed over it: an operator said so
+	bool ours; // our private forms: the key server showed that it knows them
+	bool sha1; // rekeys signed over it: an operator said so
 };
 
 // Is this policy one we can and may follow? Before message 3 of a PULL, and first for a PUSH.

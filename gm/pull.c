@@ -374,6 +374,7 @@ static void in_4(struct gm *gm, struct gm_group *g, mono_t now, const struct isa
 		refused(gm, g, now, out, err.why ? err.why : why);
 	} else {
 		install(gm, g, now, p, &kek);
+		gm_take_pseudotime(g, &r->offer, true, r->offered, out);
 		set_state(g, GM_REG_IDLE, "registered", out);
 		ike_resend_clear(&r->resend);
 		r->next = MONO_NEVER;

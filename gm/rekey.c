@@ -317,6 +317,8 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 	old = *p->kek;
 	count(p, tag, f->seq, m);
 	act(p, m, &fresh);
+	if (m->has_sa)
+		gm_take_pseudotime(p->g, &m->sa, false, p->now, p->out);
 	if (left_out) {
 		renew_within(p, PART_WAIT_S, DELETE_JITTER_MS, "no key for us in a rekey");
 		gm_out_log(p->out, LOG_M_REKEY, LOG_L_WARN, &p->g->lc,

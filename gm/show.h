@@ -20,6 +20,10 @@ void gm_show_gm_text(struct ctl_text *t, const struct gm *gm, mono_t now);
 json_t *gm_show_gm_json(const struct gm *gm, mono_t now);
 void gm_show_rekey_text(struct ctl_text *t, const struct gm *gm, mono_t now);
 json_t *gm_show_rekey_json(const struct gm *gm, mono_t now);
+// show_replay.c
+void gm_show_replay_text(struct ctl_text *t, const struct gm *gm, mono_t now);
+json_t *gm_show_replay_json(const struct gm *gm, mono_t now);
+// show.c
 void gm_show_acl_text(struct ctl_text *t, const struct gm *gm, mono_t now);
 json_t *gm_show_acl_json(const struct gm *gm, mono_t now);
 void gm_show_isakmp_text(struct ctl_text *t, const struct gm *gm, mono_t now);

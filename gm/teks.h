@@ -18,6 +18,7 @@
 #pragma once
 #include "common/base/flow.h"
 #include "common/base/mono.h"
+#include "common/base/replay.h"
 #include "common/crypto/secret.h"
 #include "dataplane/dp_api.h"
 
@@ -37,6 +38,7 @@ struct gm_tek {
 	bool sent;		 // was given to the dataplane for sending: stays an outbound SA
 	const char *transform;	 // name for show; static
 	uint32_t life_s;	 // as told at the last download
+	struct replay replay;	 // mode REPLAY_NONE: not told
 	struct secret key, auth; // AEAD: salt at the end of key
 	mono_t dies;
 };

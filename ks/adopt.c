@@ -103,6 +103,7 @@ static void take_over(const struct ks *ks, struct ks_group *g, struct ks_group *
 	parts_fini(g);
 	g->keys = in->keys;
 	g->sids = in->sids;
+	g->pseudo = in->pseudo;
 	g->members = in->members;
 	g->push = in->push;
 	g->lkh = in->lkh;
@@ -115,9 +116,19 @@ static void take_over(const struct ks *ks, struct ks_group *g, struct ks_group *
 	ks_push_forms(ks, g);
 }
 
-// Whoever was shut out stays out, under new keys too.
+// Not before whatever anybody was told. When nobody knows how long ago that was, it moves ahead by
+// the longest life of a key: no member is further.
+static void resume_pseudo(struct ks_group *g, const struct ks_saved *saved, mono_t now)
+{
+	ks_pseudo_resume(&g->pseudo, now);
+	if (saved->time_unknown || saved->mint)
+		ks_pseudo_forward(&g->pseudo, PSEUDO_UNKNOWN_MS);
+}
+
+// Whoever was shut out stays out, under new keys too, and the clock of the group goes on.
 static void keep_banned(struct ks_group *g, struct ks_group *in)
 {
+	g->pseudo = in->pseudo;
 	removal_fini(&g->removal);
 	g->removal = in->removal;
 	g->removal.pending = REMOVAL_NONE;
@@ -139,6 +150,7 @@ static enum ks_adopted adopt_group(struct ks *ks, struct ks_group *g, mono_t now
 		parts_fini(&in);
 		return KS_ADOPT_BROKEN;
 	}
+	resume_pseudo(&in, saved, now);
 	result = judge(ks, &in, now);
 	if (result != KS_ADOPTED) {
 		keep_banned(g, &in);

@@ -368,7 +368,7 @@ int ks_init(struct ks *ks, struct rng *rng, const struct ks_options *options, mo
 	ks->sources.max_unproven_each = (uint32_t)options->per_source;
 	ks->sources.max = (uint32_t)MAX_OF(options->n_sas / KS_SOURCE_SHARE, options->per_source);
 	ks->ike.rng = rng;
-	ks->ike.features = VID_CONCLAVE_BYPASS;
+	ks->ike.features = VID_CONCLAVE_PRIVATE;
 	log_keys_to(ks, options);
 	ks->buf = malloc(KS_DGRAM_MAX);
 	ks->plain = malloc(KS_DGRAM_MAX);

@@ -5,6 +5,7 @@
 //               |     sa->owner = ks_session PULL exchanges under that phase 1 SA
 //               +-- group[] --+-- keys       KEK and generations of TEKs
 //                             +-- sids       sender ids
+//                             +-- pseudo     the clock of the group
 //                             +-- members    who is registered
 //                             +-- push       the rekey in flight, or the last one
 //
@@ -23,6 +24,7 @@
 #include "ks/lkh.h"
 #include "ks/members.h"
 #include "ks/out.h"
+#include "ks/pseudo.h"
 #include "ks/removal.h"
 #include "ks/sid.h"
 
@@ -130,6 +132,7 @@ struct ks_group {
 	struct keys keys;
 	struct lkh lkh; // empty where the KEK is one key for all
 	struct sid_pool sids;
+	struct ks_pseudo pseudo;
 	struct members members;
 	struct removal removal;
 	struct ks_push push;

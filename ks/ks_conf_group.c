@@ -277,11 +277,46 @@ static void read_authorization(struct settings *s, struct set_node *n, void *out
 	}
 }
 
+static const struct set_choice replay_modes[] = { { "counter", REPLAY_COUNTER },
+						  { "time", REPLAY_TIME },
+						  { NULL, 0 } };
+
+struct replay_in {
+	int mode;
+	uint32_t window;
+};
+
+#define RI(field) offsetof(struct replay_in, field)
+static const struct set_row replay_rows[] = {
+	{ "mode", SET_CHOICE, RI(mode), .choices = replay_modes, .def = "counter",
+	  .help = "counter: sequence numbers; time: pseudotime of the group" },
+	{ "window", SET_U32, RI(window), .min = 1, .max = 1024, .required = true,
+	  .help = "counter: 64, 128, 256, 512 or 1024 packets; time: 1 to 100 seconds" },
+};
+
 struct sa_in {
+	struct replay replay;
 	uint16_t number;
 	uint32_t life_s;
 	char transform[64], acl[ACL_CONF_NAME_LEN];
 };
+
+static void read_replay(struct settings *s, struct set_node *n, void *out)
+{
+	struct sa_in *sa = out;
+	struct replay_in in = { .mode = REPLAY_COUNTER };
+	unsigned before = settings_n_errors(s);
+
+	settings_group(s, n, replay_rows, N_ELEMS(replay_rows), &in);
+	if (settings_n_errors(s) != before)
+		return;
+	sa->replay = (struct replay){ (uint8_t)in.mode, (uint16_t)in.window };
+	if (!replay_ok(sa->replay))
+		settings_complain(s, n, "window", "%u: %s", in.window,
+				  in.mode == REPLAY_TIME
+					  ? "a window of time is 1 to 100 seconds"
+					  : "a counter window is 64, 128, 256, 512 or 1024");
+}
 
 #define SA(field) offsetof(struct sa_in, field)
 static const struct set_row sa_rows[] = {
@@ -294,6 +329,8 @@ static const struct set_row sa_rows[] = {
 	  .help = "seconds of a TEK" },
 	{ "acl", SET_STR, SA(acl), .size = ACL_CONF_NAME_LEN, .required = true,
 	  .help = "name from acls" },
+	{ "replay", SET_GROUP, .each = read_replay,
+	  .help = "anti-replay that members are told; default: counter, 64 packets" },
 };
 
 // What the dataplane of this release can do.
@@ -310,13 +347,13 @@ static bool transform_ok(const struct suite_tek *t)
 static void read_sa(struct settings *s, struct set_node *n, void *out)
 {
 	struct ks_load *l = ks_load_of(out);
-	struct sa_in in = { 0 };
+	struct sa_in in = { .replay = REPLAY_DEFAULT };
 	struct policy_sa sa;
 	unsigned before = settings_n_errors(s);
 
 	settings_group(s, n, sa_rows, N_ELEMS(sa_rows), &in);
 	sa = (struct policy_sa){ in.number, suite_tek_named(in.transform), in.life_s,
-				 acl_conf_find(&l->acls, in.acl) };
+				 acl_conf_find(&l->acls, in.acl), in.replay };
 	if (in.transform[0] && !transform_ok(sa.suite))
 		settings_complain(s, n, "transform", "\"%s\" is not known here; one of %s",
 				  in.transform, sa_rows[1].help);
@@ -506,4 +543,5 @@ void ks_conf_describe_group(FILE *to)
 	settings_describe(to, "groups = ( { … } )", group_rows, N_ELEMS(group_rows));
 	settings_describe(to, "groups.rekey: { … }", rekey_rows, N_ELEMS(rekey_rows));
 	settings_describe(to, "groups.sa = ( { … } )", sa_rows, N_ELEMS(sa_rows));
+	settings_describe(to, "groups.sa.replay: { … }", replay_rows, N_ELEMS(replay_rows));
 }

@@ -169,6 +169,7 @@ static uint16_t add_slot(struct policy *p, const struct policy_sa *sa)
 	s->sa_number = sa->number;
 	s->suite = sa->suite;
 	s->life_s = sa->life_s;
+	s->replay = sa->replay.mode == REPLAY_NONE ? REPLAY_DEFAULT : sa->replay;
 	snprintf(s->acl, sizeof(s->acl), "%s", sa->acl->name);
 	p->counter |= sa->suite->counter_iv;
 	if (p->life_s == 0 || sa->life_s < p->life_s)
@@ -249,7 +250,9 @@ bool policy_eq(const struct policy *a, const struct policy *b)
 	    a->receive_only != b->receive_only || (a->no_flat_at == 0) != (b->no_flat_at == 0))
 		return false;
 	for (size_t i = 0; i < a->n_slot; i++) {
-		if (a->slot[i].suite != b->slot[i].suite || a->slot[i].life_s != b->slot[i].life_s)
+		if (a->slot[i].suite != b->slot[i].suite ||
+		    a->slot[i].life_s != b->slot[i].life_s ||
+		    !replay_eq(a->slot[i].replay, b->slot[i].replay))
 			return false;
 	}
 	for (size_t i = 0; i < a->n_ordered; i++) {

@@ -11,6 +11,7 @@
 #pragma once
 #include "common/base/err.h"
 #include "common/base/flow.h"
+#include "common/base/replay.h"
 #include "common/ctl/acl_conf.h"
 #include "common/wire/suite.h"
 
@@ -23,12 +24,14 @@ struct policy_sa {
 	const struct suite_tek *suite;
 	uint32_t life_s;
 	const struct acl_conf *acl;
+	struct replay replay; // mode REPLAY_NONE: the default
 };
 
 struct policy_slot {
 	uint16_t sa_number;
 	const struct suite_tek *suite;
 	uint32_t life_s;
+	struct replay replay;
 	char acl[POLICY_NAME_LEN];
 };
 

@@ -38,8 +38,10 @@ static enum policy_op kept_or_changed(const struct policy *a, const struct polic
 {
 	const struct policy_slot *s = &a->slot[x->slot], *u = &b->slot[y->slot];
 
-	return x->permit && (s->suite != u->suite || s->life_s != u->life_s) ? POLICY_CHANGED
-									     : POLICY_KEPT;
+	return x->permit && (s->suite != u->suite || s->life_s != u->life_s ||
+			     !replay_eq(s->replay, u->replay))
+		       ? POLICY_CHANGED
+		       : POLICY_KEPT;
 }
 
 void policy_diff_make(const struct policy *before, const struct policy *after,

@@ -109,7 +109,8 @@ static bool is_excluded(const struct ks_group *g, const struct ike_sa *sa)
 
 static bool takes_ordered(const struct ike_sa *sa)
 {
-	return sa->peer_conclave && (sa->peer_features & VID_CONCLAVE_BYPASS);
+	return sa->peer_conclave &&
+	       (sa->peer_features & VID_CONCLAVE_PRIVATE) == VID_CONCLAVE_PRIVATE;
 }
 
 // May this peer have this group? RFC 6407 3.1; the answers do not tell which groups exist to
@@ -192,8 +193,11 @@ static struct gdoi_sa *offer_make(struct call *c, struct ks_group *g, struct ks_
 	if (wire(c)->send_kek_management_in_pull && ks_has_tree(g))
 		sa->sak.management = GDOI_KEK_MANAGEMENT_LKH;
 	sa->gap = (struct gdoi_gap){ .has_atd = atd_s > 0 && wire(c)->send_atd_in_pull,
-				     .atd_s = (uint16_t)atd_s };
-	sa->has_gap = sa->gap.has_atd;
+				     .atd_s = (uint16_t)atd_s,
+				     .has_pseudotime = o->ordered };
+	if (o->ordered)
+		sa->gap.pseudotime = ks_pseudo_at(&g->pseudo, c->now);
+	sa->has_gap = sa->gap.has_atd || sa->gap.has_pseudotime;
 	offer_gens(wire(c), g, c->now, o, sa);
 	return sa;
 }
@@ -436,6 +440,7 @@ static void registered(struct call *c, struct ks_pull *p, struct ks_group *g, ui
 	if (kd->has_sid)
 		snprintf(sids, sizeof(sids), " sid=%u+%zu", kd->sid.sid[0], kd->sid.n);
 	g->registrations++;
+	ks_pseudo_told(&g->pseudo, c->now);
 	c->ks->n_pulls++;
 	ks_out_touch(c->out, g->identity, c->name);
 	ks_out_event(c->out, EV_KS_GM_REGISTERED, &who, "gm=%s identity=%s seq=%u policy=%s%s",

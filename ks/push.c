@@ -138,13 +138,15 @@ static bool build_sa(const struct ks_roll *r, unsigned variant, size_t *next, st
 	m->has_sa = true;
 	if (r->kek && !build_kek(r, variant, next, m, joined))
 		return false;
+	m->sa.has_gap = r->tek || ordered;
+	m->sa.gap = (struct gdoi_gap){ .has_pseudotime = ordered };
+	if (ordered)
+		m->sa.gap.pseudotime = ks_pseudo_at(&r->g->pseudo, r->now);
 	if (!r->tek)
 		return true;
-	m->sa.has_gap = true;
-	m->sa.gap = (struct gdoi_gap){ .has_atd = true,
-				       .has_dtd = true,
-				       .atd_s = (uint16_t)r->delays.atd_s,
-				       .dtd_s = (uint16_t)r->delays.dtd_s };
+	m->sa.gap.has_atd = m->sa.gap.has_dtd = true;
+	m->sa.gap.atd_s = (uint16_t)r->delays.atd_s;
+	m->sa.gap.dtd_s = (uint16_t)r->delays.dtd_s;
 	return ks_build_sats(ks_form(r->ks, variant / KS_V_FORM), &r->g->keys.gen[0], ordered, true,
 			     r->now, &m->sa) &&
 	       ks_build_teks(&r->g->keys.gen[0], r->now, &m->kd);

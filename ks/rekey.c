@@ -180,6 +180,8 @@ static void start(struct ks *ks, struct ks_group *g, const struct ks_plan *plan,
 	struct keys_maker mk = maker_of(ks);
 
 	start_kek(ks, g, plan, now);
+	if (g->pseudo.epoch == 0)
+		ks_pseudo_start(&g->pseudo, ks->rng, now);
 	keys_add_gen(&g->keys, &mk, plan->policy, now, now);
 	sid_pool_reset(&g->sids, plan->sid_bits);
 	log_keys(ks, g);
@@ -292,6 +294,7 @@ static bool roll_out(struct ks_roll *r, struct policy *policy, struct ks_out *ou
 		failed(g, r->now, out);
 		return false;
 	}
+	ks_pseudo_told(&g->pseudo, r->now);
 	if (r->tek)
 		keys_drain_old(&g->keys, r->replace ? r->now
 						    : mono_add_s(r->now, r->delays.spread_s +

@@ -3,7 +3,7 @@
 #include "ks/push.h"
 #include "ks/replica_int.h"
 
-#define VERSION	   5
+#define VERSION	   6
 #define PACK_FIRST 4096
 
 void ks_blob_fini(struct ks_blob *b)
@@ -27,29 +27,41 @@ size_t ks_member_key(const struct member_name *n, uint8_t out[KS_MEMBER_KEY_MAX]
 
 // ---- sender ids and counters ----
 
-static void put_run(struct wr *w, const struct ks_group *g)
+static void put_run(struct wr *w, const struct ks_group *g, int64_t base_ms)
 {
 	wr_u8(w, g->sids.bits);
 	rep_put_u64(w, g->sids.next);
 	rep_put_u64(w, g->registrations);
 	wr_u32(w, g->rekeys_sent);
 	wr_u32(w, g->retransmits);
+	wr_u32(w, g->pseudo.epoch);
+	rep_put_u64(w, (uint64_t)(g->pseudo.ahead_ms - base_ms));
+	rep_put_u64(w, (uint64_t)g->pseudo.told_ms);
 }
 
-static void get_run(struct rd *r, struct ks_group *g)
+static void get_run(struct rd *r, struct ks_group *g, int64_t base_ms)
 {
 	struct sid_pool sids = { .bits = rd_u8(r), .next = rep_get_u64(r) };
 	uint64_t registrations = rep_get_u64(r);
 	uint32_t sent = rd_u32(r), again = rd_u32(r);
+	struct ks_pseudo pseudo = { .epoch = rd_u32(r),
+				    .ahead_ms = (int64_t)rep_get_u64(r),
+				    .told_ms = (int64_t)rep_get_u64(r) };
 
 	if (sids.bits < 8 || sids.bits > 32 || sids.next > UINT64_C(1) << sids.bits)
 		rd_fail(r, "sender ids out of range");
+	if (pseudo.epoch == 0 || pseudo.ahead_ms > PSEUDOTIME_MAX_MS ||
+	    pseudo.ahead_ms < -PSEUDOTIME_MAX_MS || pseudo.told_ms < 0 ||
+	    pseudo.told_ms > PSEUDOTIME_MAX_MS)
+		rd_fail(r, "pseudotime out of range");
 	if (!rd_end(r, 0))
 		return;
 	g->sids = sids;
 	g->registrations = registrations;
 	g->rekeys_sent = sent;
 	g->retransmits = again;
+	g->pseudo = pseudo;
+	g->pseudo.ahead_ms += base_ms;
 }
 
 // ---- who is excluded ----
@@ -186,7 +198,7 @@ static void put_part(struct wr *w, const struct ks_group *g, enum ks_part_kind p
 		rep_put_keys(w, g, base_ms);
 		break;
 	case KS_PART_RUN:
-		put_run(w, g);
+		put_run(w, g, base_ms);
 		break;
 	case KS_PART_PUSH:
 		rep_put_push(w, g, base_ms);
@@ -236,7 +248,7 @@ bool ks_replica_unpack(struct ks_group *g, enum ks_part_kind part, struct bytes 
 		rep_get_keys(&r, g, base_ms);
 		break;
 	case KS_PART_RUN:
-		get_run(&r, g);
+		get_run(&r, g, base_ms);
 		break;
 	case KS_PART_PUSH:
 		rep_get_push(&r, g, base_ms);
@@ -300,6 +312,9 @@ uint64_t ks_replica_mark(const struct ks_group *g, enum ks_part_kind part)
 	case KS_PART_RUN:
 		h = MIX(h, g->sids.bits);
 		h = MIX(h, g->sids.next);
+		h = MIX(h, g->pseudo.epoch);
+		h = MIX(h, g->pseudo.ahead_ms);
+		h = MIX(h, g->pseudo.told_ms);
 		return MIX(h, g->registrations);
 	case KS_PART_PUSH:
 		h = MIX(h, g->push.live);

@@ -2,7 +2,7 @@
 // A group is packed in parts, so that a registration writes a hundred octets and not the whole:
 //
 //	KEYS     policies, generations of TEKs, KEK and its SEQ    changes with a rekey
-//	RUN      sender ids given out, counters                    with every registration
+//	RUN      sender ids, pseudotime, counters                  with every registration
 //	PUSH     the sealed rekey that is being sent               with a rekey, and at its end
 //	TREE     keys of the key tree                              when members join or leave it
 //	BANNED   tombstones of excluded members                    by an operator's word

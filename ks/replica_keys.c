@@ -59,6 +59,8 @@ static void put_policy(struct wr *w, const struct policy *p)
 		wr_u16(w, s->sa_number);
 		rep_put_str(w, s->suite->name);
 		wr_u32(w, s->life_s);
+		wr_u8(w, s->replay.mode);
+		wr_u16(w, s->replay.window);
 		rep_put_str(w, s->acl);
 	}
 	put_rules(w, p->ordered, p->n_ordered);
@@ -74,6 +76,10 @@ static void get_slot(struct rd *r, struct policy *p, struct policy_slot *s)
 	s->sa_number = rd_u16(r);
 	rep_get_str(r, suite, sizeof(suite));
 	s->life_s = rd_u32(r);
+	s->replay.mode = rd_u8(r);
+	s->replay.window = rd_u16(r);
+	if (!replay_ok(s->replay))
+		rd_fail(r, "anti-replay out of range");
 	rep_get_str(r, s->acl, sizeof(s->acl));
 	s->suite = rd_ok(r) ? suite_tek_named(suite) : NULL;
 	if (!s->suite) {

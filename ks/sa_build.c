@@ -56,7 +56,7 @@ void ks_build_sak(const struct gdoi_wire_opts *o, const struct kek *k, const str
 }
 
 static bool add_sat(const struct gdoi_wire_opts *o, const struct tek_gen *gen,
-		    const struct policy_rule *r, mono_t now, struct gdoi_sa *out)
+		    const struct policy_rule *r, bool ordered, mono_t now, struct gdoi_sa *out)
 {
 	struct gdoi_sat *sat;
 
@@ -75,6 +75,8 @@ static bool add_sat(const struct gdoi_wire_opts *o, const struct tek_gen *gen,
 		sat->encap = IPSEC_ENCAP_TUNNEL;
 		if (gen->policy->receive_only) // RFC 6407 5.5.1.1.2
 			sat->direction = IPSEC_DIR_RECEIVER_ONLY;
+		if (ordered)
+			sat->replay = gen->policy->slot[r->slot].replay;
 	}
 	BUG_ON(!gdoi_sat_set_flow(sat, &r->flow)); // policy.c lets nothing else in
 	return true;
@@ -88,7 +90,7 @@ bool ks_build_sats(const struct gdoi_wire_opts *o, const struct tek_gen *gen, bo
 	size_t n = ordered ? p->n_ordered : p->n_flat;
 
 	for (size_t i = 0; i < n; i++) {
-		if ((rule[i].permit || bypass) && !add_sat(o, gen, &rule[i], now, out))
+		if ((rule[i].permit || bypass) && !add_sat(o, gen, &rule[i], ordered, now, out))
 			return false;
 	}
 	return true;

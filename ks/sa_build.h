@@ -9,8 +9,8 @@
 // dst: where PUSHes go; family only for "wherever the member is".
 void ks_build_sak(const struct gdoi_wire_opts *o, const struct kek *k, const struct endpoint *src,
 		  const struct endpoint *dst, bool ack, mono_t now, struct gdoi_sak *out);
-// Appends what the generation protects, and in the ordered form what it lets pass when bypass is
-// true. False when the SATs do not fit.
+// Appends what the generation protects, and in the ordered form, which is ours, its anti-replay and
+// what it lets pass when bypass is true. False when the SATs do not fit.
 bool ks_build_sats(const struct gdoi_wire_opts *o, const struct tek_gen *gen, bool ordered,
 		   bool bypass, mono_t now, struct gdoi_sa *out);
 bool ks_build_teks(const struct tek_gen *gen, mono_t now, struct gdoi_kd *out);

@@ -181,11 +181,22 @@ static void kek_text(const struct ks_group *g, mono_t now, struct ctl_text *t)
 	ctl_text_add(t, "    acknowledgement    : %s\n\n", ack_word(g));
 }
 
+// The words of IOS for a counter window, which is what it has by default.
+static const char *replay_text(struct replay r, char buf[REPLAY_STRLEN])
+{
+	if (r.mode == REPLAY_TIME)
+		snprintf(buf, REPLAY_STRLEN, "time window (sec)      : %u", r.window);
+	else
+		snprintf(buf, REPLAY_STRLEN, "antireplay window size: %u", r.window);
+	return buf;
+}
+
 static void tek_text(const struct ks_group *g, const struct tek_gen *gen, size_t slot, mono_t now,
 		     struct ctl_text *t)
 {
 	const struct tek *k = &gen->tek[slot];
 	uint32_t left = mono_left_s(k->dies, now);
+	char replay[REPLAY_STRLEN];
 
 	ctl_text_add(t, "  TEK POLICY (encaps : ENCAPS_TUNNEL)\n");
 	ctl_text_add(t, "    spi                : 0x%08X\n", k->spi);
@@ -197,7 +208,8 @@ static void tek_text(const struct ks_group *g, const struct tek_gen *gen, size_t
 		     left);
 	ctl_text_add(t, "    tek life(sec)      : %-13u elapsed time(sec)     : %u\n", k->life_s,
 		     k->life_s - left);
-	ctl_text_add(t, "    override life(sec) : 0             antireplay window size: 64\n");
+	ctl_text_add(t, "    override life(sec) : 0             %s\n",
+		     replay_text(gen->policy->slot[slot].replay, replay));
 	if (gen == &g->keys.gen[0])
 		ctl_text_add(t, "    time to rekey (sec): %u\n\n",
 			     mono_left_s(ks_rekey_tek_due(g), now));

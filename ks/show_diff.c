@@ -157,10 +157,15 @@ static void slot_change_text(const struct ks_group *g, const struct policy_chang
 	const struct policy_slot *a = &g->keys.gen[0].policy->slot[c->before->slot];
 	const struct policy_slot *b = &g->conf->policy->slot[c->after->slot];
 
+	char was[REPLAY_STRLEN], is[REPLAY_STRLEN];
+
 	if (a->suite != b->suite)
 		ctl_text_add(t, "        transform %s -> %s\n", a->suite->name, b->suite->name);
 	if (a->life_s != b->life_s)
 		ctl_text_add(t, "        lifetime %u -> %u\n", a->life_s, b->life_s);
+	if (!replay_eq(a->replay, b->replay))
+		ctl_text_add(t, "        anti-replay %s -> %s\n", replay_str(a->replay, was),
+			     replay_str(b->replay, is));
 }
 
 static void diff_text(const struct ks *ks, const struct ks_group *g, struct ctl_text *t)
@@ -254,13 +259,16 @@ static json_t *change_json(const struct ks_group *g, const struct policy_change 
 	};
 	const struct policy_rule *r = c->after ? c->after : c->before;
 	const struct policy *p = c->after ? g->conf->policy : g->keys.gen[0].policy;
+	const struct replay *replay = &p->slot[r->slot].replay;
 	char flow[FLOW_STRLEN];
 
-	return json_pack("{s:s, s:s, s:s, s:s?, s:o}", "op", word[c->op], "action",
+	return json_pack("{s:s, s:s, s:s, s:s?, s:o, s:s?, s:o}", "op", word[c->op], "action",
 			 r->permit ? "permit" : "deny", "flow", flow_str(&r->flow, flow),
 			 "transform", r->permit ? p->slot[r->slot].suite->name : NULL, "life_s",
 			 r->permit ? json_integer((json_int_t)p->slot[r->slot].life_s)
-				   : json_null());
+				   : json_null(),
+			 "replay_mode", r->permit ? replay_mode_name(replay->mode) : NULL,
+			 "replay_window", r->permit ? json_integer(replay->window) : json_null());
 }
 
 static json_t *params_json(const struct params *all)

@@ -82,10 +82,12 @@ static json_t *tek_json(const struct ks_group *g, const struct tek_gen *gen, siz
 	char spi[16];
 
 	snprintf(spi, sizeof(spi), "0x%08X", k->spi);
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "spi", spi, "state",
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I}", "spi", spi, "state",
 			 gen_state(g, gen, now), "transform", k->suite->name, "access_list",
 			 gen->policy->slot[slot].acl, "life_s", (json_int_t)k->life_s,
-			 "remaining_s", (json_int_t)mono_left_s(k->dies, now));
+			 "remaining_s", (json_int_t)mono_left_s(k->dies, now), "replay_mode",
+			 replay_mode_name(gen->policy->slot[slot].replay.mode), "replay_window",
+			 (json_int_t)gen->policy->slot[slot].replay.window);
 }
 
 static json_t *kek_json(const struct ks_group *g, mono_t now)

@@ -219,6 +219,8 @@ enum {
 	X(AH_AES_256_GMAC, 13, "AES-256-GMAC")
 
 // SA attributes of a SAT: RFC 2407 4.5, RFC 4304, RFC 6407 5.5.1.1.
+// 32001 is ours, from the private range, variable, 4 octets: mode (1), 1 counter, 2 time; 0 (1);
+// window (2), packets or seconds. It goes to the same members as the pseudotime of a GAP.
 #define IPSEC_ATTRS(X)                                                                             \
 	X(IPSEC_ATTR_LIFE_TYPE, 1, "SA Life Type")                                                 \
 	X(IPSEC_ATTR_LIFE_DURATION, 2, "SA Life Duration")                                         \
@@ -228,7 +230,8 @@ enum {
 	X(IPSEC_ATTR_KEY_LENGTH, 6, "Key Length")                                                  \
 	X(IPSEC_ATTR_ESN, 11, "Extended Sequence Number")                                          \
 	X(IPSEC_ATTR_ADDR_PRESERVE, 14, "Address Preservation")                                    \
-	X(IPSEC_ATTR_DIRECTION, 15, "SA Direction")
+	X(IPSEC_ATTR_DIRECTION, 15, "SA Direction")                                                \
+	X(IPSEC_ATTR_REPLAY, 32001, "Anti-Replay")
 
 #define IPSEC_ENCAPS(X)                                                                            \
 	X(IPSEC_ENCAP_TUNNEL, 1, "Tunnel")                                                         \
@@ -299,10 +302,14 @@ enum {
 	X(GDOI_ACK_KEK_SHA512, 3, "REKEY_ACK_KEK_SHA512")                                          \
 	X(GDOI_ACK_LKH_SHA512, 4, "REKEY_ACK_LKH_SHA512")
 
+// 200 is ours, from the private range, variable, 12 octets: epoch (4), never 0, and milliseconds of
+// the group's pseudotime (8) when the message was made. A key server sends it only to members whose
+// vendor id says that they understand it (VID_CONCLAVE_REPLAY).
 #define GDOI_GAP_ATTRS(X)                                                                          \
 	X(GDOI_GAP_ATTR_ATD, 1, "ACTIVATION_TIME_DELAY")                                           \
 	X(GDOI_GAP_ATTR_DTD, 2, "DEACTIVATION_TIME_DELAY")                                         \
-	X(GDOI_GAP_ATTR_SENDER_ID_REQUEST, 3, "SENDER_ID_REQUEST")
+	X(GDOI_GAP_ATTR_SENDER_ID_REQUEST, 3, "SENDER_ID_REQUEST")                                 \
+	X(GDOI_GAP_ATTR_PSEUDOTIME, 200, "pseudotime")
 
 #define GDOI_KD_TYPES(X)                                                                           \
 	X(GDOI_KD_TEK, 1, "TEK")                                                                   \
@@ -409,5 +416,7 @@ extern const uint8_t vid_dpd[GDOI_VID_LEN];  // RFC 3706 5.1; the last two octet
 #define VID_CONCLAVE_MINOR	1
 #define VID_CONCLAVE_BYPASS	0x0001 // understands the bypass SAT (GDOI_PROTO_BYPASS)
 #define VID_CONCLAVE_KEEP	0x0002 // a member that keeps its phase 1 SA, to ask for life there
+#define VID_CONCLAVE_REPLAY	0x0004 // understands anti-replay of a SAT and pseudotime of a GAP
+#define VID_CONCLAVE_PRIVATE	(VID_CONCLAVE_BYPASS | VID_CONCLAVE_REPLAY) // all our own forms
 
 extern const uint8_t vid_conclave[GDOI_VID_LEN];

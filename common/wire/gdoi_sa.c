@@ -142,12 +142,44 @@ void gdoi_sak_encode(const struct gdoi_wire_opts *o, struct wr_chain *c, const s
 	wr_pl_end(c, at);
 }
 
+// Ours: epoch (4) | milliseconds (8)
+static void pseudotime_read(struct rd *r, const struct isakmp_attr *a, struct gdoi_gap *out)
+{
+	struct rd v = rd_of(a->value, r->err);
+	uint64_t hi;
+
+	if (out->has_pseudotime)
+		rd_fail(r, "attribute given twice");
+	if (a->basic || a->value.len != 12)
+		rd_fail(r, "pseudotime of a wrong length");
+	out->has_pseudotime = true;
+	out->pseudotime.epoch = rd_u32(&v);
+	hi = rd_u32(&v);
+	out->pseudotime.ms = (int64_t)(hi << 32 | rd_u32(&v));
+	if (rd_ok(r) && (out->pseudotime.epoch == 0 || out->pseudotime.ms < 0 ||
+			 out->pseudotime.ms > PSEUDOTIME_MAX_MS))
+		rd_fail(r, "pseudotime out of range");
+}
+
+static void pseudotime_encode(struct wr *w, const struct pseudotime *t)
+{
+	wr_u16(w, GDOI_GAP_ATTR_PSEUDOTIME);
+	wr_u16(w, 12);
+	wr_u32(w, t->epoch);
+	wr_u32(w, (uint32_t)((uint64_t)t->ms >> 32));
+	wr_u32(w, (uint32_t)t->ms);
+}
+
 static void gap_attr(const struct gdoi_wire_opts *o, uint32_t *seen, struct rd *r,
 		     const struct isakmp_attr *a, struct gdoi_gap *out)
 {
 	if (!gdoi_gap_attr_known(a->type)) {
 		if (!o->ignore_unknown_attributes)
 			rd_fail(r, "unknown gap attribute");
+		return;
+	}
+	if (a->type == GDOI_GAP_ATTR_PSEUDOTIME) {
+		pseudotime_read(r, a, out);
 		return;
 	}
 	attr_once(seen, r, a->type);
@@ -191,6 +223,8 @@ void gdoi_gap_encode(struct wr_chain *c, const struct gdoi_gap *gap)
 		wr_attr_u16(c->w, GDOI_GAP_ATTR_DTD, gap->dtd_s);
 	if (gap->has_sid_request)
 		wr_attr_u16(c->w, GDOI_GAP_ATTR_SENDER_ID_REQUEST, gap->sid_request);
+	if (gap->has_pseudotime)
+		pseudotime_encode(c->w, &gap->pseudotime);
 	wr_pl_end(c, at);
 }
 

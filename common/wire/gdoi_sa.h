@@ -5,6 +5,7 @@
 //         5.4) unless option ignore_unknown_attributes.
 // Never:  judges algorithms: a number without a row in suite.h is the caller's to refuse.
 #pragma once
+#include "common/base/replay.h"
 #include "common/wire/gdoi_sat.h"
 
 #define GDOI_MAX_SAT	 256
@@ -29,6 +30,8 @@ struct gdoi_gap {
 	bool has_atd, has_dtd, has_sid_request;
 	uint16_t atd_s, dtd_s;
 	uint16_t sid_request; // how many sender ids
+	bool has_pseudotime;
+	struct pseudotime pseudotime;
 };
 
 struct gdoi_sa {

@@ -49,6 +49,33 @@ static void life_keep(struct attr_reader *t, struct rd *r, const struct isakmp_a
 	t->life_type = 0;
 }
 
+// Ours: mode (1) | 0 (1) | window (2)
+static void replay_read(struct rd *r, const struct isakmp_attr *a, struct replay *out)
+{
+	struct rd v = rd_of(a->value, r->err);
+
+	if (out->mode != REPLAY_NONE)
+		rd_fail(r, "attribute given twice");
+	if (a->basic || a->value.len != 4)
+		rd_fail(r, "anti-replay of a wrong length");
+	out->mode = rd_u8(&v);
+	rd_zero(&v, 1, "reserved octet of anti-replay not zero");
+	out->window = rd_u16(&v);
+	if (rd_ok(r) && !replay_ok(*out))
+		rd_fail(r, "anti-replay out of range");
+}
+
+static void replay_encode(struct wr *w, struct replay replay)
+{
+	if (replay.mode == REPLAY_NONE)
+		return;
+	wr_u16(w, IPSEC_ATTR_REPLAY);
+	wr_u16(w, 4);
+	wr_u8(w, replay.mode);
+	wr_u8(w, 0);
+	wr_u16(w, replay.window);
+}
+
 static void sa_attr(struct attr_reader *t, struct rd *r, const struct isakmp_attr *a,
 		    struct gdoi_sat *out)
 {
@@ -78,6 +105,9 @@ static void sa_attr(struct attr_reader *t, struct rd *r, const struct isakmp_att
 		break;
 	case IPSEC_ATTR_DIRECTION:
 		attr_keep(t, r, a, &out->direction);
+		break;
+	case IPSEC_ATTR_REPLAY:
+		replay_read(r, a, &out->replay);
 		break;
 	default:
 		if (!t->lenient)
@@ -236,6 +266,7 @@ static void sa_attrs_encode(struct wr *w, const struct gdoi_sat *sat)
 	attr_unless_zero(w, IPSEC_ATTR_ESN, sat->esn);
 	attr_unless_zero(w, IPSEC_ATTR_ADDR_PRESERVE, sat->preserve);
 	attr_unless_zero(w, IPSEC_ATTR_DIRECTION, sat->direction);
+	replay_encode(w, sat->replay);
 }
 
 static void iec_encode(struct wr *w, const struct gdoi_sat *sat)

@@ -3,6 +3,7 @@
 // Spec:   RFC 6407 5.5, RFC 2407 4.5, RFC 4304; RFC 8052 2.2 (IEC 61850).
 // Always: a transform or attribute without a number in gdoi.h fails the payload (RFC 2407 4.5.3).
 #pragma once
+#include "common/base/replay.h"
 #include "common/wire/gdoi_id.h"
 
 #define GDOI_TEK_SPI_LEN 4
@@ -29,9 +30,10 @@ struct gdoi_sat {
 	uint16_t encap; // enum ipsec_encap
 	uint16_t auth;	// enum ipsec_auth
 	uint16_t key_bits;
-	uint16_t esn;	    // 1: 64 bit sequence numbers
-	uint16_t preserve;  // enum ipsec_preserve
-	uint16_t direction; // enum ipsec_direction
+	uint16_t esn;	      // 1: 64 bit sequence numbers
+	uint16_t preserve;    // enum ipsec_preserve
+	uint16_t direction;   // enum ipsec_direction
+	struct replay replay; // mode REPLAY_NONE: absent
 	struct gdoi_iec61850 iec;
 };
 

@@ -9,6 +9,21 @@ need_daemons ksd gmd espd gvsh flow
 # shellcheck disable=SC2034 # read by lab/conf.sh
 LAB_ATD=2 LAB_RETRANSMIT=1
 
+# Epoch and milliseconds, of ksd or a member.
+pseudotime() { # NODE ks|gm
+	lab_show "$1" "show crypto gdoi $2 replay" -j | jq -r '.groups[0] | "\(.epoch) \(.pseudotime_ms)"'
+}
+# Asked one after the other, so they may differ by what asking takes.
+one_pseudotime() {
+	local epoch ms first_epoch first_ms gm
+	read -r first_epoch first_ms < <(pseudotime ks1 ks)
+	[ "$first_ms" -gt 0 ] || return 1
+	for gm in gm1 gm2 gm3; do
+		read -r epoch ms < <(pseudotime $gm gm)
+		[ "$epoch" = "$first_epoch" ] && [ $((ms - first_ms)) -lt 2000 ] &&
+			[ $((first_ms - ms)) -lt 2000 ] || return 1
+	done
+}
 members() { lab_show ks1 'show crypto gdoi ks members' -j | jq -c "$1"; }
 spis() { lab_show gm1 'show crypto gdoi gm' -j | jq -c '[.groups[].teks[].spi] | unique'; }
 seq_of() { lab_show "$1" 'show crypto gdoi gm' -j | jq '.groups[0].seq'; }
@@ -37,13 +52,19 @@ check "a first rekey" rekeys_to 1
 kek=$(kek_of gm1)
 before="$(starts gm1) $(starts gm2) $(starts gm3)"
 old_spis=$(spis)
+check "members and ksd agree on pseudotime" one_pseudotime
+read -r epoch told < <(pseudotime ks1 ks)
 check "10,000 packets per second flow" lab_flow_start 10000
 
 lab_kill ks1 ksd KILL
 check "ksd starts again" lab_start ks1 ksd
 check "it goes on with its group" lab_wait_log ks1 ksd '%GDOI-5-KS_RESTORED' 5
 check "it knows its three members" [ "$(members '[.groups[].members[]] | length')" = 3 ]
+check "pseudotime goes on" [ "$(pseudotime ks1 ks | cut -d' ' -f1)" = "$epoch" ]
+check "and not back" [ "$(pseudotime ks1 ks | cut -d' ' -f2)" -gt "$told" ]
+check "members and the new ksd agree on it" one_pseudotime
 check "the next rekey reaches all" rekey_after_restart 2
+check "and leaves all at one pseudotime" one_pseudotime
 check "under the same KEK" [ "$(kek_of gm1)" = "$kek" ]
 check "with new keys" [ "$(spis)" != "$old_spis" ]
 

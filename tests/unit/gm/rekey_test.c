@@ -1,5 +1,6 @@
 #include "tests/unit/unit.h"
 
+#include "gm/show.h"
 #include "tests/unit/gm/world.h"
 
 static struct world w;
@@ -59,6 +60,91 @@ static void assert_dropped(struct bytes d, enum gm_drop why)
 	world_datagram(&w, &ks->at, make(6, NULL));
 	assert_true(has(0x2222));
 	assert_int_equal(w.g->keks.kek[0].seq, 6);
+}
+
+// ---- pseudotime ----
+
+static void refused(struct bytes d, const char *word);
+
+static void push_pseudotime(uint32_t seq, uint32_t epoch, int64_t ms)
+{
+	struct gdoi_gap gap = { .has_pseudotime = true, .pseudotime = { epoch, ms } };
+
+	test_push_begin(&push, &ks->kek);
+	test_push_body(&push, ks, seq, &gap, 1, tek, NULL);
+	world_datagram(&w, &ks->at, test_push_seal(&push, ks, &ks->kek, NULL));
+	assert_int_equal(w.g->n.last_seq, seq);
+}
+
+static void pseudotime_of_a_push_moves_forward_only_and_another_epoch_sets_it(void **state)
+{
+	(void)state;
+	tek->sat.replay = (struct replay){ REPLAY_TIME, 20 };
+	assert_int_equal(gm_pseudo_at(&w.g->pseudo, w.now).epoch, 0);
+	push_pseudotime(6, 7, 500000);
+	assert_int_equal(gm_pseudo_at(&w.g->pseudo, w.now).epoch, 7);
+	assert_int_equal(gm_pseudo_at(&w.g->pseudo, w.now).ms, 500000);
+	assert_int_equal(gm_pseudo_at(&w.g->pseudo, mono_add_s(w.now, 9)).ms, 509000);
+	push_pseudotime(7, 7, 400000);
+	assert_int_equal(gm_pseudo_at(&w.g->pseudo, w.now).ms, 500000);
+	assert_int_equal(w.g->pseudo.n_jumps, 0);
+	push_pseudotime(8, 7, 510000);
+	assert_int_equal(w.g->pseudo.n_jumps, 0);
+	push_pseudotime(9, 7, 520001);
+	assert_int_equal(w.g->pseudo.n_jumps, 1);
+	push_pseudotime(10, 8, 3);
+	assert_int_equal(gm_pseudo_at(&w.g->pseudo, w.now).ms, 3);
+	assert_int_equal(w.g->pseudo.n_jumps, 1);
+}
+
+static void a_refused_push_does_not_move_pseudotime(void **state)
+{
+	struct gdoi_gap gap = { .has_pseudotime = true, .pseudotime = { 7, 500000 } };
+
+	(void)state;
+	test_push_begin(&push, &ks->kek);
+	test_push_body(&push, ks, 6, &gap, 1, tek, NULL);
+	world_datagram(
+		&w, &ks->at,
+		test_push_seal(&push, ks, &ks->kek, &(struct test_twist){ .spoil_sig = true }));
+	assert_int_equal(w.g->pseudo.told.epoch, 0);
+}
+
+static void another_make_cannot_send_our_pseudotime(void **state)
+{
+	struct gdoi_gap gap = { .has_pseudotime = true, .pseudotime = { 7, 500000 } };
+
+	(void)state;
+	w.g->ks_conclave = false;
+	test_push_begin(&push, &ks->kek);
+	test_push_body(&push, ks, 6, &gap, 1, tek, NULL);
+	refused(test_push_seal(&push, ks, &ks->kek, NULL), "pseudotime from a key server");
+}
+
+static void another_make_cannot_send_our_anti_replay(void **state)
+{
+	(void)state;
+	w.g->ks_conclave = false;
+	tek->sat.replay = (struct replay){ REPLAY_TIME, 20 };
+	refused(make(6, NULL), "anti-replay from a key server");
+}
+
+static void anti_replay_of_a_key_is_kept_and_shown(void **state)
+{
+	struct ctl_text t = { 0 };
+
+	(void)state;
+	gm_show_replay_text(&t, w.gm, w.now);
+	assert_non_null(strstr(t.b, "not told by the key server"));
+	free(t.b);
+	t = (struct ctl_text){ 0 };
+	tek->sat.replay = (struct replay){ REPLAY_TIME, 20 };
+	push_pseudotime(6, 7, 500250);
+	gm_show_replay_text(&t, w.gm, w.now);
+	assert_non_null(strstr(t.b, "Pseudotime (sec)   : 500.250\n"));
+	assert_non_null(strstr(t.b, "spi 0x00002222     : time, 20 s\n"));
+	assert_non_null(strstr(t.b, "Enforced by espd   : No\n"));
+	free(t.b);
 }
 
 // ---- what is accepted ----
@@ -755,6 +841,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, registered, end)
 		T(a_push_brings_keys_and_is_answered),
+		T(pseudotime_of_a_push_moves_forward_only_and_another_epoch_sets_it),
+		T(a_refused_push_does_not_move_pseudotime),
+		T(another_make_cannot_send_our_pseudotime),
+		T(another_make_cannot_send_our_anti_replay),
+		T(anti_replay_of_a_key_is_kept_and_shown),
 		T(the_log_line_carries_the_tag_of_the_rekey),
 		T(numbers_may_be_left_out),
 		T(rsa_over_the_bare_hash_is_accepted_by_default),

@@ -27,7 +27,7 @@ void test_ks_init(struct test_ks *k, struct signer *signer, const char *addr, mo
 		.proposals = proposals,
 		.n_proposals = 1,
 		.wire = gdoi_wire_opts_default(),
-		.features = VID_CONCLAVE_BYPASS,
+		.features = VID_CONCLAVE_PRIVATE,
 		.schedule = IKE_SCHEDULE_DEFAULT,
 		.psk = psk_of,
 		.psk_arg = k,

@@ -413,6 +413,39 @@ static void a_group_may_be_rekeyed_by_multicast(void **state)
 		":7:", "no_ack", "unicast_members");
 }
 
+#define REPLAY(what)                                                                               \
+	KSD ISAKMP PSK KEYS ACLS                                                                   \
+		"groups = ( { name = \"G1\"; identity = 1;\n"                                      \
+		" rekey: { signing_key = \"REKEY\"; };\n"                                          \
+		" sa = ( { number = 10; transform = \"esp-gcm 128\"; acl = \"LANS\"; " what        \
+		" } ); } );\n"
+
+static void takes_replay(const char *text, struct replay want)
+{
+	struct heard h;
+	struct ks_conf *c = load(text, &h);
+
+	assert_non_null(c);
+	assert_true(replay_eq(c->groups[0].policy->slot[0].replay, want));
+	ks_conf_free(c);
+}
+
+static void anti_replay_is_64_packets_or_what_the_file_says(void **state)
+{
+	(void)state;
+	takes_replay(REPLAY(""), (struct replay){ REPLAY_COUNTER, 64 });
+	takes_replay(REPLAY("replay = { window = 1024; };"),
+		     (struct replay){ REPLAY_COUNTER, 1024 });
+	takes_replay(REPLAY("replay = { mode = \"time\"; window = 100; };"),
+		     (struct replay){ REPLAY_TIME, 100 });
+	refuses(REPLAY("replay = { window = 100; };"), ":9:", "window", "64, 128, 256");
+	refuses(REPLAY("replay = { mode = \"time\"; window = 101; };"), ":9:", "window",
+		"1 to 100");
+	refuses(REPLAY("replay = { mode = \"time\"; window = 0; };"), ":9:", "window", "");
+	refuses(REPLAY("replay = { mode = \"clock\"; window = 64; };"), ":9:", "mode", "time");
+	refuses(REPLAY("replay = { mode = \"time\"; };"), ":9:", "window", "");
+}
+
 static void short_lives_are_warned_about(void **state)
 {
 	struct heard h;
@@ -491,6 +524,7 @@ int main(void)
 		cmocka_unit_test(
 			a_deny_that_only_our_members_understand_is_a_warning_with_its_line),
 		cmocka_unit_test(too_many_entries_are_refused_with_the_line_of_the_list),
+		cmocka_unit_test(anti_replay_is_64_packets_or_what_the_file_says),
 		cmocka_unit_test(short_lives_are_warned_about),
 		cmocka_unit_test(a_permit_over_our_own_address_is_told_with_the_lines_that_mend_it),
 		cmocka_unit_test(a_deny_of_the_network_or_of_one_way_counts_for_what_it_covers),

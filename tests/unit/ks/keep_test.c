@@ -181,6 +181,94 @@ static void pass(struct kept *k, int64_t ms)
 	settle(k);
 }
 
+// ---- pseudotime ----
+
+static struct pseudotime pseudotime(struct kept *k)
+{
+	return ks_pseudo_at(&world_group(k->w)->pseudo, k->w->now);
+}
+
+static void pseudotime_goes_on_through_a_crash(void **state)
+{
+	struct kept *k = *state;
+	struct pseudotime before, after;
+
+	join(k, "192.0.2.1");
+	pass(k, 100000);
+	before = pseudotime(k);
+	k->w->now = mono_add_s(k->w->now, 7);
+	k->wall_ms -= 50000; // a step of the wall clock means nothing
+	crash(k);
+	must_start(k);
+	after = pseudotime(k);
+	assert_int_equal(after.epoch, before.epoch);
+	assert_int_equal(after.ms, before.ms + 7000);
+}
+
+static void pseudotime_goes_on_by_the_wall_clock_through_a_reboot(void **state)
+{
+	struct kept *k = *state;
+	struct pseudotime before, after;
+
+	join(k, "192.0.2.1");
+	before = pseudotime(k);
+	snprintf(k->boot, sizeof(k->boot), "two");
+	k->w->now = (mono_t){ 20000 };
+	k->wall_ms += 90000;
+	crash(k);
+	must_start(k);
+	after = pseudotime(k);
+	assert_int_equal(after.epoch, before.epoch);
+	assert_int_equal(after.ms, before.ms + 90000);
+}
+
+static void pseudotime_is_never_before_what_any_member_was_told(void **state)
+{
+	struct kept *k = *state;
+	struct test_member *a;
+
+	pass(k, 5000000);
+	a = join(k, "192.0.2.1");
+	assert_true(a->gap.pseudotime.ms >= 5000000);
+	// As if the stamp of the store were older than what was told.
+	world_group(k->w)->pseudo.ahead_ms -= 400000;
+	join(k, "192.0.2.2");
+	crash(k);
+	must_start(k);
+	assert_true(pseudotime(k).ms >= a->gap.pseudotime.ms);
+}
+
+static void
+an_old_disk_under_a_clock_that_went_back_moves_pseudotime_ahead_of_everybody(void **state)
+{
+	struct kept *k = *state;
+	struct pseudotime before;
+
+	join(k, "192.0.2.1");
+	before = pseudotime(k);
+	snprintf(k->boot, sizeof(k->boot), "two");
+	k->w->now = (mono_t){ 20000 };
+	k->wall_ms -= 1000;
+	crash(k);
+	must_start(k);
+	assert_int_equal(pseudotime(k).epoch, before.epoch);
+	assert_true(pseudotime(k).ms >= before.ms + PSEUDO_UNKNOWN_MS);
+}
+
+static void an_order_to_mint_moves_pseudotime_ahead_of_everybody(void **state)
+{
+	struct kept *k = *state;
+	struct pseudotime before;
+
+	join(k, "192.0.2.1");
+	before = pseudotime(k);
+	k->mint = true;
+	crash(k);
+	must_start(k);
+	assert_int_equal(pseudotime(k).epoch, before.epoch);
+	assert_true(pseudotime(k).ms >= before.ms + PSEUDO_UNKNOWN_MS);
+}
+
 // ---- going on ----
 
 static void a_group_goes_on_after_a_crash(void **state)
@@ -505,7 +593,7 @@ static void no_bit_of_the_database_can_be_changed_unseen(void **state)
 	n = read(fd, file, sizeof(file));
 	close(fd);
 	assert_true(n > 4096);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 200; i++) {
 		size_t at = (size_t)rng_range(&k->w->rng, 0, (uint64_t)n - 1);
 		uint8_t bad = file[at] ^ (uint8_t)(1 << i % 8);
 
@@ -599,6 +687,11 @@ static int drop_signer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		KEPT(pseudotime_goes_on_through_a_crash),
+		KEPT(pseudotime_goes_on_by_the_wall_clock_through_a_reboot),
+		KEPT(pseudotime_is_never_before_what_any_member_was_told),
+		KEPT(an_old_disk_under_a_clock_that_went_back_moves_pseudotime_ahead_of_everybody),
+		KEPT(an_order_to_mint_moves_pseudotime_ahead_of_everybody),
 		KEPT(a_group_goes_on_after_a_crash),
 		KEPT(staged_policy_stays_staged_through_a_crash),
 		KEPT(lives_go_on_ending_while_nobody_serves),

@@ -131,7 +131,7 @@ struct world *world_new(void (*change)(struct ks_conf *c))
 	w->gm_conf = (struct ike_conf){ .proposals = &w->proposal,
 					.n_proposals = 1,
 					.wire = gdoi_wire_opts_default(),
-					.features = VID_CONCLAVE_BYPASS,
+					.features = VID_CONCLAVE_PRIVATE,
 					.schedule = IKE_SCHEDULE_DEFAULT,
 					.psk = any_psk,
 					.psk_arg = &w->psk,

@@ -58,7 +58,7 @@ static void a_member_registers_and_holds_the_groups_keys(void **state)
 	assert_memory_equal(m->kek.b, k->kek.key.b, 32);
 	assert_int_equal(m->seq, 0);
 	assert_int_equal(m->sak.ack, GDOI_ACK_KEK_SHA256);
-	assert_false(m->has_gap);
+	assert_false(m->gap.has_atd);
 	assert_int_equal(m->sat[0].life_s, 3600);
 	assert_int_equal(w->events[EV_KS_GM_REGISTERED], 1);
 	assert_non_null(world_record(w, m));
@@ -540,6 +540,37 @@ static void our_members_get_the_ordered_policy_and_others_the_flat_one(void **st
 	world_free(w);
 }
 
+static void by_time(struct ks_conf *c)
+{
+	c->groups[0].policy->slot[0].replay = (struct replay){ REPLAY_TIME, 20 };
+}
+
+static void anti_replay_and_pseudotime_go_to_members_that_understand_them(void **state)
+{
+	struct world *w = world_new(by_time);
+	struct test_member *ours = world_member(w, "192.0.2.1");
+	struct test_member *other = world_member(w, "192.0.2.2");
+	struct pseudotime at;
+
+	(void)state;
+	world_pass(w, 90000);
+	world_register(w, ours);
+	assert_true(replay_eq(ours->sat[0].replay, (struct replay){ REPLAY_TIME, 20 }));
+	at = ks_pseudo_at(&world_group(w)->pseudo, w->now);
+	assert_true(ours->has_gap && ours->gap.has_pseudotime);
+	assert_int_equal(ours->gap.pseudotime.epoch, at.epoch);
+	assert_int_equal(ours->gap.pseudotime.ms, at.ms);
+	assert_int_equal(at.ms, 90000);
+	for (uint16_t features = 0; features <= VID_CONCLAVE_BYPASS; features++) {
+		w->gm_conf.features = features;
+		world_register(w, other);
+		assert_false(other->has_gap && other->gap.has_pseudotime);
+		for (size_t i = 0; i < other->n_sat; i++)
+			assert_int_equal(other->sat[i].replay.mode, REPLAY_NONE);
+	}
+	world_free(w);
+}
+
 static void with_tcp_deny(struct ks_conf *c)
 {
 	static const char *const lines[] = { "deny tcp any any", "permit 10.0.0.0/8 10.0.0.0/8" };
@@ -740,6 +771,7 @@ int main(void)
 		cmocka_unit_test(
 			exhausted_sender_ids_renew_the_group_and_tell_members_to_register_again),
 		cmocka_unit_test(our_members_get_the_ordered_policy_and_others_the_flat_one),
+		cmocka_unit_test(anti_replay_and_pseudotime_go_to_members_that_understand_them),
 		cmocka_unit_test(a_policy_that_rfc_6407_cannot_say_is_refused_to_other_members),
 		cmocka_unit_test(members_listed_under_no_ack_never_see_attribute_9),
 		cmocka_unit_test(an_idle_phase_1_is_forgotten_after_a_minute),

@@ -295,6 +295,34 @@ static void a_group_turns_receive_only_with_a_rekey_and_back_with_another(void *
 	world_free(w);
 }
 
+static void other_replay(struct ks_conf *c)
+{
+	staged(c);
+	c->groups[0].policy->slot[0].replay = (struct replay){ REPLAY_TIME, 20 };
+}
+
+static void a_change_of_anti_replay_alone_is_staged_told_and_sent(void **state)
+{
+	struct world *w = world_new(staged);
+	struct test_member *m = world_member(w, "192.0.2.1");
+	const char *text;
+
+	(void)state;
+	world_register(w, m);
+	reload(w, other_replay);
+	assert_true(ks_plan_is_staged(&w->ks, world_group(w)));
+	text = shown(w, ks_show_diff);
+	see(text, "1 changed");
+	see(text, "        anti-replay counter, 64 -> time, 20 s\n");
+	see(shown(w, ks_show_policy), "antireplay window size: 64\n");
+	assert_true(world_rekey(w));
+	world_settle(w);
+	see(shown(w, ks_show_policy), "time window (sec)      : 20\n");
+	see(shown(w, ks_show_replay), "    IPSec SA 10        : time, 20 s\n");
+	assert_int_equal(m->n_push_bad, 0);
+	world_free(w);
+}
+
 static void tcp_is_denied(struct ks_conf *c)
 {
 	static const char *const lines[] = { "deny tcp any any", "permit 10.0.0.0/8 10.0.0.0/8" };
@@ -363,6 +391,7 @@ int main(void)
 		cmocka_unit_test(a_word_during_a_rekey_is_kept_until_it_is_over),
 		cmocka_unit_test(the_diff_names_lines_parameters_and_what_it_costs),
 		cmocka_unit_test(a_group_turns_receive_only_with_a_rekey_and_back_with_another),
+		cmocka_unit_test(a_change_of_anti_replay_alone_is_staged_told_and_sent),
 		cmocka_unit_test(members_that_cannot_express_it_are_named),
 		cmocka_unit_test(a_diff_of_any_two_policies_leads_from_one_to_the_other),
 	};

@@ -140,6 +140,59 @@ static void the_fixed_part_of_an_sa_is_strict(void **state)
 	assert_string_equal(why(DOI_SIT), "truncated");
 }
 
+#define SAT_WITH(len, attr) DOI_SIT "00100000000000" len ESP_SAT TUNNEL attr
+
+static void anti_replay_of_a_sat_is_strict(void **state)
+{
+	(void)state;
+	assert_null(why(SAT_WITH("27", "")));
+	assert_int_equal(sa.sat[0].replay.mode, REPLAY_NONE);
+	assert_null(why(SAT_WITH("2f", "7d01000402000014")));
+	assert_true(replay_eq(sa.sat[0].replay, (struct replay){ REPLAY_TIME, 20 }));
+	assert_null(why(SAT_WITH("2f", "7d01000401000400")));
+	assert_true(replay_eq(sa.sat[0].replay, (struct replay){ REPLAY_COUNTER, 1024 }));
+	assert_string_equal(why(SAT_WITH("37", "7d010004020000147d01000402000014")),
+			    "attribute given twice");
+	assert_string_equal(why(SAT_WITH("2b", "fd010014")), "anti-replay of a wrong length");
+	assert_string_equal(why(SAT_WITH("2e", "7d010003020000")), "anti-replay of a wrong length");
+	assert_string_equal(why(SAT_WITH("2f", "7d01000402010014")),
+			    "reserved octet of anti-replay not zero");
+	for (size_t i = 0; i < 6; i++) {
+		static const char *const bad[] = { "7d01000400000040", "7d01000403000040",
+						   "7d01000401000041", "7d01000401000800",
+						   "7d01000402000000", "7d01000402000065" };
+		char text[512];
+
+		snprintf(text, sizeof(text), "%s%s", SAT_WITH("2f", ""), bad[i]);
+		assert_string_equal(why(text), "anti-replay out of range");
+	}
+}
+
+#define GAP_WITH(len, attr) DOI_SIT "00160000100000" len attr SAT
+
+static void pseudotime_of_a_gap_is_strict(void **state)
+{
+	(void)state;
+	assert_null(why(GAP_WITH("14", "00c8000c000000070000000100000002")));
+	assert_true(sa.gap.has_pseudotime);
+	assert_int_equal(sa.gap.pseudotime.epoch, 7);
+	assert_int_equal(sa.gap.pseudotime.ms, (INT64_C(1) << 32) + 2);
+	assert_null(why(GAP_WITH("14", "00c8000c000000071000000000000000")));
+	assert_int_equal(sa.gap.pseudotime.ms, PSEUDOTIME_MAX_MS);
+	assert_string_equal(why(GAP_WITH("14", "00c8000c000000071000000000000001")),
+			    "pseudotime out of range");
+	assert_string_equal(why(GAP_WITH("14", "00c8000c00000007ffffffffffffffff")),
+			    "pseudotime out of range");
+	assert_string_equal(why(GAP_WITH("14", "00c8000c000000000000000100000002")),
+			    "pseudotime out of range");
+	assert_string_equal(why(GAP_WITH("08", "80c80007")), "pseudotime of a wrong length");
+	assert_string_equal(why(GAP_WITH("10", "00c800080000000700000001")),
+			    "pseudotime of a wrong length");
+	assert_string_equal(why(GAP_WITH("24", "00c8000c000000070000000100000002"
+					       "00c8000c000000070000000100000002")),
+			    "attribute given twice");
+}
+
 static void an_unknown_attribute_aborts(void **state)
 {
 	(void)state;
@@ -672,6 +725,8 @@ int main(void)
 		cmocka_unit_test(an_sa_of_one_sat_is_read),
 		cmocka_unit_test(sak_gap_and_sats_come_in_order),
 		cmocka_unit_test(the_fixed_part_of_an_sa_is_strict),
+		cmocka_unit_test(anti_replay_of_a_sat_is_strict),
+		cmocka_unit_test(pseudotime_of_a_gap_is_strict),
 		cmocka_unit_test(an_unknown_attribute_aborts),
 		cmocka_unit_test(the_identities_of_a_sak_may_have_long_lengths_too),
 		cmocka_unit_test(a_kek_spi_is_not_zero),

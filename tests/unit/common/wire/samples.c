@@ -176,6 +176,10 @@ void sample_sat(struct sample_pool *pool, struct gdoi_sat *out)
 	out->esn = coin(pool);
 	out->preserve = (uint16_t)pick(pool, 0, 4);
 	out->direction = (uint16_t)pick(pool, 0, 3);
+	if (coin(pool))
+		out->replay =
+			coin(pool) ? REPLAY_DEFAULT
+				   : (struct replay){ REPLAY_TIME, (uint16_t)pick(pool, 1, 100) };
 }
 
 static void sample_sak(struct sample_pool *pool, struct gdoi_sak *out)
@@ -205,6 +209,11 @@ void sample_sa(struct sample_pool *pool, struct gdoi_sa *out)
 	out->gap = (struct gdoi_gap){ .has_atd = coin(pool), .has_dtd = coin(pool) };
 	out->gap.atd_s = out->gap.has_atd ? (uint16_t)pick(pool, 0, 65535) : 0;
 	out->gap.dtd_s = out->gap.has_dtd ? (uint16_t)pick(pool, 0, 65535) : 0;
+	out->gap.has_pseudotime = coin(pool);
+	if (out->gap.has_pseudotime)
+		out->gap.pseudotime =
+			(struct pseudotime){ sample_spi(pool), (int64_t)pick(pool, 0, UINT32_MAX)
+								       << 28 };
 	out->n_sat = pick(pool, out->has_sak ? 0 : 1, 4);
 	for (size_t i = 0; i < out->n_sat; i++)
 		sample_sat(pool, &out->sat[i]);
