@@ -432,7 +432,10 @@ void server_free(struct world *w)
 	keystore_put(w->s.signing);
 }
 
-// Whoever was about to register has to start over, after a pause; all others are to notice nothing.
+#define ABOUT_TO_MS 10000
+
+// Whoever was about to register has to start over, after a pause, and whose keys end before a rekey
+// can come from the one that is back renews them; all others are to notice nothing.
 static void left_alone(struct world *w, size_t i, int64_t down_ms)
 {
 	const struct ks_group *g = server_group(w);
@@ -440,7 +443,9 @@ static void left_alone(struct world *w, size_t i, int64_t down_ms)
 
 	w->m[i].steady = down_ms < 5000 && !g->push.clears && !g->removal.pending &&
 			 !ks_plan_is_staged(&w->s.ks, g) && good_standing(w, i) &&
-			 m->reg.state == GM_REG_IDLE && members_find(&g->members, &w->m[i].address);
+			 m->reg.state == GM_REG_IDLE &&
+			 !mono_before(m->renew_at, mono_add_ms(w->now, down_ms + ABOUT_TO_MS)) &&
+			 members_find(&g->members, &w->m[i].address);
 	if (m && (m->reg.state != GM_REG_IDLE || !mono_is_never(m->reg.next) ||
 		  !gm_keks_current(&m->keks)))
 		befall(w, i, mono_add_ms(w->now, down_ms));
