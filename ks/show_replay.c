@@ -3,7 +3,8 @@
 // Adjacent lines of one SA and list say the same.
 static bool is_told(const struct policy *p, size_t slot)
 {
-	return slot > 0 && p->slot[slot].sa_number == p->slot[slot - 1].sa_number;
+	return slot > 0 && slot < p->n_slot &&
+	       p->slot[slot].sa_number == p->slot[slot - 1].sa_number;
 }
 
 void ks_show_replay(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t)
