@@ -13,9 +13,7 @@ static void tell(const struct gm_group *g, struct gm_out *out)
 	const struct gm_nat *n = &g->nat;
 	char ks[ENDPOINT_STRLEN];
 
-	gm_out_event(out, EV_NAT_DETECTED, &g->lc,
-		     "ks=%s behind=%s: rekeys pass this NAT; ESP does not, it keeps the hosts' own "
-		     "addresses: data traffic needs a path without NAT",
+	gm_out_event(out, EV_NAT_DETECTED, &g->lc, "ks=%s behind=%s: " NATT_MEANS,
 		     endpoint_str(&n->ks, ks),
 		     n->behind && n->ks_behind ? "both"
 		     : n->behind	       ? "this-member"

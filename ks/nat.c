@@ -65,9 +65,7 @@ void ks_nat_tell(const struct ks_group *g, const struct ike_sa *sa, struct ks_ou
 	if (!natt_seen(sa))
 		return;
 	ks_group_logctx(g, &who);
-	ks_out_event(out, EV_NAT_DETECTED, &who,
-		     "gm=%s behind=%s: rekeys pass this NAT; ESP does not, it keeps the hosts' own "
-		     "addresses: data traffic needs a path without NAT",
+	ks_out_event(out, EV_NAT_DETECTED, &who, "gm=%s behind=%s: " NATT_MEANS,
 		     endpoint_str(&sa->peer, gm),
 		     sa->behind_nat && sa->peer_behind_nat ? "both"
 		     : sa->behind_nat			   ? "key-server"

@@ -24,6 +24,10 @@ static inline bool natt_seen(const struct ike_sa *sa)
 {
 	return sa->behind_nat || sa->peer_behind_nat;
 }
+// What a NAT between key server and member means, for both sides' logs.
+#define NATT_MEANS                                                                                 \
+	"rekeys pass this NAT; ESP does not, it keeps the hosts' own addresses: data traffic "     \
+	"needs a path without NAT"
 const char *natt_side(const struct ike_sa *sa); // "no", "here", "peer" or "both" are behind one
 // Initiator, before message 5: where both sides meet from here on.
 void natt_move(struct ike_sa *sa);

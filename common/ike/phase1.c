@@ -151,6 +151,26 @@ static void dh_keygen_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
 		ike_sa_set_state(sa, now, IKE_I_WAIT_KE);
 }
 
+// The shared secret was put to use: what came of it is on its way and the SA goes on to next, or it
+// ends here.
+static bool derived(struct ike_sa *sa, mono_t now, enum ike_reason why, enum ike_state next,
+		    struct ike_out *out)
+{
+	struct ike_handshake *hs = sa->hs;
+
+	dh_job_free(hs->dh);
+	hs->dh = NULL;
+	if (why == IKE_R_OK && !out->auth)
+		why = keep_sent(sa, now, out);
+	if (why == IKE_R_OK) {
+		ike_sa_set_state(sa, now, next);
+		return true;
+	}
+	out->msg_len = 0;
+	die(sa, why, out);
+	return false;
+}
+
 static void dh_derive_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
 {
 	struct ike_handshake *hs = sa->hs;
@@ -169,38 +189,20 @@ static void dh_derive_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
 		if (why == IKE_R_OK)
 			why = main_by_signature(sa) ? sig_start(sa, out) : main_out_5_6(sa, out);
 	}
-	dh_job_free(hs->dh);
-	hs->dh = NULL;
-	if (why == IKE_R_OK && !out->auth)
-		why = keep_sent(sa, now, out);
-	if (why != IKE_R_OK) {
-		out->msg_len = 0;
-		die(sa, why, out);
-		return;
-	}
-	ike_sa_set_state(sa, now,
-			 out->auth   ? IKE_I_SIGN
-			 : initiator ? IKE_I_WAIT_AUTH
-				     : IKE_R_WAIT_AUTH);
+	derived(sa, now, why,
+		out->auth   ? IKE_I_SIGN
+		: initiator ? IKE_I_WAIT_AUTH
+			    : IKE_R_WAIT_AUTH,
+		out);
 }
 
 static void dh_aggressive_done(struct ike_sa *sa, mono_t now, struct ike_out *out)
 {
-	struct ike_handshake *hs = sa->hs;
-	enum ike_state next;
+	enum ike_state next = sa->state;
 	enum ike_reason why = aggr_derived(sa, out, &next);
 
-	dh_job_free(hs->dh);
-	hs->dh = NULL;
-	if (why == IKE_R_OK && !out->auth)
-		why = keep_sent(sa, now, out);
-	if (why != IKE_R_OK) {
-		out->msg_len = 0;
-		die(sa, why, out);
-		return;
-	}
-	ike_sa_set_state(sa, now, next);
-	out->established = next == IKE_ESTABLISHED;
+	if (derived(sa, now, why, next, out))
+		out->established = next == IKE_ESTABLISHED;
 }
 
 static void dh_done(struct ike_sa *sa, mono_t now, struct dh_job *dh, struct ike_out *out)

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "common/base/file_io.h"
 #include "common/base/log.h"
 #include "common/ike/enrol_conf.h"
 
@@ -82,47 +83,17 @@ static const struct set_row tp_rows[] = {
 
 // ---- files ----
 
-static int slurp(const char *path, uint8_t **out, size_t *len)
-{
-	FILE *f = fopen(path, "re");
-	int err = 0;
-
-	*out = NULL;
-	if (!f)
-		return -errno;
-	*out = malloc(PKI_FILE_MAX);
-	if (*out) {
-		*len = fread(*out, 1, PKI_FILE_MAX, f);
-		err = ferror(f) ? -EIO : *len == PKI_FILE_MAX ? -EFBIG : 0;
-	} else {
-		err = -ENOMEM;
-	}
-	fclose(f);
-	if (err) {
-		free(*out);
-		*out = NULL;
-	}
-	return err;
-}
-
 // A file named by word. NULL, and the complaint made, when it cannot be read.
-static uint8_t *file_of(struct tp_in *in, const char *word, const char *name, size_t *len)
+static char *file_of(struct tp_in *in, const char *word, const char *name, size_t *len)
 {
-	char path[2 * FILE_LEN];
-	uint8_t *b = NULL;
-	int err = settings_beside(in->s, name, path, sizeof(path)) ? slurp(path, &b, len)
-								   : -ENAMETOOLONG;
+	char path[2 * FILE_LEN], *b = NULL;
+	int err = settings_beside(in->s, name, path, sizeof(path))
+			  ? file_read(path, PKI_FILE_MAX - 1, &b, len)
+			  : -ENAMETOOLONG;
 
 	if (err)
 		settings_complain(in->s, in->n, word, "%s: %s", path, strerror(-err));
 	return b;
-}
-
-static void file_done(uint8_t *b, size_t len)
-{
-	if (b)
-		explicit_bzero(b, len);
-	free(b);
 }
 
 static void bad_file(struct tp_in *in, const char *word, const char *file, int err)
@@ -160,7 +131,7 @@ static void keep_path(struct tp_in *in, const char *word, const char *name, char
 static void read_ca(struct tp_in *in, struct trust *t)
 {
 	size_t len = 0;
-	uint8_t *pem;
+	char *pem;
 	enum cert_reason why;
 	int err;
 
@@ -186,7 +157,7 @@ static void read_ca(struct tp_in *in, struct trust *t)
 static void read_crl(struct tp_in *in, struct trust *t)
 {
 	size_t len = 0;
-	uint8_t *b;
+	char *b;
 	int err;
 
 	if (in->crl[0] == '\0' || is_url(in->crl) || trust_n_ca(t) == 0)
@@ -223,7 +194,7 @@ static struct trust *read_trust(struct tp_in *in)
 static int bundle_of(struct tp_in *in, const char *pass, struct pki_bundle *b, const char **word)
 {
 	size_t key_len = 0, cert_len = 0;
-	uint8_t *key = NULL, *cert = NULL;
+	char *key = NULL, *cert = NULL;
 	int err = -ECANCELED; // already complained about
 
 	if (in->enrol.set) {
@@ -243,8 +214,8 @@ static int bundle_of(struct tp_in *in, const char *pass, struct pki_bundle *b, c
 		if (key && cert)
 			err = pki_from_pem(BYTES(key, key_len), pass, BYTES(cert, cert_len), b);
 	}
-	file_done(key, key_len);
-	file_done(cert, cert_len);
+	file_free(key, key_len);
+	file_free(cert, cert_len);
 	return err;
 }
 
@@ -266,7 +237,7 @@ static void read_chain(struct tp_in *in, struct ike_trustpoint *tp)
 {
 	struct cert *c[PKI_CHAIN_MAX];
 	size_t len = 0, n = 0;
-	uint8_t *pem;
+	char *pem;
 	int err;
 
 	if (in->chain[0] == '\0')

@@ -216,7 +216,7 @@ void carrier_export(struct carrier *c, struct ctl_req *req)
 	}
 	k = carry_new(c, req);
 	k->out = true;
-	k->err = pki_file_read(tp->enrol.file, &b, &k->in_len);
+	k->err = file_read(tp->enrol.file, PKI_FILE_MAX, &b, &k->in_len);
 	k->in = (uint8_t *)b;
 	if (k->err) {
 		ctl_reply_error(req, "the trustpoint's file cannot be read", tp->enrol.file);

@@ -528,7 +528,7 @@ static int store(const struct ike_trustpoint *tp, const struct pki_bundle *b)
 		all[i + 1] = b->chain[i];
 	pem = pki_join(BYTES(b->key_pem, b->key_len), all, b->n_chain + 1, &len);
 	err = pem ? pki_file_write(tp->enrol.file, BYTES(pem, len), PKI_MODE_KEY) : -ENOMEM;
-	pki_file_free(pem, len);
+	file_free(pem, len);
 	return err;
 }
 

@@ -26,7 +26,7 @@ void enrol_work_free(struct enrol_work *w)
 		return;
 	trust_free(w->trust);
 	secret_fini(&w->conf.secret);
-	pki_file_free(w->pem, w->pem_len);
+	file_free(w->pem, w->pem_len);
 	free(w);
 }
 
@@ -64,9 +64,9 @@ static bool find_key(struct enrol_work *w, const struct text *own, const char *p
 {
 	struct pki_bundle b;
 
-	if (pki_file_read(path, &key->p, &key->len) == 0 && key->len > 0)
+	if (file_read(path, PKI_FILE_MAX, &key->p, &key->len) == 0 && key->len > 0)
 		return true;
-	pki_file_free(key->p, key->len);
+	file_free(key->p, key->len);
 	*key = (struct text){ 0 };
 	if (own->p && w->kind == CMP_KUR && !w->conf.new_key) {
 		if (pki_from_pem(BYTES(own->p, own->len), NULL, BYTES(own->p, own->len), &b)) {
@@ -171,7 +171,7 @@ void enrol_work_run(struct enrol_work *w)
 {
 	char path[IKE_PATH_LEN + 8];
 	struct text own = { 0 }, key = { 0 };
-	int err = w->kind == CMP_IR ? 0 : pki_file_read(w->conf.file, &own.p, &own.len);
+	int err = w->kind == CMP_IR ? 0 : file_read(w->conf.file, PKI_FILE_MAX, &own.p, &own.len);
 
 	snprintf(path, sizeof(path), "%s.new", w->conf.file);
 	if (err)
@@ -180,6 +180,6 @@ void enrol_work_run(struct enrol_work *w)
 		w->done = find_key(w, &own, path, &key) && enrol(w, &own, &key);
 	if (w->done)
 		unlink(path);
-	pki_file_free(own.p, own.len);
-	pki_file_free(key.p, key.len);
+	file_free(own.p, own.len);
+	file_free(key.p, key.len);
 }

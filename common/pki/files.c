@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/crypto/pkcs12.h"
-
 static int write_all(int fd, struct bytes b)
 {
 	while (b.len > 0) {
@@ -75,33 +73,4 @@ char *pki_join(struct bytes key, const struct cert *const *certs, size_t n, size
 	}
 	free(chain);
 	return pem;
-}
-
-int pki_file_read(const char *path, char **out, size_t *len)
-{
-	FILE *f = fopen(path, "re");
-	int err = 0;
-
-	*out = NULL;
-	*len = 0;
-	if (!f)
-		return -errno;
-	*out = calloc(1, PKI_FILE_MAX + 1);
-	if (*out)
-		*len = fread(*out, 1, PKI_FILE_MAX + 1, f);
-	if (!*out || ferror(f) || *len > PKI_FILE_MAX)
-		err = !*out ? -ENOMEM : ferror(f) ? -EIO : -EFBIG;
-	fclose(f);
-	if (err) {
-		pki_file_free(*out, *len);
-		*out = NULL;
-	}
-	return err;
-}
-
-void pki_file_free(char *b, size_t len)
-{
-	if (b)
-		explicit_bzero(b, len);
-	free(b);
 }

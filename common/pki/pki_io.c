@@ -81,12 +81,12 @@ static int add_file(struct trust *t, const char *path, int (*add)(struct trust *
 {
 	size_t len;
 	char *b;
-	int err = path[0] ? pki_file_read(path, &b, &len) : -ENODATA;
+	int err = path[0] ? file_read(path, PKI_FILE_MAX, &b, &len) : -ENODATA;
 
 	if (err)
 		return err == -ENODATA ? 0 : err;
 	err = add(t, BYTES(b, len));
-	pki_file_free(b, len);
+	file_free(b, len);
 	return err;
 }
 

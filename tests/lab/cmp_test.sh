@@ -82,18 +82,6 @@ json() { # ksd|gmd COMMAND FILTER
 
 # ---- the network, the CA ----
 
-net_up() {
-	local ns
-	ip netns add "$a" && ip netns add "$b" || exit 1
-	ip -n "$a" link add name p0 type veth peer name p0 netns "$b" || exit 1
-	ip -n "$a" addr add 10.98.0.1/24 dev p0
-	ip -n "$b" addr add 10.98.0.2/24 dev p0
-	for ns in "$a" "$b"; do
-		ip -n "$ns" link set lo up
-		ip -n "$ns" link set p0 up
-	done
-}
-
 stamp() { date -u -d "@$1" +%Y%m%d%H%M%SZ; }
 
 # A certificate by mid for the key in KEYFILE, named NAME, good for SECONDS from a minute ago on.
@@ -344,7 +332,7 @@ files() {
 	stop gmd
 }
 
-net_up
+pki_boxes "$a" "$b"
 mkdir -p "$pki"
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$dir/rekey.pem" 2>/dev/null
 if ! { pki_ca "$pki" && pki_crl "$pki" root && pki_crl "$pki" mid; }; then

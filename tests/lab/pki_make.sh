@@ -10,10 +10,23 @@
 #   pki_crl DIR CA                   DIR/CA.crl (DER)
 #   pki_serve DIR PORT NS            serves DIR by HTTP in namespace NS; pid in PKI_HTTP_PID
 #   pki_ocsp DIR CA PORT NS          answers OCSP for CA; pid in PKI_OCSP_PID
+#   pki_boxes A B                    two namespaces with a link: 10.98.0.1 and 10.98.0.2 on p0
 
 PKI_HTTP_PID='' PKI_OCSP_PID=''
 
 pki_have() { command -v openssl >/dev/null && command -v python3 >/dev/null; }
+
+pki_boxes() {
+	local ns
+	ip netns add "$1" && ip netns add "$2" || exit 1
+	ip -n "$1" link add name p0 type veth peer name p0 netns "$2" || exit 1
+	ip -n "$1" addr add 10.98.0.1/24 dev p0
+	ip -n "$2" addr add 10.98.0.2/24 dev p0
+	for ns in "$1" "$2"; do
+		ip -n "$ns" link set lo up
+		ip -n "$ns" link set p0 up
+	done
+}
 
 # A file of database for each CA, as openssl ca wants it.
 pki_db() {

@@ -52,18 +52,6 @@ check() {
 	fi
 }
 
-net_up() {
-	ip netns add "$a" && ip netns add "$b" || exit 1
-	ip -n "$a" link add name p0 type veth peer name p0 netns "$b" || exit 1
-	ip -n "$a" addr add 10.98.0.1/24 dev p0
-	ip -n "$b" addr add 10.98.0.2/24 dev p0
-	local ns
-	for ns in "$a" "$b"; do
-		ip -n "$ns" link set lo up
-		ip -n "$ns" link set p0 up
-	done
-}
-
 # ---- daemons ----
 
 ksd_conf() { # PORT AUTHENTICATION AUTHORIZATION TRUSTPOINT_WORDS
@@ -255,7 +243,7 @@ charon_answers() { # KIND
 	daemons_stop
 }
 
-net_up
+pki_boxes "$a" "$b"
 mkdir -p "$pki"
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$dir/rekey.pem" 2>/dev/null
 pki_ca "$pki" || { echo "no CA: openssl failed"; exit 1; }

@@ -2,51 +2,29 @@
 #include "tests/unit/coop/set.h"
 #include "tests/unit/unit.h"
 
-static struct set s;
-
-static int three(void **state)
-{
-	(void)state;
-	set_init(&s, 3);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	set_fini(&s);
-	return 0;
-}
-
-static void only_leads(size_t i)
-{
-	assert_int_equal(set_primaries(&s), 1);
-	assert_true(set_leads(&s, i));
-}
-
 static void the_higher_address_leads_among_equal_priorities(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	only_leads(2);
-	assert_int_equal(s.ks[0].c.lead.id, 2);
-	assert_int_equal(s.ks[1].c.lead.id, 2);
+	set_start_all(&set_world);
+	set_only_leads(2);
+	assert_int_equal(set_world.ks[0].c.lead.id, 2);
+	assert_int_equal(set_world.ks[1].c.lead.id, 2);
 }
 
 static void the_higher_priority_leads_whatever_its_address(void **state)
 {
 	(void)state;
-	s.ks[0].conf.priority = 2;
-	set_start_all(&s);
-	only_leads(0);
+	set_world.ks[0].conf.priority = 2;
+	set_start_all(&set_world);
+	set_only_leads(0);
 }
 
 static void a_term_names_who_leads_in_it(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	assert_int_equal(s.ks[2].c.term % COOP_IDS, 2);
-	assert_int_equal(s.ks[0].c.max_term, s.ks[2].c.term);
+	set_start_all(&set_world);
+	assert_int_equal(set_world.ks[2].c.term % COOP_IDS, 2);
+	assert_int_equal(set_world.ks[0].c.max_term, set_world.ks[2].c.term);
 }
 
 static void a_dead_primary_is_followed_within_the_dead_time_and_a_hello(void **state)
@@ -54,12 +32,12 @@ static void a_dead_primary_is_followed_within_the_dead_time_and_a_hello(void **s
 	int64_t died;
 
 	(void)state;
-	set_start_all(&s);
-	died = s.now.ms;
-	set_kill(&s, 2);
-	set_run(&s, 10000);
-	only_leads(1);
-	assert_in_range(s.ks[1].led_at - died, 2000, 4100);
+	set_start_all(&set_world);
+	died = set_world.now.ms;
+	set_kill(&set_world, 2);
+	set_run(&set_world, 10000);
+	set_only_leads(1);
+	assert_in_range(set_world.ks[1].led_at - died, 2000, 4100);
 }
 
 static void a_primary_heard_over_a_third_one_is_not_replaced(void **state)
@@ -67,38 +45,40 @@ static void a_primary_heard_over_a_third_one_is_not_replaced(void **state)
 	uint64_t term;
 
 	(void)state;
-	set_start_all(&s);
-	term = s.ks[2].c.term;
-	set_cut(&s, 0, 2, true);
-	set_run(&s, 20000);
-	only_leads(2);
-	assert_int_equal(s.ks[2].c.term, term);
-	assert_int_equal(s.ks[0].c.lead.id, 2);
+	set_start_all(&set_world);
+	term = set_world.ks[2].c.term;
+	set_cut(&set_world, 0, 2, true);
+	set_run(&set_world, 20000);
+	set_only_leads(2);
+	assert_int_equal(set_world.ks[2].c.term, term);
+	assert_int_equal(set_world.ks[0].c.lead.id, 2);
 }
 
 static void a_dead_primary_is_not_kept_alive_by_hearsay(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	set_cut(&s, 0, 2, true);
-	set_run(&s, 5000);
-	set_kill(&s, 2);
-	set_run(&s, 8000);
-	only_leads(1);
+	set_start_all(&set_world);
+	set_cut(&set_world, 0, 2, true);
+	set_run(&set_world, 5000);
+	set_kill(&set_world, 2);
+	set_run(&set_world, 8000);
+	set_only_leads(1);
 }
 
 static void nobody_leads_before_its_term_is_durable(void **state)
 {
 	(void)state;
-	s.ks[2].disk_held = true;
-	set_start(&s, 2, NULL, NULL);
-	set_run(&s, 12000);
-	assert_int_equal(s.ks[2].c.role, COOP_CLAIMING);
-	assert_false(coop_may_mint(&s.ks[2].c));
-	s.ks[2].disk_held = false;
-	set_run(&s, 100);
-	set_event(&s, 2, &(struct coop_event){ .kind = COOP_EV_DURABLE, .no = s.ks[2].c.write_no });
-	assert_true(coop_may_mint(&s.ks[2].c));
+	set_world.ks[2].disk_held = true;
+	set_start(&set_world, 2, NULL, NULL);
+	set_run(&set_world, 12000);
+	assert_int_equal(set_world.ks[2].c.role, COOP_CLAIMING);
+	assert_false(coop_may_mint(&set_world.ks[2].c));
+	set_world.ks[2].disk_held = false;
+	set_run(&set_world, 100);
+	set_event(
+		&set_world, 2,
+		&(struct coop_event){ .kind = COOP_EV_DURABLE, .no = set_world.ks[2].c.write_no });
+	assert_true(coop_may_mint(&set_world.ks[2].c));
 }
 
 static void after_a_split_the_better_of_two_primaries_leads_in_a_term_above_both(void **state)
@@ -106,62 +86,62 @@ static void after_a_split_the_better_of_two_primaries_leads_in_a_term_above_both
 	uint64_t a, b;
 
 	(void)state;
-	set_start_all(&s);
-	set_cut(&s, 0, 2, true);
-	set_cut(&s, 1, 2, true);
-	set_run(&s, 10000);
-	assert_true(set_leads(&s, 1) && set_leads(&s, 2));
-	a = s.ks[1].c.term;
-	b = s.ks[2].c.term;
-	set_cut(&s, 0, 2, false);
-	set_cut(&s, 1, 2, false);
-	set_run(&s, 5000);
-	only_leads(2);
-	assert_true(s.ks[2].c.term > a && s.ks[2].c.term >= b);
-	assert_int_equal(s.ks[1].c.lead.term, s.ks[2].c.term);
+	set_start_all(&set_world);
+	set_cut(&set_world, 0, 2, true);
+	set_cut(&set_world, 1, 2, true);
+	set_run(&set_world, 10000);
+	assert_true(set_leads(&set_world, 1) && set_leads(&set_world, 2));
+	a = set_world.ks[1].c.term;
+	b = set_world.ks[2].c.term;
+	set_cut(&set_world, 0, 2, false);
+	set_cut(&set_world, 1, 2, false);
+	set_run(&set_world, 5000);
+	set_only_leads(2);
+	assert_true(set_world.ks[2].c.term > a && set_world.ks[2].c.term >= b);
+	assert_int_equal(set_world.ks[1].c.lead.term, set_world.ks[2].c.term);
 }
 
 static void under_majority_a_primary_without_one_stops_before_another_begins(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < s.n; i++)
-		s.ks[i].conf.split = COOP_MAJORITY;
-	set_start_all(&s);
-	only_leads(2);
-	set_cut(&s, 0, 2, true);
-	set_cut(&s, 1, 2, true);
+	for (size_t i = 0; i < set_world.n; i++)
+		set_world.ks[i].conf.split = COOP_MAJORITY;
+	set_start_all(&set_world);
+	set_only_leads(2);
+	set_cut(&set_world, 0, 2, true);
+	set_cut(&set_world, 1, 2, true);
 	for (int n = 0; n < 100; n++) {
-		set_run(&s, 100);
-		assert_true(set_primaries(&s) <= 1);
+		set_run(&set_world, 100);
+		assert_true(set_primaries(&set_world) <= 1);
 	}
-	only_leads(1);
-	assert_int_equal(s.ks[2].logged[EV_COOP_NO_QUORUM], 1);
+	set_only_leads(1);
+	assert_int_equal(set_world.ks[2].logged[EV_COOP_NO_QUORUM], 1);
 }
 
 static void a_better_one_that_comes_back_does_not_preempt(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	set_kill(&s, 2);
-	set_run(&s, 10000);
-	set_start(&s, 2, NULL, NULL);
-	set_run(&s, 60000);
-	only_leads(1);
+	set_start_all(&set_world);
+	set_kill(&set_world, 2);
+	set_run(&set_world, 10000);
+	set_start(&set_world, 2, NULL, NULL);
+	set_run(&set_world, 60000);
+	set_only_leads(1);
 }
 
 static void who_differs_in_its_configuration_does_not_lead(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	set_kill(&s, 2);
-	s.ks[2].conf.digest[0] = 1;
-	s.ks[2].conf.priority = 9;
-	set_start(&s, 2, NULL, NULL);
-	set_run(&s, 10000);
-	assert_int_equal(s.ks[2].logged[EV_COOP_CONFIG_MISMATCH], 1);
-	set_kill(&s, 1);
-	set_run(&s, 10000);
-	only_leads(0);
+	set_start_all(&set_world);
+	set_kill(&set_world, 2);
+	set_world.ks[2].conf.digest[0] = 1;
+	set_world.ks[2].conf.priority = 9;
+	set_start(&set_world, 2, NULL, NULL);
+	set_run(&set_world, 10000);
+	assert_int_equal(set_world.ks[2].logged[EV_COOP_CONFIG_MISMATCH], 1);
+	set_kill(&set_world, 1);
+	set_run(&set_world, 10000);
+	set_only_leads(0);
 }
 
 static void a_term_out_of_reach_is_refused(void **state)
@@ -170,18 +150,18 @@ static void a_term_out_of_reach_is_refused(void **state)
 	uint64_t before;
 
 	(void)state;
-	set_start_all(&s);
-	p = &s.ks[0].c.peer[set_peer(0, 1)];
-	before = s.ks[0].c.max_term;
-	set_tell(&s, 1, 0,
+	set_start_all(&set_world);
+	p = &set_world.ks[0].c.peer[set_peer(0, 1)];
+	before = set_world.ks[0].c.max_term;
+	set_tell(&set_world, 1, 0,
 		 &(struct coop_frame){ .type = COOP_HELLO,
 				       .hello = { .boot = p->boot,
 						  .counter = p->counter + 1,
 						  .id = 1,
 						  .lead.id = COOP_NOBODY,
 						  .max_term = before + (UINT64_C(2) << 40) } });
-	assert_int_equal(s.ks[0].c.max_term, before);
-	assert_int_equal(s.ks[0].logged[EV_COOP_TERM_REFUSED], 1);
+	assert_int_equal(set_world.ks[0].c.max_term, before);
+	assert_int_equal(set_world.ks[0].logged[EV_COOP_TERM_REFUSED], 1);
 }
 
 static void a_hello_that_is_replayed_counts_for_nothing(void **state)
@@ -190,29 +170,29 @@ static void a_hello_that_is_replayed_counts_for_nothing(void **state)
 	uint64_t drops, boot, counter;
 
 	(void)state;
-	set_start_all(&s);
-	p = &s.ks[0].c.peer[set_peer(0, 1)];
+	set_start_all(&set_world);
+	p = &set_world.ks[0].c.peer[set_peer(0, 1)];
 	boot = p->boot;
 	counter = p->counter;
-	set_kill(&s, 1);
+	set_kill(&set_world, 1);
 	drops = p->drops;
-	set_run(&s, 4000);
-	set_tell(&s, 1, 0,
+	set_run(&set_world, 4000);
+	set_tell(&set_world, 1, 0,
 		 &(struct coop_frame){ .type = COOP_HELLO,
 				       .hello = { .boot = boot,
 						  .counter = counter,
 						  .stamp = UINT64_MAX,
-						  .echo = (uint64_t)s.now.ms,
+						  .echo = (uint64_t)set_world.now.ms,
 						  .lead.id = COOP_NOBODY,
 						  .id = 1 } });
-	assert_false(coop_peer_lives(&s.ks[0].c, 1));
+	assert_false(coop_peer_lives(&set_world.ks[0].c, 1));
 	assert_int_equal(p->drops, drops + 1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, three, end)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_three, set_end)
 		T(the_higher_address_leads_among_equal_priorities),
 		T(the_higher_priority_leads_whatever_its_address),
 		T(a_term_names_who_leads_in_it),

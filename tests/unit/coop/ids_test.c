@@ -4,34 +4,18 @@
 
 #define RANGE (1u << 8) // of sender ids of 12 bits
 
-static struct set s;
-
-static int three(void **state)
-{
-	(void)state;
-	set_init(&s, 3);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	set_fini(&s);
-	return 0;
-}
-
 static void epoch_begins(size_t at, uint32_t epoch)
 {
-	set_put(&s, at,
+	set_put(&set_world, at,
 		&(struct coop_put){ .kind = COOP_K_CHAIN,
 				    .ver = COOP_EPOCH_VER(epoch, 1),
 				    .dies = MONO_NEVER });
-	set_run(&s, 5000);
+	set_run(&set_world, 5000);
 }
 
 static uint32_t seq_of(size_t at, const struct coop_item *last, uint8_t body[COOP_SEQ_BODY])
 {
-	return coop_seq_next(&s.ks[at].c, s.now, last, body);
+	return coop_seq_next(&set_world.ks[at].c, set_world.now, last, body);
 }
 
 static void a_sequence_number_names_who_sends_and_is_above_the_last(void **state)
@@ -40,10 +24,10 @@ static void a_sequence_number_names_who_sends_and_is_above_the_last(void **state
 	uint8_t body[COOP_SEQ_BODY], birth[COOP_SEQ_BODY];
 
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	seq_of(0, NULL, birth);
 	last.body = birth;
-	for (size_t i = 0; i < s.n; i++) {
+	for (size_t i = 0; i < set_world.n; i++) {
 		uint32_t n = seq_of(i, &last, body);
 
 		assert_int_equal(n % COOP_IDS, i);
@@ -59,16 +43,16 @@ static void sequence_numbers_of_two_sides_follow_the_time_they_share(void **stat
 	uint8_t birth[COOP_SEQ_BODY], body[COOP_SEQ_BODY];
 
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	here.ver = there.ver = seq_of(2, NULL, birth);
 	here.body = there.body = birth;
-	set_cut(&s, 0, 2, true);
-	set_cut(&s, 1, 2, true);
+	set_cut(&set_world, 0, 2, true);
+	set_cut(&set_world, 1, 2, true);
 	for (int n = 0; n < 5; n++) {
-		set_run(&s, 3000);
+		set_run(&set_world, 3000);
 		here.ver = seq_of(2, &here, body);
 		assert_true(here.ver > there.ver);
-		set_run(&s, 3000);
+		set_run(&set_world, 3000);
 		there.ver = seq_of(1, &there, body);
 		assert_true(there.ver > here.ver);
 	}
@@ -80,13 +64,13 @@ static void whom_nobody_could_tell_what_it_did_leaps(void **state)
 	struct coop_item last = { .ver = 1000, .len = COOP_SEQ_BODY, .body = birth };
 
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	seq_of(0, NULL, birth);
-	set_kill(&s, 0);
-	set_kill(&s, 1);
-	set_kill(&s, 2);
-	set_start(&s, 0, NULL, NULL);
-	set_run(&s, 10000);
+	set_kill(&set_world, 0);
+	set_kill(&set_world, 1);
+	set_kill(&set_world, 2);
+	set_start(&set_world, 0, NULL, NULL);
+	set_run(&set_world, 10000);
 	assert_true(seq_of(0, &last, body) > 1000 + (1 << 24));
 }
 
@@ -96,7 +80,7 @@ static void used_up_sequence_numbers_are_said_to_be(void **state)
 	uint8_t body[COOP_SEQ_BODY];
 
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	assert_int_equal(seq_of(0, &last, body), 0);
 }
 
@@ -105,10 +89,10 @@ static void ranges_of_sender_ids_do_not_meet(void **state)
 	uint32_t first;
 
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	epoch_begins(2, 9);
-	for (size_t i = 0; i < s.n; i++) {
-		assert_true(coop_sid_take(&s.ks[i].c, 2, &first));
+	for (size_t i = 0; i < set_world.n; i++) {
+		assert_true(coop_sid_take(&set_world.ks[i].c, 2, &first));
 		assert_in_range(first, i * RANGE, (i + 1) * RANGE - 2);
 	}
 }
@@ -119,15 +103,15 @@ static void no_sender_id_is_taken_twice_within_an_epoch(void **state)
 	size_t n = 0;
 
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	epoch_begins(2, 9);
 	for (int round = 0; round < 20; round++) {
-		while (coop_sid_take(&s.ks[1].c, 1, &first) && first / RANGE == 1) {
+		while (coop_sid_take(&set_world.ks[1].c, 1, &first) && first / RANGE == 1) {
 			assert_true(n == 0 || first > last);
 			last = first;
 			n++;
 		}
-		set_run(&s, 2000);
+		set_run(&set_world, 2000);
 	}
 	assert_int_equal(n, RANGE);
 }
@@ -137,20 +121,20 @@ static void a_reservation_counts_only_when_a_peer_has_it_on_disk(void **state)
 	uint32_t first;
 
 	(void)state;
-	set_start_all(&s);
-	s.ks[0].disk_held = s.ks[2].disk_held = true;
-	set_put(&s, 2,
+	set_start_all(&set_world);
+	set_world.ks[0].disk_held = set_world.ks[2].disk_held = true;
+	set_put(&set_world, 2,
 		&(struct coop_put){
 			.kind = COOP_K_CHAIN, .ver = COOP_EPOCH_VER(9, 1), .dies = MONO_NEVER });
-	s.ks[2].disk_held = false;
-	set_run(&s, 500);
-	s.ks[2].disk_held = true;
-	set_run(&s, 3000);
-	assert_int_equal(coop_epoch(&s.ks[1].c), 9);
-	assert_false(coop_sid_take(&s.ks[1].c, 1, &first));
-	s.ks[0].disk_held = s.ks[2].disk_held = false;
-	set_run(&s, 3000);
-	assert_true(coop_sid_take(&s.ks[1].c, 1, &first));
+	set_world.ks[2].disk_held = false;
+	set_run(&set_world, 500);
+	set_world.ks[2].disk_held = true;
+	set_run(&set_world, 3000);
+	assert_int_equal(coop_epoch(&set_world.ks[1].c), 9);
+	assert_false(coop_sid_take(&set_world.ks[1].c, 1, &first));
+	set_world.ks[0].disk_held = set_world.ks[2].disk_held = false;
+	set_run(&set_world, 3000);
+	assert_true(coop_sid_take(&set_world.ks[1].c, 1, &first));
 }
 
 // Its disk may be an old one: its own ids wait until all configured peers have told what they know.
@@ -159,17 +143,17 @@ static void after_a_start_ids_are_borrowed_until_all_have_told_what_they_know(vo
 	uint32_t first;
 
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	epoch_begins(2, 9);
-	set_kill(&s, 1);
-	set_kill(&s, 0);
-	set_start(&s, 1, NULL, NULL);
-	set_run(&s, 10000);
-	assert_true(coop_sid_take(&s.ks[1].c, 1, &first));
+	set_kill(&set_world, 1);
+	set_kill(&set_world, 0);
+	set_start(&set_world, 1, NULL, NULL);
+	set_run(&set_world, 10000);
+	assert_true(coop_sid_take(&set_world.ks[1].c, 1, &first));
 	assert_int_equal(first / RANGE, 2);
-	set_start(&s, 0, NULL, NULL);
-	set_run(&s, 10000);
-	while (coop_sid_take(&s.ks[1].c, 1, &first) && first / RANGE == 2) {
+	set_start(&set_world, 0, NULL, NULL);
+	set_run(&set_world, 10000);
+	while (coop_sid_take(&set_world.ks[1].c, 1, &first) && first / RANGE == 2) {
 	}
 	assert_int_equal(first / RANGE, 1);
 }
@@ -181,21 +165,21 @@ static void an_answer_that_comes_twice_lends_once(void **state)
 	uint32_t first;
 
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	epoch_begins(2, 9);
-	ids = &s.ks[1].c.sids;
+	ids = &set_world.ks[1].c.sids;
 	ids->next = ids->limit; // none of its own for now
 	ids->serial = 4711;
 	give.give.epoch = 9;
-	give.give.boot = s.ks[1].c.boot;
+	give.give.boot = set_world.ks[1].c.boot;
 	give.give.serial = 4711;
-	set_tell(&s, 2, 1, &give);
-	assert_true(coop_sid_take(&s.ks[1].c, 2, &first));
+	set_tell(&set_world, 2, 1, &give);
+	assert_true(coop_sid_take(&set_world.ks[1].c, 2, &first));
 	assert_int_equal(first, 0x2f0);
 	ids->next = ids->limit;
-	set_tell(&s, 2, 1, &give);
+	set_tell(&set_world, 2, 1, &give);
 	ids->next = ids->limit;
-	assert_false(coop_sid_take(&s.ks[1].c, 1, &first));
+	assert_false(coop_sid_take(&set_world.ks[1].c, 1, &first));
 }
 
 static void ids_of_another_epoch_are_not_taken(void **state)
@@ -203,18 +187,18 @@ static void ids_of_another_epoch_are_not_taken(void **state)
 	uint32_t first;
 
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	epoch_begins(2, 9);
-	set_put(&s, 2,
+	set_put(&set_world, 2,
 		&(struct coop_put){
 			.kind = COOP_K_CHAIN, .ver = COOP_EPOCH_VER(10, 1), .dies = MONO_NEVER });
-	assert_false(coop_sid_take(&s.ks[1].c, 1, &first));
+	assert_false(coop_sid_take(&set_world.ks[1].c, 1, &first));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, three, end)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_three, set_end)
 		T(a_sequence_number_names_who_sends_and_is_above_the_last),
 		T(sequence_numbers_of_two_sides_follow_the_time_they_share),
 		T(whom_nobody_could_tell_what_it_did_leaps),

@@ -225,3 +225,27 @@ const struct coop_item *set_item(const struct set *s, size_t i, uint8_t kind, ui
 {
 	return coop_store_find(&s->ks[i].c.store, kind, BYTES_OF(key));
 }
+
+// ---- what tests share ----
+
+struct set set_world;
+
+int set_three(void **state)
+{
+	(void)state;
+	set_init(&set_world, 3);
+	return 0;
+}
+
+int set_end(void **state)
+{
+	(void)state;
+	set_fini(&set_world);
+	return 0;
+}
+
+void set_only_leads(size_t i)
+{
+	assert_int_equal(set_primaries(&set_world), 1);
+	assert_true(set_leads(&set_world, i));
+}

@@ -54,3 +54,9 @@ size_t set_peer(size_t at, size_t about); // index
 size_t set_primaries(const struct set *s);
 bool set_leads(const struct set *s, size_t i);
 const struct coop_item *set_item(const struct set *s, size_t i, uint8_t kind, uint8_t key);
+
+// The set that a test works on, three of them, and the set-up that makes and ends it.
+extern struct set set_world;
+int set_three(void **state);
+int set_end(void **state);
+void set_only_leads(size_t i); // asserts it

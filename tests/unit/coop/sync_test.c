@@ -2,41 +2,25 @@
 #include "tests/unit/coop/set.h"
 #include "tests/unit/unit.h"
 
-static struct set s;
-
-static int three(void **state)
-{
-	(void)state;
-	set_init(&s, 3);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	set_fini(&s);
-	return 0;
-}
-
 static void member(size_t at, uint8_t key)
 {
-	set_put(&s, at,
+	set_put(&set_world, at,
 		&(struct coop_put){
 			.kind = COOP_K_MEMBER, .key = BYTES_OF(key), .dies = MONO_NEVER });
 }
 
 static bool knows(size_t at, uint8_t key)
 {
-	return set_item(&s, at, COOP_K_MEMBER, key) != NULL;
+	return set_item(&set_world, at, COOP_K_MEMBER, key) != NULL;
 }
 
 static void a_put_is_told_to_all_and_then_committed(void **state)
 {
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	member(0, 5);
 	assert_true(knows(1, 5) && knows(2, 5));
-	assert_int_equal(s.ks[0].committed, s.ks[0].put_count);
+	assert_int_equal(set_world.ks[0].committed, set_world.ks[0].put_count);
 }
 
 static void keys_are_put_by_the_primary_only(void **state)
@@ -44,135 +28,135 @@ static void keys_are_put_by_the_primary_only(void **state)
 	struct coop_put put = { .kind = COOP_K_KEK, .dies = MONO_NEVER };
 
 	(void)state;
-	set_start_all(&s);
-	set_put(&s, 0, &put);
-	assert_int_equal(s.ks[0].put_count, 0);
-	assert_null(coop_store_find(&s.ks[0].c.store, COOP_K_KEK, BYTES(NULL, 0)));
-	set_put(&s, 2, &put);
-	assert_non_null(coop_store_find(&s.ks[0].c.store, COOP_K_KEK, BYTES(NULL, 0)));
+	set_start_all(&set_world);
+	set_put(&set_world, 0, &put);
+	assert_int_equal(set_world.ks[0].put_count, 0);
+	assert_null(coop_store_find(&set_world.ks[0].c.store, COOP_K_KEK, BYTES(NULL, 0)));
+	set_put(&set_world, 2, &put);
+	assert_non_null(coop_store_find(&set_world.ks[0].c.store, COOP_K_KEK, BYTES(NULL, 0)));
 }
 
 static void nothing_is_told_before_it_is_durable(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	s.ks[0].disk_held = true;
+	set_start_all(&set_world);
+	set_world.ks[0].disk_held = true;
 	member(0, 5);
-	set_run(&s, 3000);
+	set_run(&set_world, 3000);
 	assert_false(knows(1, 5));
-	assert_true(s.ks[0].committed < s.ks[0].put_count);
-	s.ks[0].disk_held = false;
-	set_run(&s, 200);
+	assert_true(set_world.ks[0].committed < set_world.ks[0].put_count);
+	set_world.ks[0].disk_held = false;
+	set_run(&set_world, 200);
 	assert_true(knows(1, 5));
 }
 
 static void a_put_is_not_committed_before_the_peers_disk_has_it(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	s.ks[1].disk_held = true;
+	set_start_all(&set_world);
+	set_world.ks[1].disk_held = true;
 	member(0, 5);
-	set_run(&s, 1000);
+	set_run(&set_world, 1000);
 	assert_true(knows(1, 5));
-	assert_true(s.ks[0].committed < s.ks[0].put_count);
+	assert_true(set_world.ks[0].committed < set_world.ks[0].put_count);
 }
 
 static void a_slow_peer_is_named_and_not_waited_for(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	s.mute[1][0] = true;
+	set_start_all(&set_world);
+	set_world.mute[1][0] = true;
 	member(0, 5);
-	set_run(&s, 3000);
-	assert_int_equal(s.ks[0].logged[EV_COOP_PEER_SLOW], 1);
-	assert_true(s.ks[0].committed >= s.ks[0].put_count);
+	set_run(&set_world, 3000);
+	assert_int_equal(set_world.ks[0].logged[EV_COOP_PEER_SLOW], 1);
+	assert_true(set_world.ks[0].committed >= set_world.ks[0].put_count);
 }
 
 static void what_the_stream_has_lost_is_told_again(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	s.mute[0][1] = s.mute[0][2] = true;
+	set_start_all(&set_world);
+	set_world.mute[0][1] = set_world.mute[0][2] = true;
 	member(0, 5);
-	s.mute[0][1] = s.mute[0][2] = false;
+	set_world.mute[0][1] = set_world.mute[0][2] = false;
 	assert_false(knows(1, 5));
-	set_run(&s, 5500);
+	set_run(&set_world, 5500);
 	assert_true(knows(1, 5) && knows(2, 5));
 }
 
 static void who_is_not_reached_hears_it_over_a_third_one(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	set_cut(&s, 0, 1, true);
+	set_start_all(&set_world);
+	set_cut(&set_world, 0, 1, true);
 	member(0, 5);
 	assert_false(knows(1, 5));
-	set_run(&s, 4000);
+	set_run(&set_world, 4000);
 	assert_true(knows(1, 5));
 }
 
 static void a_newcomer_is_told_everything_of_everybody(void **state)
 {
 	(void)state;
-	set_start(&s, 0, NULL, NULL);
-	set_start(&s, 1, NULL, NULL);
-	set_run(&s, 10000);
+	set_start(&set_world, 0, NULL, NULL);
+	set_start(&set_world, 1, NULL, NULL);
+	set_run(&set_world, 10000);
 	member(0, 5);
 	member(1, 6);
-	set_kill(&s, 0);
-	set_start(&s, 2, NULL, NULL);
-	set_run(&s, 1000);
+	set_kill(&set_world, 0);
+	set_start(&set_world, 2, NULL, NULL);
+	set_run(&set_world, 1000);
 	assert_true(knows(2, 5) && knows(2, 6));
 }
 
 static void both_sides_of_a_split_join(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	set_cut(&s, 0, 2, true);
-	set_cut(&s, 1, 2, true);
+	set_start_all(&set_world);
+	set_cut(&set_world, 0, 2, true);
+	set_cut(&set_world, 1, 2, true);
 	member(0, 5);
 	member(2, 6);
-	set_run(&s, 10000);
-	set_cut(&s, 0, 2, false);
-	set_cut(&s, 1, 2, false);
-	set_run(&s, 1000);
-	for (size_t i = 0; i < s.n; i++)
+	set_run(&set_world, 10000);
+	set_cut(&set_world, 0, 2, false);
+	set_cut(&set_world, 1, 2, false);
+	set_run(&set_world, 1000);
+	for (size_t i = 0; i < set_world.n; i++)
 		assert_true(knows(i, 5) && knows(i, 6));
 }
 
 static void a_lost_disk_is_given_back_and_the_operator_is_told(void **state)
 {
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	member(0, 5);
-	set_kill(&s, 0);
-	s.now.ms += 1000;
-	set_start(&s, 0, NULL, NULL);
-	set_run(&s, 6000);
+	set_kill(&set_world, 0);
+	set_world.now.ms += 1000;
+	set_start(&set_world, 0, NULL, NULL);
+	set_run(&set_world, 6000);
 	assert_true(knows(0, 5));
-	assert_int_equal(s.ks[0].logged[EV_COOP_OLD_STATE], 1);
+	assert_int_equal(set_world.ks[0].logged[EV_COOP_OLD_STATE], 1);
 }
 
 // One peer has heard less of the lost life than the other, which holds its last put behind a gap.
 static void what_lies_behind_a_gap_of_a_lost_life_is_not_lost(void **state)
 {
 	(void)state;
-	set_start_all(&s);
-	s.mute[0][1] = s.mute[0][2] = true;
+	set_start_all(&set_world);
+	set_world.mute[0][1] = set_world.mute[0][2] = true;
 	member(0, 5);
-	s.mute[0][1] = false;
-	s.ks[0].c.peer[set_peer(0, 1)].sent[0] = s.ks[0].c.count;
+	set_world.mute[0][1] = false;
+	set_world.ks[0].c.peer[set_peer(0, 1)].sent[0] = set_world.ks[0].c.count;
 	member(0, 6);
 	assert_true(!knows(1, 5) && knows(1, 6) && !knows(2, 6));
-	set_kill(&s, 0);
-	s.mute[0][2] = false;
-	s.now.ms += 1000;
-	set_start(&s, 0, NULL, NULL);
+	set_kill(&set_world, 0);
+	set_world.mute[0][2] = false;
+	set_world.now.ms += 1000;
+	set_start(&set_world, 0, NULL, NULL);
 	member(0, 7);
 	member(0, 8);
-	set_run(&s, 6000);
-	for (size_t i = 0; i < s.n; i++)
+	set_run(&set_world, 6000);
+	for (size_t i = 0; i < set_world.n; i++)
 		assert_true(knows(i, 6) && knows(i, 7) && knows(i, 8));
 }
 
@@ -181,14 +165,14 @@ static void counts_of_a_new_life_leap_over_those_of_a_lost_one(void **state)
 	uint64_t top;
 
 	(void)state;
-	set_start_all(&s);
+	set_start_all(&set_world);
 	member(0, 5);
-	set_kill(&s, 0);
-	s.ks[1].c.vector[0] += 10 << 20; // as if that life had gone on for long
-	top = s.ks[1].c.vector[0];
-	set_start(&s, 0, NULL, NULL);
-	set_run(&s, 6000);
-	assert_true(s.ks[0].c.count > top + (1 << 20));
+	set_kill(&set_world, 0);
+	set_world.ks[1].c.vector[0] += 10 << 20; // as if that life had gone on for long
+	top = set_world.ks[1].c.vector[0];
+	set_start(&set_world, 0, NULL, NULL);
+	set_run(&set_world, 6000);
+	assert_true(set_world.ks[0].c.count > top + (1 << 20));
 	member(0, 6);
 	assert_true(knows(1, 6) && knows(2, 6));
 }
@@ -209,10 +193,10 @@ static void two_of_one_id_refuse_each_other(void **state)
 	struct coop_frame f = open_of(0, 0x0a000002);
 
 	(void)state;
-	set_start(&s, 0, NULL, NULL);
-	set_tell(&s, 1, 0, &f);
-	assert_int_equal(s.ks[0].logged[EV_COOP_ID_OVERLAP], 1);
-	assert_false(s.ks[0].c.peer[0].opened);
+	set_start(&set_world, 0, NULL, NULL);
+	set_tell(&set_world, 1, 0, &f);
+	assert_int_equal(set_world.ks[0].logged[EV_COOP_ID_OVERLAP], 1);
+	assert_false(set_world.ks[0].c.peer[0].opened);
 }
 
 static void without_a_common_version_the_answer_is_no(void **state)
@@ -221,10 +205,10 @@ static void without_a_common_version_the_answer_is_no(void **state)
 
 	(void)state;
 	f.open.ver_min = f.open.ver_max = COOP_VERSION + 1;
-	set_start(&s, 0, NULL, NULL);
-	set_tell(&s, 1, 0, &f);
-	assert_int_equal(s.ks[0].logged[EV_COOP_VERSION_MISMATCH], 1);
-	assert_false(s.ks[0].c.peer[0].opened);
+	set_start(&set_world, 0, NULL, NULL);
+	set_tell(&set_world, 1, 0, &f);
+	assert_int_equal(set_world.ks[0].logged[EV_COOP_VERSION_MISMATCH], 1);
+	assert_false(set_world.ks[0].c.peer[0].opened);
 }
 
 static void who_names_another_address_is_refused(void **state)
@@ -232,25 +216,25 @@ static void who_names_another_address_is_refused(void **state)
 	struct coop_frame f = open_of(1, 0x0a000063);
 
 	(void)state;
-	set_start(&s, 0, NULL, NULL);
-	set_tell(&s, 1, 0, &f);
-	assert_int_equal(s.ks[0].logged[EV_COOP_KS_UNAUTH], 1);
-	assert_false(s.ks[0].c.peer[0].opened);
+	set_start(&set_world, 0, NULL, NULL);
+	set_tell(&set_world, 1, 0, &f);
+	assert_int_equal(set_world.ks[0].logged[EV_COOP_KS_UNAUTH], 1);
+	assert_false(set_world.ks[0].c.peer[0].opened);
 }
 
 static void a_message_before_open_is_dropped(void **state)
 {
 	(void)state;
-	set_start(&s, 0, NULL, NULL);
-	set_tell(&s, 1, 0, &(struct coop_frame){ .type = COOP_VECTOR });
-	assert_int_equal(s.ks[0].c.peer[0].drops, 1);
-	assert_false(s.ks[0].c.peer[0].told);
+	set_start(&set_world, 0, NULL, NULL);
+	set_tell(&set_world, 1, 0, &(struct coop_frame){ .type = COOP_VECTOR });
+	assert_int_equal(set_world.ks[0].c.peer[0].drops, 1);
+	assert_false(set_world.ks[0].c.peer[0].told);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, three, end)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_three, set_end)
 		T(a_put_is_told_to_all_and_then_committed),
 		T(keys_are_put_by_the_primary_only),
 		T(nothing_is_told_before_it_is_durable),

@@ -71,9 +71,9 @@ static bool is_as_before(const struct world *w)
 	char *b;
 	bool same;
 
-	assert_int_equal(pki_file_read(w->file, &b, &len), 0);
+	assert_int_equal(file_read(w->file, PKI_FILE_MAX, &b, &len), 0);
 	same = len == strlen(BEFORE) && memcmp(b, BEFORE, len) == 0;
-	pki_file_free(b, len);
+	file_free(b, len);
 	return same;
 }
 
@@ -93,7 +93,7 @@ static void key_make(struct world *w)
 	BIO_free(b);
 	snprintf(path, sizeof(path), "%s.new", w->file);
 	put_file(path, pem);
-	pki_file_free(pem, len);
+	file_free(pem, len);
 }
 
 static bool never_waits(void *arg, int seconds)

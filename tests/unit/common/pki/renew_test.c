@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/crypto/pkcs12.h"
 #include "common/pki/files.h"
 #include "common/pki/renew.h"
 
@@ -82,12 +83,12 @@ static void a_key_file_is_whole_and_for_nobody_else(void **state)
 	assert_int_equal(pki_file_write(path, BYTES("second", 6), PKI_MODE_KEY), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(pki_file_read(path, &b, &len), 0);
+	assert_int_equal(file_read(path, PKI_FILE_MAX, &b, &len), 0);
 	assert_int_equal(len, 6);
 	assert_string_equal(b, "second");
-	pki_file_free(b, len);
+	file_free(b, len);
 	unlink(path);
-	assert_int_equal(pki_file_read(path, &b, &len), -ENOENT);
+	assert_int_equal(file_read(path, PKI_FILE_MAX, &b, &len), -ENOENT);
 	assert_int_equal(pki_file_write("/nowhere/own.pem", BYTES("x", 1), PKI_MODE_KEY), -ENOENT);
 	rmdir(dir);
 }
