@@ -222,6 +222,22 @@ int dh_job_set_private(struct dh_job *j, struct bytes x, struct bytes own)
 	return export_own(r, j);
 }
 
+int dh_job_private(const struct dh_job *j, struct secret *out)
+{
+	const struct dh_row *r = row_of(j->group);
+	BIGNUM *x = NULL;
+	bool ok = r && r->ecp && j->own_key &&
+		  EVP_PKEY_get_bn_param(j->own_key, OSSL_PKEY_PARAM_PRIV_KEY, &x) == 1 &&
+		  BN_bn2binpad(x, out->b, r->field_len) == r->field_len;
+
+	BN_clear_free(x);
+	if (ok)
+		out->len = r->field_len;
+	else
+		secret_fini(out);
+	return ok ? 0 : -EINVAL;
+}
+
 // The peer's value is already known to be sound, so OpenSSL's own check, another exponentiation,
 // is left out.
 static int derive(const struct dh_row *r, struct dh_job *j, EVP_PKEY *peer)

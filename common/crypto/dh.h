@@ -54,5 +54,7 @@ MUST_CHECK int dh_job_set_peer(struct dh_job *j, struct bytes ke);
 // Use this key pair rather than a fresh one (x and its public value as on the wire): for known
 // answers. -EINVAL when it is none of the group's.
 MUST_CHECK int dh_job_set_private(struct dh_job *j, struct bytes x, struct bytes own);
+// x of a job of an ECP group that was run, padded to the field's size: for keys that are kept.
+MUST_CHECK int dh_job_private(const struct dh_job *j, struct secret *out);
 // Any thread; touches nothing but *j. The result is j->err, also returned.
 int dh_job_run(struct dh_job *j);

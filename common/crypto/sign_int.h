@@ -26,3 +26,5 @@ MUST_CHECK int pki_key_from_pem(struct bytes pem, const char *pass, EVP_PKEY **k
 // signer.c: for tls.c, which needs the key itself. Borrowed; NULL: no such label.
 struct signer;
 EVP_PKEY *signer_pkey(const struct signer *s, const char *label);
+// For signer_wrap.c. Takes the key, also when it fails; -EBADMSG: NULL, or refused.
+MUST_CHECK int signer_add(struct signer *s, const char *label, EVP_PKEY *key);

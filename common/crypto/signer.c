@@ -74,6 +74,17 @@ static int add(struct signer *s, const char *label, EVP_PKEY *key)
 	return 0;
 }
 
+int signer_add(struct signer *s, const char *label, EVP_PKEY *key)
+{
+	int err = room_for(s, label);
+
+	if (err) {
+		EVP_PKEY_free(key);
+		return err;
+	}
+	return add(s, label, key);
+}
+
 // An encrypted PEM would make OpenSSL ask on the terminal; a daemon has none.
 static int no_passphrase(char *buf, int size, int rw, void *arg)
 {

@@ -2,11 +2,13 @@
 // A plain call today; the interface names keys by label and passes digests only, so that the
 // private keys can move into a process of their own without a caller changing.
 // Owns:   private keys, from PEM files.
-// Always: labels are unique; a key stays until signer_fini.    Never: a private key leaves.
+// Always: labels are unique; a key stays until signer_fini.
+// Never:  a private key leaves but wrapped to another signer's key.
 // Threads: signing is safe from any thread while no key is being added.
 #pragma once
 #include "common/base/bytes.h"
 #include "common/base/err.h"
+#include "common/crypto/hpke.h"
 #include "common/crypto/sign.h"
 
 #define SIGNER_MAX_KEYS	 64
@@ -32,6 +34,17 @@ MUST_CHECK int signer_generate(struct signer *s, const char *label, enum sign_al
 
 // The key of another signer's label, under the same one here.
 MUST_CHECK int signer_share(struct signer *s, const struct signer *from, const char *label);
+
+// To another machine's signer: the private key sealed to its public value, bound to aad (which
+// says from whom, to whom, what for). -ENOENT, -EMSGSIZE, -EBADMSG: `to` is no public value.
+#define SIGNER_WRAPPED_MAX 4096
+#define SIGNER_WRAP_INFO   "conclave signing key"
+MUST_CHECK int signer_wrap(const struct signer *s, const char *label,
+			   const uint8_t to[HPKE_PUBLIC_LEN], struct bytes aad, uint8_t *out,
+			   size_t max, size_t *len);
+// -EBADMSG: not sealed so, not to this key, or no key that we can use; -EEXIST, -ENOSPC: label.
+MUST_CHECK int signer_unwrap(struct signer *s, const char *label, const struct hpke_key *with,
+			     struct bytes aad, struct bytes sealed);
 
 // The public half as SubjectPublicKeyInfo DER. -ENOENT no such label.
 MUST_CHECK int signer_public(const struct signer *s, const char *label, uint8_t *out, size_t max,
