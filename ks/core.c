@@ -171,6 +171,7 @@ static void group_free(struct ks_group *g)
 	ks_push_fini(&g->push);
 	lkh_fini(&g->lkh);
 	removal_fini(&g->removal);
+	ks_shared_free(g);
 	free(g);
 }
 
@@ -277,6 +278,7 @@ static void swap_conf(struct ks *ks, mono_t now, struct ks_conf *conf, struct ks
 			ks_rekey_start(ks, group[i], now);
 		else
 			tell_policy(ks, group[i], out);
+		ks_shared_conf(ks, group[i], now, out);
 	}
 	ks_conf_free(old_conf);
 }
@@ -303,6 +305,8 @@ static bool command_to(struct ks_call *c, struct ks_group *g, char *why, size_t 
 		return ks_removal_exclude(c->ks, g, c->now, &ev->member, c->out, why, size);
 	case KS_EV_READMIT:
 		return ks_removal_readmit(g, &ev->member, c->out, why, size);
+	case KS_EV_ROLE:
+		return ks_shared_role(g, c->now, c->out, why, size);
 	default:
 		BUG("no command of an operator");
 	}
@@ -433,7 +437,13 @@ void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out
 	case KS_EV_CLEAR:
 	case KS_EV_EXCLUDE:
 	case KS_EV_READMIT:
+	case KS_EV_ROLE:
 		command(&c);
+		break;
+	case KS_EV_LINK:
+	case KS_EV_FRAME:
+	case KS_EV_DURABLE:
+		ks_shared_event(ks, now, ev, out);
 		break;
 	case KS_EV_PKI:
 		ike_settings_renew(&ks->conf->ike, ev->pki);

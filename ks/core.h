@@ -18,6 +18,10 @@ enum ks_event_kind {
 	KS_EV_READMIT, // group, member
 	KS_EV_PKI,     // takes pki: certificates of ours were renewed
 	KS_EV_ADOPT,   // saved; once, first of all
+	KS_EV_LINK,    // peer, up: a stream to a key server of the set stands, or has gone
+	KS_EV_FRAME,   // peer, datagram: one frame, hello: that came as a datagram
+	KS_EV_DURABLE, // group_id, no: what its set wanted kept is safe up to this write
+	KS_EV_ROLE,    // group by name, NULL: all: give the role up, or take it
 };
 
 struct ks_event {
@@ -32,6 +36,10 @@ struct ks_event {
 	bool at_once;
 	struct addr member;
 	const struct ks_saved *saved;
+	size_t peer;
+	bool up, hello;
+	uint32_t group_id;
+	uint64_t no;
 };
 
 struct ks_options {

@@ -8,6 +8,7 @@
 //                             +-- pseudo     the clock of the group
 //                             +-- members    who is registered
 //                             +-- push       the rekey in flight, or the last one
+//                             +-- shared     what other key servers know of it too; or NULL
 //
 // Owns:   all of it. What a group is (keys, sids, members, push, counters) is plain data without a
 //         pointer into anything but conf and policy, so that it can be packed and adopted.
@@ -26,6 +27,7 @@
 #include "ks/out.h"
 #include "ks/pseudo.h"
 #include "ks/removal.h"
+#include "ks/shared.h"
 #include "ks/sid.h"
 
 // Datagrams and requests that were refused: counted under these names and under those of
@@ -141,6 +143,7 @@ struct ks_group {
 	mono_t not_before;     // after a rekey could not be made
 	uint32_t rekeys_sent, retransmits;
 	uint64_t registrations;
+	struct ks_shared *shared; // NULL: no other key server serves it
 };
 
 struct ks_session; // session.h

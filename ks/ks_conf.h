@@ -8,6 +8,7 @@
 #include "common/crypto/secret.h"
 #include "common/ctl/settings.h"
 #include "common/ike/ike_conf.h"
+#include "coop/coop.h"
 #include "ks/keys.h"
 #include "ks/policy.h"
 
@@ -30,6 +31,8 @@ struct ks_group_conf {
 	struct id_pattern *names; // of peers with a certificate
 	struct prefix *unicast;	  // members whom multicast does not reach
 	struct policy *policy;
+	bool in_set;	      // other key servers serve it too
+	struct coop_conf set; // they and we
 };
 
 struct ks_conf {

@@ -54,6 +54,7 @@ struct member {
 	enum member_push push;	      // what the rekey in flight (or the last one) means to it
 	uint16_t part;		      // of its messages, the one for this member
 	uint8_t form;		      // how what is sent to it is written (ike_form)
+	uint8_t home;		      // in a set: id of the key server where it registered
 	// Counters; they survive a new registration:
 	uint32_t registrations, rekeys_sent, retransmits, acks_received, acks_missed;
 	uint32_t missed_in_row;

@@ -23,7 +23,12 @@ void ks_out_reset(struct ks_out *o)
 {
 	for (size_t i = 0; i < o->n_send; i++)
 		free(o->send[i].owned);
-	o->n_send = o->n_dh = o->n_auth = o->n_note = o->n_touch = 0;
+	for (size_t i = 0; i < o->n_tell; i++) {
+		explicit_bzero(o->tell[i].owned, o->tell[i].frame.len);
+		free(o->tell[i].owned);
+	}
+	o->n_send = o->n_dh = o->n_auth = o->n_note = o->n_touch = o->n_tell = o->n_item = 0;
+	o->close = 0;
 	o->deadline = MONO_NEVER;
 	o->refused = false;
 	o->answer[0] = '\0';
@@ -37,6 +42,8 @@ void ks_out_fini(struct ks_out *o)
 	free(o->auth);
 	free(o->note);
 	free(o->touch);
+	free(o->tell);
+	free(o->item);
 	ks_out_init(o);
 }
 
@@ -73,6 +80,30 @@ void ks_out_touch(struct ks_out *o, uint32_t group, struct member_name member)
 {
 	o->touch = grow(o->touch, o->n_touch, &o->cap_touch, sizeof(*o->touch));
 	o->touch[o->n_touch++] = (struct ks_touch){ group, member };
+}
+
+void ks_out_tell(struct ks_out *o, const struct ks_tell *t)
+{
+	struct ks_tell *copy;
+
+	o->tell = grow(o->tell, o->n_tell, &o->cap_tell, sizeof(*o->tell));
+	copy = &o->tell[o->n_tell++];
+	*copy = *t;
+	copy->owned = malloc(t->frame.len);
+	BUG_ON(!copy->owned);
+	memcpy(copy->owned, t->frame.p, t->frame.len);
+	copy->frame.p = copy->owned;
+}
+
+void ks_out_item(struct ks_out *o, uint32_t group, uint8_t kind, struct bytes key)
+{
+	struct ks_item_touch *t;
+
+	o->item = grow(o->item, o->n_item, &o->cap_item, sizeof(*o->item));
+	t = &o->item[o->n_item++];
+	*t = (struct ks_item_touch){ .group = group, .kind = kind, .key_len = (uint8_t)key.len };
+	if (key.len > 0)
+		memcpy(t->key, key.p, key.len);
 }
 
 void ks_out_dh(struct ks_out *o, struct dh_job *job, const uint8_t cky_i[8], const uint8_t cky_r[8])

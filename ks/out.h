@@ -9,6 +9,7 @@
 #include "common/base/mono.h"
 #include "common/crypto/dh.h"
 #include "common/ike/auth.h"
+#include "coop/wire.h"
 #include "ks/members.h"
 
 // From the NAT port it goes behind the non-ESP marker, which who sends puts before it.
@@ -24,6 +25,22 @@ struct ks_send {
 struct ks_touch {
 	uint32_t group;
 	struct member_name member;
+};
+
+// To another key server of a set: a frame of its stream, or a datagram.
+struct ks_tell {
+	uint32_t group;
+	size_t peer; // of the set, in the order of the configuration
+	bool hello;  // a datagram
+	bool waits;  // not before what the group is now is on disk
+	struct bytes frame;
+	void *owned; // the frame
+};
+
+// An item of a set was put, has changed or has ended. kind 0: what is kept besides items has.
+struct ks_item_touch {
+	uint32_t group;
+	uint8_t kind, key_len, key[COOP_KEY_MAX];
 };
 
 // To be run anywhere and handed back with KS_EV_DH_DONE and the same cookies.
@@ -51,6 +68,11 @@ struct ks_out {
 	struct ks_note *note;
 	size_t n_touch, cap_touch;
 	struct ks_touch *touch;
+	size_t n_tell, cap_tell;
+	struct ks_tell *tell;
+	size_t n_item, cap_item;
+	struct ks_item_touch *item;
+	unsigned close;	  // bit per peer of the set: its stream is to be closed
 	mono_t deadline;  // when the next KS_EV_TIMER is due
 	bool refused;	  // an operator's command: answer says why
 	char answer[256]; // KS_EV_REKEY: for the operator
@@ -66,6 +88,8 @@ void ks_out_send_view(struct ks_out *o, const struct endpoint *from, const struc
 		      struct bytes datagram);
 void ks_out_waits(struct ks_out *o); // the datagram handed in last
 void ks_out_touch(struct ks_out *o, uint32_t group, struct member_name member);
+void ks_out_tell(struct ks_out *o, const struct ks_tell *t); // the frame is copied
+void ks_out_item(struct ks_out *o, uint32_t group, uint8_t kind, struct bytes key);
 void ks_out_dh(struct ks_out *o, struct dh_job *job, const uint8_t cky_i[8],
 	       const uint8_t cky_r[8]);
 void ks_out_auth(struct ks_out *o, struct ike_auth_job *job);

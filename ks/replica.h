@@ -7,6 +7,8 @@
 //	TREE     keys of the key tree                              when members join or leave it
 //	BANNED   tombstones of excluded members                    by an operator's word
 //	MEMBER   one record, under its name                        when it registers or goes
+//	META     of a group in a set: terms, counts                all that such a group is, is in
+//	ITEM     one item of it, under its name                    these; it has no other parts
 //
 // Times are written on a scale that survives reboots: mono + base, base being the reader's.
 // Every part opens with its version; a part of another version is refused, never guessed at: a
@@ -25,6 +27,8 @@ enum ks_part_kind {
 	KS_PART_TREE,
 	KS_PART_BANNED,
 	KS_PART_MEMBER,
+	KS_PART_META,
+	KS_PART_ITEM,
 	KS_PART_COUNT,
 };
 

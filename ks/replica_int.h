@@ -3,6 +3,7 @@
 //   replica_keys.c    KEYS: policies, generations of TEKs, KEKs
 //   replica_push.c    PUSH: the rekey that is being sent, or was last
 //   replica_tree.c    TREE
+//   replica_item.c    ITEM, META: of a group in a set
 //   replica.c         RUN, BANNED, MEMBER, and what all parts have in common
 // Each put has its get below it: what one writes the other reads, in that order.
 #pragma once

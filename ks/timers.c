@@ -38,6 +38,7 @@ void ks_timers_run(struct ks *ks, mono_t now, struct ks_out *out)
 		ks->sweep = MONO_NEVER;
 	}
 	for (size_t i = 0; i < ks->n_groups; i++) {
+		ks_shared_tick(ks->group[i], now, out);
 		if (mono_due(ks_rekey_next(ks->group[i], now), now))
 			ks_rekey_timer(ks, ks->group[i], now, out);
 	}
@@ -52,7 +53,12 @@ mono_t ks_timers_next(struct ks *ks, mono_t now)
 	else if (mono_is_never(ks->sweep))
 		ks->sweep = mono_add_ms(now, SWEEP_MS);
 	next = ks->sweep;
-	for (size_t i = 0; i < ks->n_groups; i++)
-		next = mono_min(next, ks_rekey_next(ks->group[i], now));
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		const struct ks_group *g = ks->group[i];
+
+		next = mono_min(next, ks_rekey_next(g, now));
+		if (g->shared)
+			next = mono_min(next, g->shared->wake);
+	}
 	return next;
 }
