@@ -73,6 +73,7 @@ struct coop_peer {
 	uint64_t want[COOP_IDS]; // its vector when the link came up
 	uint64_t acked[COOP_IDS], sent[COOP_IDS];
 	bool relay_now; // it has just come: it is told of all, not of ours only
+	bool relaying;	// it waited for others' items long enough: we tell them
 	mono_t resend, relay_since;
 	mono_t better_since; // preemption
 	uint64_t msgs_in, msgs_out, octets_in, octets_out, drops;
@@ -113,6 +114,7 @@ struct coop {
 	struct coop_store store;
 	uint64_t count, count_boot, count_base; // now; on disk at the start; first of this boot - 1
 	uint64_t vouched, own_back;		// of our own: surely here; told by peers
+	uint64_t retagged; // of the newest item that was another's before: it goes ahead of others'
 	uint64_t vector[COOP_IDS];
 	uint64_t write_no, durable_no, claim_write;
 	struct {

@@ -23,6 +23,7 @@ void coop_init(struct coop *c, const struct coop_conf *conf, struct rng *rng, mo
 	}
 	c->count = c->count_base = c->count_boot + coop_count_jump(rng);
 	c->own_back = c->vouched;
+	c->retagged = c->count_boot;
 	c->vector[conf->id] = 0;
 	c->durable_count = c->committed = c->count;
 	c->lead = (struct coop_claim){ .id = COOP_NOBODY };
@@ -61,9 +62,12 @@ static void item_changed(struct coop *c, struct coop_item *i, struct coop_out *o
 	c->dirty = true;
 }
 
+// Above the tag that it had: where both meet, ours is kept.
 void coop_retag(struct coop *c, struct coop_item *i, struct coop_out *out)
 {
-	coop_store_tag(&c->store, i, c->conf.id, ++c->count);
+	c->count = MAX_OF(c->count, i->count) + 1;
+	c->retagged = c->count;
+	coop_store_tag(&c->store, i, c->conf.id, c->count);
 	item_changed(c, i, out);
 }
 
@@ -87,13 +91,10 @@ struct coop_item *coop_put_own(struct coop *c, const struct coop_put *put, struc
 		memcpy(in.key, put->key.p, put->key.len);
 	if (in.ver == 0)
 		in.ver = there ? there->ver + 1 : 1;
-	in.count = ++c->count;
 	join = coop_store_join(&c->store, &in, &there);
-	if (join == COOP_JOIN_OLD || join == COOP_JOIN_BEHIND) {
-		c->count--;
+	if (join == COOP_JOIN_OLD || join == COOP_JOIN_BEHIND)
 		return there;
-	}
-	coop_store_tag(&c->store, there, c->conf.id, c->count);
+	coop_store_tag(&c->store, there, c->conf.id, ++c->count);
 	item_changed(c, there, out);
 	return there;
 }

@@ -168,6 +168,11 @@ static bool differs(mono_t a, mono_t b)
 	       b.ms - a.ms > SLACK_MS;
 }
 
+static bool tag_is_newer(const struct coop_item *a, const struct coop_item *b)
+{
+	return a->count != b->count ? a->count > b->count : a->origin > b->origin;
+}
+
 static mono_t later(mono_t a, mono_t b)
 {
 	return mono_before(a, b) ? b : a;
@@ -178,34 +183,37 @@ enum coop_join coop_store_join(struct coop_store *s, const struct coop_item *in,
 {
 	struct coop_item *i = coop_store_find(s, in->kind, key_of(in));
 	mono_t dies = in->dies, active = in->active;
-	bool newer, mixed;
+	bool is_in, is_ours; // what comes of it is what came, what we have
+	int order;
 
 	if (!i) {
 		*out = add(s, in);
 		return COOP_JOIN_NEW;
 	}
 	*out = i;
-	newer = compare(in, i) > 0;
+	order = compare(in, i);
 	if (in->ver == i->ver) {
 		dies = mono_min(in->dies, i->dies);
 		active = later(in->active, i->active);
-	} else if (!newer) {
+	} else if (order < 0) {
 		return COOP_JOIN_BEHIND;
 	}
-	mixed = newer ? differs(dies, in->dies) || differs(active, in->active)
-		      : differs(dies, i->dies) || differs(active, i->active);
+	is_in = order >= 0 && !differs(dies, in->dies) && !differs(active, in->active);
+	is_ours = order <= 0 && !differs(dies, i->dies) && !differs(active, i->active);
 	i->dies = dies;
 	i->active = active;
-	if (newer) {
+	if (order > 0) {
 		i->flags = in->flags;
 		i->by = in->by;
 		i->ver = in->ver;
 		body_set(i, BYTES(in->body, in->len));
-		coop_store_tag(s, i, in->origin, in->count);
 	}
-	if (mixed)
-		return COOP_JOIN_MIXED;
-	return newer ? COOP_JOIN_NEW : compare(in, i) < 0 ? COOP_JOIN_BEHIND : COOP_JOIN_OLD;
+	if (is_ours && !is_in)
+		return order < 0 ? COOP_JOIN_BEHIND : COOP_JOIN_OLD;
+	if (is_ours && !tag_is_newer(in, i))
+		return COOP_JOIN_OLD;
+	coop_store_tag(s, i, in->origin, in->count);
+	return is_ours ? COOP_JOIN_TAG : is_in ? COOP_JOIN_NEW : COOP_JOIN_MIXED;
 }
 
 void coop_store_drop(struct coop_store *s, struct coop_item *i)

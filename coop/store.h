@@ -5,7 +5,8 @@
 // earlier end and the later activation count: lives only shrink, nobody is told to send too early.
 //
 // For finding out who lacks what, every item is tagged (origin, count): who put it on the wire, and
-// the how-manieth of its puts. "I hold everything of origin 3 up to 57" needs no list of items.
+// the how-manieth of its puts. "I hold everything of origin 3 up to 57" needs no list of items. Tags
+// join as well: of the same item under two tags all keep the one with the greater count.
 // Owns:   items and their bodies; bodies may be keys and are wiped.
 // From:   sync.c, core.c.
 // Never:  knows what a body means; reads a clock.
@@ -53,6 +54,7 @@ struct coop_store {
 enum coop_join {
 	COOP_JOIN_OLD,	  // nothing new
 	COOP_JOIN_BEHIND, // older than ours: who sent it lacks ours
+	COOP_JOIN_TAG,	  // the same as ours; its tag is the newer one, and is ours now
 	COOP_JOIN_NEW,	  // it is in the store now, with its tag
 	COOP_JOIN_MIXED, // the same, but the times are neither copy's: to be told under a tag of ours
 };

@@ -76,20 +76,7 @@ static bool id_is_taken(const struct coop *c, size_t peer, uint8_t id)
 	return id == c->conf.id;
 }
 
-// What came of p's last life behind a gap: nobody may be left to fill it, and the counts of the new
-// life go past it. It goes on as ours.
-static void adopt_above(struct coop *c, uint8_t origin, struct coop_out *out)
-{
-	struct coop_item *i = coop_store_after(&c->store, origin, c->vector[origin]), *newer;
-
-	for (; i; i = newer) {
-		newer = i->newer;
-		coop_retag(c, i, out);
-	}
-}
-
-static void new_life(struct coop *c, struct coop_peer *p, const struct coop_open *o,
-		     struct coop_out *out)
+static void new_life(struct coop_peer *p, const struct coop_open *o)
 {
 	p->boot = o->boot;
 	p->counter = p->stamp = 0;
@@ -97,7 +84,6 @@ static void new_life(struct coop *c, struct coop_peer *p, const struct coop_open
 	p->choice = COOP_NOBODY;
 	memset(p->acked, 0, sizeof(p->acked));
 	memset(p->sent, 0, sizeof(p->sent));
-	adopt_above(c, o->id, out);
 }
 
 void coop_sync_open(struct coop *c, mono_t now, size_t peer, const struct coop_open *o,
@@ -119,7 +105,7 @@ void coop_sync_open(struct coop *c, mono_t now, size_t peer, const struct coop_o
 		return;
 	}
 	if (o->boot != p->boot)
-		new_life(c, p, o, out);
+		new_life(p, o);
 	p->opened = true;
 	p->refused = false;
 	p->id = o->id;
@@ -154,7 +140,7 @@ static void check_own_past(struct coop *c, size_t peer, uint64_t theirs, struct 
 {
 	struct coop_peer *p = &c->peer[peer];
 
-	if (!p->told_once && theirs > c->vouched)
+	if (theirs > c->count || (!p->told_once && theirs > c->vouched))
 		retag_above(c, theirs, out);
 	p->told_once = true;
 	if (theirs <= c->count_boot || theirs >= c->count_base || c->old_disk)
@@ -255,7 +241,8 @@ static void item_in(struct coop *c, mono_t now, size_t peer, uint8_t origin,
 		coop_retag(c, i, out);
 	else
 		coop_act(out, COOP_ACT_SAVE)->item = i;
-	coop_act(out, COOP_ACT_APPLY)->item = i;
+	if (j != COOP_JOIN_TAG)
+		coop_act(out, COOP_ACT_APPLY)->item = i;
 	c->dirty = true;
 }
 
@@ -279,13 +266,11 @@ void coop_sync_items(struct coop *c, mono_t now, size_t peer, const struct coop_
 	struct rd r = rd_of(t->all, &err);
 	struct coop_wire_item w;
 
+	c->peer[peer].vector_due = COOP_DUE_NOW;
+	if (t->after > *have) // something before it is missing: it will come again, in order
+		return;
 	for (unsigned i = 0; i < t->n && coop_item_decode(&r, &w); i++)
 		item_in(c, now, peer, t->origin, &w, out);
-	if (t->after > *have) { // something before it is missing: it is asked for
-		c->peer[peer].vector_due = COOP_DUE_NOW;
-		return;
-	}
-	c->peer[peer].vector_due = COOP_DUE_NOW;
 	if (t->upto > *have) {
 		*have = t->upto;
 		vector_moved(c, peer);
@@ -348,38 +333,50 @@ static bool may_relay(const struct coop *c, const struct coop_peer *p, uint8_t o
 	return origin != c->conf.id && (origin != p->id || p->relay_now);
 }
 
-// Others' items reach p from their owners; we step in where that takes too long.
-static bool relay_due(struct coop *c, struct coop_peer *p, mono_t now)
+static bool is_behind(const struct coop *c, const struct coop_peer *p)
 {
-	bool behind = false;
-
-	for (uint8_t o = 0; o < COOP_IDS; o++)
-		behind |= may_relay(c, p, o) && p->sent[o] < c->vector[o];
-	if (!behind) {
-		p->relay_since = MONO_NEVER;
-		return false;
+	for (uint8_t o = 0; o < COOP_IDS; o++) {
+		if (p->sent[o] < c->vector[o] && may_relay(c, p, o))
+			return true;
 	}
-	if (p->relay_now)
-		return true;
-	if (mono_is_never(p->relay_since))
-		p->relay_since = now;
-	return coop_passed(p->relay_since, COOP_RELAY_HELLOS * (int64_t)c->conf.hello_ms, now);
+	return false;
 }
 
-static void send_missing(struct coop *c, mono_t now, size_t peer, struct coop_out *out)
+// Others' items reach p from their owners; we step in where that takes too long. What goes on under
+// a tag of ours is told first: p must not take itself to have all of its former origin without it.
+static bool relay_due(struct coop *c, struct coop_peer *p, mono_t now, bool tick)
+{
+	if (!tick && !p->relay_now && !p->relaying)
+		return false;
+	if (!is_behind(c, p)) {
+		p->relay_since = MONO_NEVER;
+		p->relay_now = p->relaying = false;
+		return false;
+	}
+	if (mono_is_never(p->relay_since))
+		p->relay_since = now;
+	p->relaying |=
+		p->relay_now ||
+		coop_passed(p->relay_since, COOP_RELAY_HELLOS * (int64_t)c->conf.hello_ms, now);
+	return p->relaying && p->acked[c->conf.id] >= c->retagged;
+}
+
+static void send_missing(struct coop *c, mono_t now, size_t peer, bool tick, struct coop_out *out)
 {
 	struct coop_peer *p = &c->peer[peer];
-	bool relay = relay_due(c, p, now);
 	int chunks = 0;
 
+	while (p->sent[c->conf.id] < c->count && chunks++ < CHUNKS_PER_STEP)
+		send_chunk(c, now, peer, c->conf.id, out);
+	if (!relay_due(c, p, now, tick))
+		return;
 	for (uint8_t o = 0; o < COOP_IDS; o++) {
-		if (o != c->conf.id && !(relay && may_relay(c, p, o)))
-			continue;
-		while (p->sent[o] < top_of(c, o) && chunks++ < CHUNKS_PER_STEP)
+		while (may_relay(c, p, o) && p->sent[o] < c->vector[o] &&
+		       chunks++ < CHUNKS_PER_STEP)
 			send_chunk(c, now, peer, o, out);
 	}
 	if (chunks < CHUNKS_PER_STEP)
-		p->relay_now = false;
+		p->relay_now = p->relaying = false;
 }
 
 static void resend(struct coop *c, mono_t now, size_t peer, struct coop_out *out)
@@ -411,7 +408,7 @@ void coop_sync_send(struct coop *c, mono_t now, bool tick, struct coop_out *out)
 			resend(c, now, i, out);
 		if (!p->opened || !p->told)
 			continue;
-		send_missing(c, now, i, out);
+		send_missing(c, now, i, tick, out);
 		if (p->vector_due == COOP_DUE_NOW || (tick && p->vector_due == COOP_DUE_SOON))
 			send_vector(c, i, 0, out);
 	}

@@ -56,6 +56,27 @@ static void who_holds_the_newer_copy_is_told_that_the_other_is_behind(void **sta
 	coop_store_fini(&s);
 }
 
+static void of_two_tags_of_one_item_the_later_is_kept(void **state)
+{
+	struct coop_item early = item(1, 0, 3, "a"), late = early, *i;
+
+	(void)state;
+	late.origin = 1;
+	late.count = early.count + 1;
+	for (int late_first = 0; late_first < 2; late_first++) {
+		struct coop_store s;
+
+		coop_store_init(&s);
+		(void)coop_store_join(&s, late_first ? &late : &early, &i);
+		assert_int_equal(coop_store_join(&s, late_first ? &early : &late, &i),
+				 late_first ? COOP_JOIN_OLD : COOP_JOIN_TAG);
+		assert_int_equal(only(&s)->origin, 1);
+		assert_ptr_equal(coop_store_after(&s, 1, early.count), only(&s));
+		assert_null(coop_store_after(&s, 3, 0));
+		coop_store_fini(&s);
+	}
+}
+
 static void lives_only_shrink_and_activation_only_moves_on(void **state)
 {
 	struct coop_item a = item(1, 0, 1, "k"), b = item(1, 0, 1, "k"), *i;
@@ -103,6 +124,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(copies_join_to_the_same_in_any_order),
 		cmocka_unit_test(who_holds_the_newer_copy_is_told_that_the_other_is_behind),
+		cmocka_unit_test(of_two_tags_of_one_item_the_later_is_kept),
 		cmocka_unit_test(lives_only_shrink_and_activation_only_moves_on),
 		cmocka_unit_test(items_of_an_origin_come_in_the_order_of_their_counts),
 	};
