@@ -4,6 +4,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "tests/perf/bare.h"
+
 #define PEM_MAX 16384
 
 struct crowd_pki {
@@ -148,4 +150,13 @@ struct ike_pki *crowd_pki_member(const struct crowd_pki *p, unsigned i)
 	BUG_ON(cert_id(tp->own[0], tp->id_type, tp->id, sizeof(tp->id), &len));
 	tp->id_len = (uint16_t)len;
 	return pki;
+}
+
+double crowd_pki_path(const struct crowd_pki *p)
+{
+	struct cert *c = issue_cert(p, 0);
+	double cost = bare_path(p->ca, cert_der(c));
+
+	cert_free(c);
+	return cost;
 }

@@ -7,12 +7,8 @@
 // serves them all. First MEMBERS registrations (main mode, then GROUPKEY-PULL), WINDOW of them
 // under way at a time; then REKEYS times "crypto gdoi ks rekey", each until the last member has
 // acknowledged. Prints one JSON object: wall time and ksd's CPU time (process PID), the cost of
-// the operations that cannot be avoided (Diffie-Hellman key pair and secret per registration; one
-// RSA-2048 signature per rekey; the datagrams) done by OpenSSL and the kernel alone, in this run.
+// what cannot be avoided done by OpenSSL and the kernel alone, in this run (bare.h).
 #include <netinet/in.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/rsa.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +20,7 @@
 
 #include "common/crypto/crypto.h"
 #include "common/ctl/ctl.h"
+#include "tests/perf/bare.h"
 #include "tests/perf/crowd_pki.h"
 #include "tests/unit/ks/test_member.h"
 
@@ -53,6 +50,7 @@ struct crowd {
 	struct rng rng;
 	size_t n, started, first;
 	struct test_member *m;
+	uint64_t n_in, n_out, octets_in, octets_out; // datagrams while registering
 	uint8_t rx[BATCH][4096];
 };
 
@@ -97,6 +95,8 @@ static void crowd_send(void *arg, struct test_member *m, struct bytes datagram)
 	control.align.cmsg_len = CMSG_LEN(sizeof(info));
 	memcpy(CMSG_DATA(&control.align), &info, sizeof(info));
 	sendmsg(c->fd, &h, 0); // what is lost is sent again
+	c->n_out++;
+	c->octets_out += datagram.len;
 }
 
 static mono_t now_of(void)
@@ -141,6 +141,8 @@ static int crowd_receive(struct crowd *c, int ms)
 	for (int i = 0; i < n; i++) {
 		struct test_member *m = member_of(c, &h[i].msg_hdr);
 
+		c->n_in++;
+		c->octets_in += h[i].msg_len;
 		if (m)
 			tm_in(m, now_of(), BYTES(c->rx[i], h[i].msg_len));
 	}
@@ -347,103 +349,25 @@ static double median(double *v, size_t n)
 
 // ---- what cannot be avoided ----
 
-static EVP_PKEY *bare_key(EVP_PKEY *group)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(group, NULL);
-	EVP_PKEY *own = NULL;
+// Of one registration, microseconds.
+struct bare {
+	double dh, prf, path, datagrams;
+};
 
-	if (!ctx || EVP_PKEY_keygen_init(ctx) <= 0 || EVP_PKEY_keygen(ctx, &own) <= 0)
-		die("OpenSSL cannot make a key");
-	EVP_PKEY_CTX_free(ctx);
-	return own;
+// First of all: OpenSSL 3.0 reads a key the slower, the more algorithms a process has in use.
+static void bare_keys(const struct crowd *c, struct bare *b)
+{
+	b->path = c->pki ? 1e6 * crowd_pki_path(c->pki) : 0;
+	b->dh = 1e6 * bare_dh(c->proposal.group);
 }
 
-static void bare_derive(EVP_PKEY *own, EVP_PKEY *peer)
+// Messages as large as they were.
+static void bare_messages(const struct crowd *c, struct bare *b)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(own, NULL);
-	uint8_t secret[256];
-	size_t len = sizeof(secret);
+	size_t in = c->octets_out / MAX_OF(c->n_out, 1), out = c->octets_in / MAX_OF(c->n_in, 1);
 
-	if (!ctx || EVP_PKEY_derive_init(ctx) <= 0 ||
-	    EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) <= 0 ||
-	    EVP_PKEY_derive(ctx, secret, &len) <= 0)
-		die("OpenSSL cannot do Diffie-Hellman");
-	EVP_PKEY_CTX_free(ctx);
-}
-
-static EVP_PKEY *bare_modp(void)
-{
-	OSSL_PARAM group[] = { OSSL_PARAM_utf8_string("group", (char *)(uintptr_t) "modp_2048", 0),
-			       OSSL_PARAM_END };
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
-	EVP_PKEY *key = NULL;
-
-	if (!ctx || EVP_PKEY_keygen_init(ctx) <= 0 || EVP_PKEY_CTX_set_params(ctx, group) <= 0 ||
-	    EVP_PKEY_keygen(ctx, &key) <= 0)
-		die("OpenSSL cannot do MODP-2048");
-	EVP_PKEY_CTX_free(ctx);
-	return key;
-}
-
-// One key pair and one shared secret: CPU seconds.
-static double bare_dh(enum dh_group group)
-{
-	EVP_PKEY *peer = group == DH_ECP256 ? EVP_EC_gen("P-256") : bare_modp();
-	unsigned n = 0;
-	double start = seconds(CLOCK_THREAD_CPUTIME_ID), spent;
-
-	do {
-		EVP_PKEY *own = bare_key(peer); // of the same group
-
-		bare_derive(own, peer);
-		EVP_PKEY_free(own);
-		n++;
-		spent = seconds(CLOCK_THREAD_CPUTIME_ID) - start;
-	} while (spent < 0.5);
-	EVP_PKEY_free(peer);
-	return spent / n;
-}
-
-// One RSA-2048 signature over a digest: CPU seconds.
-static double bare_rsa(void)
-{
-	EVP_PKEY *key = EVP_RSA_gen(2048);
-	EVP_PKEY_CTX *ctx = key ? EVP_PKEY_CTX_new(key, NULL) : NULL;
-	uint8_t digest[32] = { 1 }, sig[512];
-	unsigned n = 0;
-	double start = seconds(CLOCK_THREAD_CPUTIME_ID), spent;
-
-	if (!ctx || EVP_PKEY_sign_init(ctx) <= 0)
-		die("OpenSSL cannot do RSA");
-	do {
-		size_t len = sizeof(sig);
-
-		if (EVP_PKEY_sign(ctx, sig, &len, digest, sizeof(digest)) <= 0)
-			die("OpenSSL cannot sign");
-		n++;
-		spent = seconds(CLOCK_THREAD_CPUTIME_ID) - start;
-	} while (spent < 0.5);
-	EVP_PKEY_CTX_free(ctx);
-	EVP_PKEY_free(key);
-	return spent / n;
-}
-
-// The same datagrams as of one rekey, sent and received by nothing but the kernel: CPU seconds of
-// the sender for one.
-static double bare_sendto(void)
-{
-	static const uint8_t datagram[700];
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
-	double start;
-	unsigned n = 20000;
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-
-	to.sin_addr.s_addr = htonl(FIRST_IP);
-	start = seconds(CLOCK_THREAD_CPUTIME_ID);
-	for (unsigned i = 0; i < n; i++)
-		sendto(fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&to, sizeof(to));
-	close(fd);
-	return (seconds(CLOCK_THREAD_CPUTIME_ID) - start) / n;
+	b->prf = 1e6 * bare_prf((in + out) / 2);
+	b->datagrams = 1e6 * bare_datagrams(in, out);
 }
 
 static void crowd_method(struct crowd *c, const char *name, const char *dir)
@@ -482,18 +406,22 @@ static long rss_kb(const char *pid)
 int main(int argc, char **argv)
 {
 	static struct crowd c;
-	double ms[64], wall, cpu, rekey_cpu, dh, rsa, datagram;
+	double ms[64], wall, cpu, rekey_cpu;
+	struct bare bare = { 0 };
 	unsigned rekeys;
 	clockid_t ksd;
 
 	if (argc != 8 && argc != 9)
 		die("SERVER PORT CONTROL-SOCKET PID MEMBERS REKEYS METHOD [DIR]");
 	rekeys = (unsigned)MIN_OF(atoi(argv[6]), 64);
-	if (crypto_init() || clock_getcpuclockid(atoi(argv[4]), &ksd) != 0)
+	if (clock_getcpuclockid(atoi(argv[4]), &ksd) != 0)
 		die("no such process");
 	if (atoi(argv[5]) < 1 || atoi(argv[5]) > MAX_CROWD)
 		die("MEMBERS is 1 to 60000");
 	crowd_method(&c, argv[7], argv[8]);
+	bare_keys(&c, &bare);
+	if (crypto_init())
+		die("OpenSSL lacks what is needed");
 	crowd_init(&c, argv[1], (unsigned)atoi(argv[2]), (size_t)atoi(argv[5]));
 
 	wall = seconds(CLOCK_MONOTONIC);
@@ -502,20 +430,19 @@ int main(int argc, char **argv)
 	wall = seconds(CLOCK_MONOTONIC) - wall;
 	cpu = seconds(ksd) - cpu;
 
+	bare_messages(&c, &bare);
+
 	rekey_cpu = seconds(ksd);
 	for (unsigned i = 0; i < rekeys; i++)
 		ms[i] = crowd_rekey(&c, argv[3], i + 1);
 	rekey_cpu = rekeys ? (seconds(ksd) - rekey_cpu) / rekeys : 0;
-	dh = bare_dh(c.proposal.group);
-	rsa = bare_rsa();
-	datagram = bare_sendto();
 	printf("{\"method\":\"%s\",\"members\":%zu,\"ksd_rss_kb\":%ld,\"register_wall_s\":%.3f,"
-	       "\"register_cpu_s\":%."
-	       "3f,"
-	       "\"rekeys\":%u,\"rekey_ms\":%.1f,\"rekey_cpu_ms\":%.2f,"
-	       "\"bare_dh_us\":%.1f,\"bare_rsa_us\":%.1f,\"bare_sendto_us\":%.2f}\n",
+	       "\"register_cpu_s\":%.3f,\"rekeys\":%u,\"rekey_ms\":%.1f,\"rekey_cpu_ms\":%.2f,"
+	       "\"bare_dh_us\":%.1f,\"bare_prf_us\":%.1f,\"bare_path_us\":%.1f,"
+	       "\"bare_datagrams_us\":%.1f,\"bare_rsa_us\":%.1f,\"bare_sendto_us\":%.2f}\n",
 	       argv[7], c.n, rss_kb(argv[4]), wall, cpu, rekeys, rekeys ? median(ms, rekeys) : 0,
-	       rekey_cpu * 1e3, dh * 1e6, rsa * 1e6, datagram * 1e6);
+	       rekey_cpu * 1e3, bare.dh, bare.prf, bare.path, bare.datagrams, bare_rsa() * 1e6,
+	       bare_sendto() * 1e6);
 	for (size_t i = 0; i < c.n; i++)
 		tm_fini(&c.m[i]);
 	free(c.m);
