@@ -51,6 +51,8 @@ static void resume_push(struct ks_group *g, mono_t now)
 	for (struct member *m = g->members.first; m; m = m->next) {
 		bool newer = mono_before(p->started, m->registered) && m->push == MEMBER_PUSH_NONE;
 
+		if (m->part >= p->n_parts) // kept for a former rekey, which had more messages
+			m->part = 0;
 		m->push = newer || !p->live ? MEMBER_PUSH_NONE : MEMBER_PUSH_DUE;
 		p->n_due += m->push == MEMBER_PUSH_DUE;
 	}
@@ -167,7 +169,7 @@ static enum ks_adopted adopt_group(struct ks *ks, struct ks_group *g, mono_t now
 		in.removal.until = in.keys.gen[0].active;
 	take_over(ks, g, &in);
 	if (g->push.have)
-		ks_fanout_decide(g);
+		ks_fanout_resume(g);
 	ks_rekey_revive(ks, g, now);
 	return KS_ADOPTED;
 }

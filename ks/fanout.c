@@ -38,22 +38,24 @@ static bool asks_ack(const struct ks_group *g, const struct member *m)
 	return ks_conf_asks_ack(g->conf, &g->keys.kek.params, &m->remote.addr, m->conclave);
 }
 
-// What the KEK that comes with this rekey tells the member.
-static void decide(const struct ks_group *g, struct member *m)
+// What the KEK that comes with this rekey tells the member. It stands from here on, whatever a
+// reload brings before all have it, and a restart after that.
+static void decide(const struct ks_group *g, struct member *m, struct ks_out *out)
 {
 	const struct kek_params *kek = &g->keys.kek.params;
 	bool was = by_group(&g->push, m); // hears what all hear
 	bool is = was ? kek->group.addr.family : ks_conf_by_group(g->conf, kek, &m->remote.addr);
+	bool ack = was || is ? kek->ack != KEK_ACK_NONE : asks_ack(g, m);
 
+	if (m->next_by_group != is || m->next_ack != ack)
+		ks_out_touch(out, g->identity, member_name(m));
 	m->next_by_group = is;
-	m->next_ack = was || is ? kek->ack != KEK_ACK_NONE : asks_ack(g, m);
+	m->next_ack = ack;
 }
 
-void ks_fanout_decide(struct ks_group *g)
+void ks_fanout_resume(struct ks_group *g)
 {
 	g->push.group_v = group_variant(g);
-	for (struct member *m = g->members.first; m; m = m->next)
-		decide(g, m);
 }
 
 static unsigned variant_of(const struct ks_group *g, const struct member *m)
@@ -146,10 +148,12 @@ void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
 	p->reminding = false;
 	p->started = p->next = now;
 	p->n_due = 0;
-	ks_fanout_decide(g);
+	p->group_v = group_variant(g);
 	for (struct member *m = g->members.first; m; m = m->next) {
 		bool due = !p->tree || m->leaf != 0;
 
+		if (p->has_sak)
+			decide(g, m, out);
 		m->push = due ? MEMBER_PUSH_DUE : MEMBER_PUSH_NONE;
 		p->n_due += due;
 		if (p->n_parts > 1) // which of them is its own, a restart has to know
@@ -169,9 +173,13 @@ void ks_fanout_catch_up(struct ks_group *g, struct member *m, mono_t now, struct
 	struct ks_push *p = &g->push;
 	uint32_t round = p->round;
 
+	if (m->push == MEMBER_PUSH_NONE) {
+		m->part = 0;
+		if (p->has_sak)
+			decide(g, m, out);
+	}
+	ks_fanout_forget(p, m);
 	m->push = MEMBER_PUSH_DUE;
-	m->part = 0;
-	decide(g, m);
 	p->n_due++;
 	p->round = 0; // its first sending, whatever the others are at
 	send_to(g, m, out);

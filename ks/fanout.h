@@ -24,13 +24,14 @@
 // Seconds that the first round takes for n members.
 uint32_t ks_fanout_spread_s(size_t n_members);
 
-// Who is to get which form of it: by the configuration of now, whatever a reload brings before all
-// have it. For a rekey that a restart takes up; ks_fanout_start does it by itself.
-void ks_fanout_decide(struct ks_group *g);
+// A rekey that was taken up after a restart goes on.
+void ks_fanout_resume(struct ks_group *g);
 // g->push has its datagrams: off they go.
 void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out);
 mono_t ks_fanout_next(const struct ks_push *p);
 void ks_fanout_timer(struct ks_group *g, mono_t now, struct ks_out *out);
+// This member was registered by an answer that is older than the rekey: it gets it by itself, and again
+// with every repetition of the answer.
 void ks_fanout_catch_up(struct ks_group *g, struct member *m, mono_t now, struct ks_out *out);
 // The record is about to go.
 void ks_fanout_forget(struct ks_push *p, const struct member *m);

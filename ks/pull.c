@@ -424,9 +424,18 @@ static struct member *record(struct call *c, struct ks_pull *p, struct ks_group 
 	m->ordered = p->offer.ordered;
 	m->ack_asked = p->offer.ack;
 	m->by_group = p->offer.by_group;
+	m->next_ack = m->ack_asked;
+	m->next_by_group = m->by_group;
 	m->leaf = leaf;
 	m->form = (uint8_t)ike_form(&c->ks->ike, &c->from.addr);
 	return m;
+}
+
+static bool is_one_behind(const struct ks_group *g, const struct ks_offer *o)
+{
+	const struct ks_push *p = &g->push;
+
+	return p->have && memcmp(o->kek_spi, p->spi, sizeof(p->spi)) == 0 && o->seq + 1 == p->seq;
 }
 
 static void registered(struct call *c, struct ks_pull *p, struct ks_group *g, uint16_t leaf,
@@ -447,8 +456,7 @@ static void registered(struct call *c, struct ks_pull *p, struct ks_group *g, ui
 		     member_str(m, gm), m->identity, p->offer.seq, m->ordered ? "ordered" : "flat",
 		     sids);
 	ks_nat_tell(g, c->sa, c->out);
-	if (g->push.have && memcmp(p->offer.kek_spi, g->push.spi, sizeof(g->push.spi)) == 0 &&
-	    p->offer.seq + 1 == g->push.seq)
+	if (is_one_behind(g, &p->offer))
 		ks_fanout_catch_up(g, m, c->now, c->out);
 }
 
@@ -506,6 +514,25 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 
 // ---- entry ----
 
+// Message 4 was lost. Rekeys that went out since then were nothing to a member without their KEK:
+// the last comes behind the answer; when there were more the answer is worth nothing, and the member
+// is told to begin again.
+static void repeat_4(struct call *c, const struct ks_pull *p, struct bytes msg)
+{
+	struct ks_group *g = ks_group_by_identity(c->ks, p->group);
+	struct member *m = g ? members_named(&g->members, &c->name) : NULL;
+
+	if (!m || !ks_rekey_can_catch_up(g, p->offer.kek_spi, p->offer.seq)) {
+		refuse(c, KS_DROP_PULL_KEYS_CHANGED, ISAKMP_N_INVALID_KEY_INFORMATION,
+		       "message 4 is out of date");
+		return;
+	}
+	ks_out_send_copy(c->out, &c->to, &c->from, msg);
+	ks_out_waits(c->out);
+	if (is_one_behind(g, &p->offer))
+		ks_fanout_catch_up(g, m, c->now, c->out);
+}
+
 static void pull_dispatch(struct call *c)
 {
 	struct ks_pull *p = ks_pull_find(c->session, c->hdr->msgid);
@@ -515,7 +542,9 @@ static void pull_dispatch(struct call *c)
 		pull_in_1(c);
 	} else if (ike_stored_repeat(&p->stored, c->datagram, &again)) {
 		drop(c, KS_DROP_PULL_REPEATED, NULL);
-		if (again.len > 0) {
+		if (again.len > 0 && p->done) {
+			repeat_4(c, p, again);
+		} else if (again.len > 0) {
 			ks_out_send_copy(c->out, &c->to, &c->from, again);
 			ks_out_waits(c->out);
 		}

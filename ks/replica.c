@@ -3,7 +3,7 @@
 #include "ks/push.h"
 #include "ks/replica_int.h"
 
-#define VERSION	   6
+#define VERSION	   7
 #define PACK_FIRST 4096
 
 void ks_blob_fini(struct ks_blob *b)
@@ -112,6 +112,8 @@ static void put_member(struct wr *w, const struct member *m, int64_t base_ms)
 	rep_put_bool(w, m->ordered);
 	rep_put_bool(w, m->ack_asked);
 	rep_put_bool(w, m->by_group);
+	rep_put_bool(w, m->next_ack);
+	rep_put_bool(w, m->next_by_group);
 	rep_put_bool(w, m->acked_ever);
 	wr_u16(w, m->leaf);
 	wr_u8(w, (uint8_t)m->push);
@@ -144,6 +146,8 @@ static void read_member(struct rd *r, struct member *m, int64_t base_ms)
 	m->ordered = rep_get_bool(r);
 	m->ack_asked = rep_get_bool(r);
 	m->by_group = rep_get_bool(r);
+	m->next_ack = rep_get_bool(r);
+	m->next_by_group = rep_get_bool(r);
 	m->acked_ever = rep_get_bool(r);
 	m->leaf = rd_u16(r);
 	m->push = (enum member_push)rd_u8(r);

@@ -404,6 +404,53 @@ static void a_rekey_cut_short_is_sent_again_in_the_same_octets(void **state)
 	assert_int_equal(a->n_push_bad, 0);
 }
 
+static void by_multicast(struct ks_conf *c)
+{
+	struct kek_params *k = &c->groups[0].kek;
+
+	same_signer(c);
+	assert_int_equal(addr_parse("239.192.1.1", &k->group.addr), 0);
+	k->group.port = 848;
+	k->ttl = 16;
+}
+
+static void by_multicast_but_for_one(struct ks_conf *c)
+{
+	struct ks_group_conf *g = &c->groups[0];
+
+	by_multicast(c);
+	g->unicast = calloc(1, sizeof(*g->unicast));
+	assert_non_null(g->unicast);
+	g->n_unicast = 1;
+	assert_int_equal(prefix_parse("192.0.2.1/32", g->unicast), 0);
+}
+
+// The rekey says where each is to listen from now on; a file that has changed since then must not
+// make the repetitions say something else.
+static void a_rekey_cut_short_tells_each_the_same_after_the_file_was_changed(void **state)
+{
+	struct kept *k = *state;
+	struct test_member *a = join(k, "192.0.2.1"), *b = join(k, "192.0.2.2");
+	struct endpoint at;
+
+	world_step(k->w, &(struct ks_event){ .kind = KS_EV_CONFIG,
+					     .conf = world_conf(by_multicast_but_for_one) });
+	assert_true(world_rekey(k->w));
+	ks_keep_wait(k->keep);
+	assert_int_equal(a->seq, 0);
+	k->change = by_multicast;
+	crash(k);
+	must_start(k);
+	pass(k, 1000);
+	assert_true(gdoi_id_to_endpoint(&b->sak.dst, &at));
+	assert_true(addr_is_multicast(&at.addr));
+	assert_true(gdoi_id_to_endpoint(&a->sak.dst, &at));
+	assert_false(addr_is_multicast(&at.addr));
+	pass(k, 60000);
+	assert_false(world_record(k->w, a)->by_group);
+	assert_true(world_record(k->w, b)->by_group);
+}
+
 static void keys_are_released_only_when_they_are_on_disk(void **state)
 {
 	struct kept *k = *state;
@@ -698,6 +745,7 @@ int main(void)
 		KEPT(a_reboot_counts_by_the_wall_clock),
 		KEPT(a_clock_that_went_back_replaces_all_keys_by_rekey),
 		KEPT(a_rekey_cut_short_is_sent_again_in_the_same_octets),
+		KEPT(a_rekey_cut_short_tells_each_the_same_after_the_file_was_changed),
 		KEPT(keys_are_released_only_when_they_are_on_disk),
 		KEPT(an_order_to_mint_ends_all_keys_and_tells_the_members),
 		KEPT(members_that_left_stay_away_after_a_crash),

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "ks/adopt.h"
 #include "ks/push.h"
 #include "ks/replica.h"
 #include "tests/unit/ks/ks_world.h"
@@ -201,6 +202,65 @@ static void changed_bits_do_no_harm(void **state)
 	world_free(w);
 }
 
+static struct keystore *signing; // of both key servers
+
+static void same_signer(struct ks_conf *c)
+{
+	if (!signing)
+		signing = keystore_get(c->store);
+	keystore_put(c->store);
+	c->store = keystore_get(signing);
+}
+
+static bool lose_rekeys(struct world *w, struct world_dgram *d)
+{
+	(void)w;
+	return d->b[18] != GDOI_XCH_PUSH;
+}
+
+static void restart(struct world *w)
+{
+	const struct ks_options options = { .n_sas = 512, .n_halfopen = 64, .per_source = 16 };
+	struct ks_saved_row row[KS_PART_COUNT];
+	struct ks_blob blob[KS_PART_COUNT];
+	struct ks_saved saved = { .row = row };
+
+	for (int part = KS_PART_KEYS; part < KS_PART_COUNT; part++) {
+		if (part == KS_PART_TREE || part == KS_PART_BANNED)
+			continue;
+		blob[saved.n] = pack(w, part, 0);
+		row[saved.n] =
+			(struct ks_saved_row){ .group = 1234,
+					       .part = (enum ks_part_kind)part,
+					       .data = BYTES(blob[saved.n].p, blob[saved.n].len) };
+		saved.n++;
+	}
+	ks_fini(&w->ks);
+	assert_int_equal(ks_init(&w->ks, &w->rng, &options, w->now, world_conf(same_signer)), 0);
+	world_step(w, &(struct ks_event){ .kind = KS_EV_ADOPT, .saved = &saved });
+	for (size_t i = 0; i < saved.n; i++)
+		ks_blob_fini(&blob[i]);
+}
+
+// Which message of a rekey is a member's own is kept with the member, and not each time anew.
+static void a_rekey_of_one_message_goes_to_who_needed_the_eighth_of_the_last(void **state)
+{
+	struct world *w = world_crowd(same_signer, 1);
+
+	(void)state;
+	w->tap = lose_rekeys;
+	assert_true(world_rekey(w));
+	w->tap = NULL;
+	world_group(w)->members.first->part = 7;
+	restart(w);
+	world_pass(w, 1000);
+	assert_int_equal(w->member[0]->n_push, 1);
+	assert_int_equal(w->member[0]->seq, 1);
+	assert_int_equal(world_record(w, w->member[0])->acks_received, 1);
+	world_free(w);
+	keystore_put(signing);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +269,7 @@ int main(void)
 		cmocka_unit_test(nothing_that_is_cut_short_or_too_long_is_taken),
 		cmocka_unit_test(another_version_is_not_guessed_at),
 		cmocka_unit_test(changed_bits_do_no_harm),
+		cmocka_unit_test(a_rekey_of_one_message_goes_to_who_needed_the_eighth_of_the_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
