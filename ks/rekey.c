@@ -11,6 +11,11 @@
 #define KEK_MARGIN_S 200
 #define RETRY_S	     10 // after a rekey that could not be made
 
+// Members that have heard nothing register again by themselves in the last eighth of a life (gm/
+// pull.c): by then they have the rekey.
+#define MEMBERS_RENEW_S	 72
+#define MEMBERS_RENEW_OF 8
+
 // A member that is told to register again may wait so long, take so long when its first attempt
 // fails, and more may come than a key server answers in a second.
 #define GRACE_JITTER_S	 5
@@ -56,17 +61,25 @@ static uint32_t kek_margin_s(const struct ks_group *g)
 	return MIN_OF(KEK_MARGIN_S, g->keys.kek.params.life_s / 5);
 }
 
+static uint32_t members_renew_s(uint32_t life_s)
+{
+	return MIN_OF(MEMBERS_RENEW_S, life_s / MEMBERS_RENEW_OF);
+}
+
 mono_t ks_rekey_tek_due(const struct ks_group *g)
 {
 	const struct tek_gen *gen = &g->keys.gen[0];
 	struct ks_delays d = ks_rekey_delays(g, gen->born);
+	uint32_t needed_s = MAX_OF(d.dtd_s, members_renew_s(gen->policy->life_s));
 
-	return mono_add_s(tek_gen_dies(gen), -(int64_t)(d.dtd_s + tek_margin_s(g)));
+	return mono_add_s(tek_gen_dies(gen), -(int64_t)(needed_s + tek_margin_s(g)));
 }
 
 mono_t ks_rekey_kek_due(const struct ks_group *g)
 {
-	return mono_add_s(g->keys.kek.dies, -(int64_t)kek_margin_s(g));
+	uint32_t needed_s = members_renew_s(g->keys.kek.params.life_s);
+
+	return mono_add_s(g->keys.kek.dies, -(int64_t)(needed_s + kek_margin_s(g)));
 }
 
 // A rekey that is being sent is let finish: a member whom the next one reaches first refuses it as
@@ -85,11 +98,21 @@ static mono_t scheduled(const struct ks_group *g)
 	return mono_min(tek, kek);
 }
 
+// After a restart the last rekey may still be on its way when it is in use: it is let finish, for as
+// long as its copies take and no longer, whoever holds it up.
+static mono_t retire_at(const struct ks_group *g, mono_t now)
+{
+	mono_t active = g->keys.gen[0].active;
+	uint32_t sending_s = ks_rekey_delays(g, now).spread_s + g->conf->retransmit_s;
+
+	return g->push.live ? mono_add_s(active, sending_s) : active;
+}
+
 static mono_t removal_at(const struct ks_group *g, mono_t now)
 {
 	switch (g->removal.pending) {
 	case REMOVAL_RETIRE:
-		return g->keys.gen[0].active;
+		return retire_at(g, now);
 	case REMOVAL_SHUT_OUT:
 		return g->push.live ? MONO_NEVER : now;
 	case REMOVAL_NONE:

@@ -55,7 +55,8 @@ void ks_removal_drop(struct ks_group *g, struct member *m)
 static bool retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	g->removal.pending = REMOVAL_RETIRE;
-	return !mono_due(g->keys.gen[0].active, now) || ks_rekey_retire(ks, g, now, out);
+	return g->push.live || !mono_due(g->keys.gen[0].active, now) ||
+	       ks_rekey_retire(ks, g, now, out);
 }
 
 static bool shut_out(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)

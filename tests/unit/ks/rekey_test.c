@@ -265,7 +265,7 @@ static void a_new_kek_comes_under_the_old_one_and_starts_at_seq_1(void **state)
 	(void)state;
 	assert_true(world_rekey(w)); // seq 1 under the first KEK
 	memcpy(old_spi, m->kek_spi, 16);
-	world_pass(w, 485000); // a fifth before its end
+	world_pass(w, 415000); // a fifth before members would come by themselves
 	assert_memory_not_equal(m->kek_spi, old_spi, 16);
 	assert_memory_equal(m->kek_spi, world_group(w)->keys.kek.spi, 16);
 	assert_memory_equal(world_group(w)->push.spi, old_spi, 16);
@@ -277,6 +277,84 @@ static void a_new_kek_comes_under_the_old_one_and_starts_at_seq_1(void **state)
 	assert_int_equal(m->seq, 1);
 	assert_int_equal(world_group(w)->keys.kek.seq, 1);
 	assert_int_equal(m->n_push_bad, 0);
+	world_free(w);
+}
+
+static void slow_no_acks(struct ks_conf *c)
+{
+	c->groups[0].kek.ack = KEK_ACK_NONE;
+	c->groups[0].kek.life_s = 269;
+	c->groups[0].policy->slot[0].life_s = 197;
+	c->groups[0].policy->life_s = 197;
+	c->groups[0].retransmit_s = 5;
+	c->groups[0].retransmit_number = 4;
+}
+
+// An operator's rekey is still being sent when a new KEK is due: that one comes nevertheless before
+// the first member registers again by itself, in the last eighth of the life.
+static void a_new_kek_is_there_before_members_come_for_it(void **state)
+{
+	(void)state;
+	for (int64_t before_s = 0; before_s <= 30; before_s += 3) {
+		struct world *w = world_crowd(slow_no_acks, 2);
+		struct test_member *m = w->member[0];
+		mono_t due = ks_rekey_kek_due(world_group(w)), ends = world_group(w)->keys.kek.dies;
+		uint8_t old_spi[16];
+
+		memcpy(old_spi, m->kek_spi, 16);
+		world_pass(w, due.ms - before_s * 1000 - w->now.ms);
+		assert_true(world_rekey(w));
+		world_pass(w, ends.ms - 269000 / 8 - w->now.ms);
+		assert_memory_not_equal(m->kek_spi, old_spi, 16);
+		assert_int_equal(m->n_push_bad, 0);
+		world_free(w);
+	}
+}
+
+static void teks_that_live_300_s(struct ks_conf *c)
+{
+	short_lives(c);
+	c->groups[0].policy->slot[0].life_s = 300;
+	c->groups[0].policy->life_s = 300;
+}
+
+// However short the delays are.
+static void new_teks_are_there_before_members_come_for_them(void **state)
+{
+	struct world *w = world_crowd(teks_that_live_300_s, 1);
+	uint32_t old = newest_spi(w);
+
+	(void)state;
+	world_pass(w, 300000 - 300000 / 8 - 10000);
+	assert_int_not_equal(w->member[0]->tek[0].spi, old);
+	world_free(w);
+}
+
+static void soon_in_use(struct ks_conf *c)
+{
+	c->groups[0].kek.ack = KEK_ACK_NONE;
+	c->groups[0].atd_s = 5;
+}
+
+// Whoever has missed the first copies of the last rekey has a right to the others: without them it
+// cannot read what all send until it has registered again.
+static void a_clear_waits_for_the_copies_of_the_last_rekey(void **state)
+{
+	struct world *w = world_crowd(soon_in_use, 2);
+	const struct ks_group *g = world_group(w);
+
+	(void)state;
+	assert_true(world_rekey(w));
+	world_pass(w, 6000);
+	assert_true(mono_due(g->keys.gen[0].active, w->now));
+	world_step(w, &(struct ks_event){ .kind = KS_EV_CLEAR });
+	world_settle(w);
+	assert_false(g->push.clears);
+	world_pass(w, 13000);
+	assert_int_equal(g->push.n_retransmits, 2);
+	assert_false(g->push.clears);
+	world_pass(w, 25000); // the second repetition, and the wait after it
+	assert_true(g->push.clears);
 	world_free(w);
 }
 
@@ -369,6 +447,59 @@ static void two_rekeys_between_messages_2_and_3_refuse_the_registration(void **s
 	assert_int_equal(w->ks.drop[KS_DROP_PULL_KEYS_CHANGED], 1);
 	assert_int_equal(world_group(w)->members.n, 1);
 	free(held.b);
+	world_free(w);
+}
+
+static bool lose_message_4(struct world *w, struct world_dgram *d)
+{
+	const struct test_member *last = w->member[w->n_members - 1];
+
+	return !endpoint_eq(&d->to, &last->self) || last->state != TM_WAIT_4;
+}
+
+// What was sent meanwhile was nothing to a member without its KEK.
+static void an_answer_repeated_after_a_rekey_has_that_rekey_behind_it(void **state)
+{
+	struct world *w = world_crowd(NULL, 1);
+	struct test_member *late = world_member(w, "192.0.2.77");
+
+	(void)state;
+	w->tap = lose_message_4;
+	tm_start(late, w->now);
+	world_settle(w);
+	assert_int_equal(world_group(w)->members.n, 2);
+	assert_true(world_rekey(w));
+	assert_int_equal(late->seq, 0);
+	w->tap = NULL;
+	world_pass(w, 3000); // it asks again
+	assert_int_equal(late->state, TM_REGISTERED);
+	assert_int_equal(late->n_push, 1);
+	assert_int_equal(late->tek[0].spi, newest_spi(w));
+	world_pass(w, 40000);
+	assert_int_equal(world_group(w)->push.n_due, 2);
+	assert_int_equal(world_group(w)->push.n_acks, 2);
+	assert_int_equal(w->events[EV_KS_REKEY_ACK_MISSING], 0);
+	world_free(w);
+}
+
+static void an_answer_that_two_rekeys_have_overtaken_is_not_repeated(void **state)
+{
+	struct world *w = world_crowd(NULL, 1);
+	struct test_member *late = world_member(w, "192.0.2.77");
+
+	(void)state;
+	w->tap = lose_message_4;
+	tm_start(late, w->now);
+	world_settle(w);
+	world_group(w)->push.live = false;
+	assert_true(world_rekey(w));
+	world_group(w)->push.live = false;
+	assert_true(world_rekey(w));
+	w->tap = NULL;
+	world_pass(w, 3000);
+	assert_int_equal(late->state, TM_REFUSED);
+	assert_int_equal(late->notify, ISAKMP_N_INVALID_KEY_INFORMATION);
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_KEYS_CHANGED], 1);
 	world_free(w);
 }
 
@@ -717,6 +848,11 @@ int main(void)
 		cmocka_unit_test(rekeys_are_signed_with_rsa_and_sealed_with_aes_128_too),
 		cmocka_unit_test(a_rekey_between_messages_2_and_3_is_sent_to_the_newcomer_as_well),
 		cmocka_unit_test(two_rekeys_between_messages_2_and_3_refuse_the_registration),
+		cmocka_unit_test(an_answer_repeated_after_a_rekey_has_that_rekey_behind_it),
+		cmocka_unit_test(an_answer_that_two_rekeys_have_overtaken_is_not_repeated),
+		cmocka_unit_test(a_new_kek_is_there_before_members_come_for_it),
+		cmocka_unit_test(new_teks_are_there_before_members_come_for_them),
+		cmocka_unit_test(a_clear_waits_for_the_copies_of_the_last_rekey),
 		cmocka_unit_test(a_large_group_is_sent_to_in_batches),
 		cmocka_unit_test(members_may_register_again_in_the_middle_of_a_fan_out),
 		cmocka_unit_test(a_second_demand_follows_the_rekey_in_flight),
