@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/ike/pki_conf.h"
+#include "coop/coop_conf.h"
 
 // ---- ksd ----
 
@@ -161,8 +162,10 @@ static const struct set_row root_rows[] = {
 	  .help = "members with readings of their own" },
 	{ "dpd", SET_GROUP, .each = read_dpd,
 	  .help = "dead peer detection; absent: only answered" },
-	{ "keys", SET_EACH, .each = read_key, .min = 1, .max = SIGNER_MAX_KEYS, .required = true,
-	  .help = "keys that sign rekeys" },
+	{ "coop", SET_GROUP, .each = ks_conf_read_coop,
+	  .help = "other key servers that serve the same groups" },
+	{ "keys", SET_EACH, .each = read_key, .min = 1, .max = SIGNER_MAX_KEYS,
+	  .help = "keys that sign rekeys; a set of key servers makes one where none is named" },
 	{ "acls", SET_EACH, .each = read_acl, .min = 1, .max = ACL_CONF_MAX, .required = true,
 	  .help = "access lists" },
 	{ "groups", SET_EACH, .each = ks_conf_read_group, .min = 1, .max = 1024, .required = true,
@@ -228,6 +231,9 @@ void ks_conf_free(struct ks_conf *c)
 	free(c->groups);
 	ike_settings_fini(&c->ike);
 	keystore_put(c->store);
+	if (c->coop)
+		coop_settings_fini(c->coop);
+	free(c->coop);
 	free(c);
 }
 
@@ -235,6 +241,7 @@ void ks_conf_describe(FILE *to)
 {
 	settings_describe(to, "ksd: { … }", ksd_rows, N_ELEMS(ksd_rows));
 	ike_settings_describe(to);
+	coop_settings_describe(to);
 	settings_describe(to, "keys = ( { … } )", key_rows, N_ELEMS(key_rows));
 	acl_conf_describe(to);
 	ks_conf_describe_group(to);

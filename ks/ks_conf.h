@@ -15,6 +15,8 @@
 #define KS_NAME_LEN POLICY_NAME_LEN
 #define KS_PATH_LEN 108
 
+struct coop_settings;
+
 struct ks_group_conf {
 	char name[KS_NAME_LEN];
 	uint32_t identity;
@@ -31,7 +33,7 @@ struct ks_group_conf {
 	struct id_pattern *names; // of peers with a certificate
 	struct prefix *unicast;	  // members whom multicast does not reach
 	struct policy *policy;
-	bool in_set;	      // other key servers serve it too
+	bool in_set;	      // other key servers serve it too; kek.sign_label "": the set's key
 	struct coop_conf set; // they and we
 };
 
@@ -46,6 +48,7 @@ struct ks_conf {
 	uint32_t workers;
 	struct ike_settings ike;
 	struct keystore *store;
+	struct coop_settings *coop; // NULL: no other key servers
 	size_t n_groups;
 	struct ks_group_conf *groups;
 };

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "ks/conf_reach.h"
 #include "ks/lkh.h"
 
 // IOS takes no shorter lifetimes; tests and labs do.
@@ -25,7 +24,7 @@ void ks_conf_warn(struct ks_load *l, unsigned line, const char *fmt, ...)
 
 struct rekey_in {
 	struct ks_load *l;
-	int transport, cipher, sig_hash, management, ack;
+	int transport, cipher, sig_hash, sign_type, management, ack;
 	char key[SIGNER_LABEL_MAX];
 	uint32_t key_bits, life_s, lkh_degree, retransmit_s, retransmit_number, atd_s;
 	bool digest_info, periodic;
@@ -41,6 +40,10 @@ static const struct set_choice sig_hashes[] = {
 	{ "sha384", HASH_ALG_SHA384 },
 	{ "sha512", HASH_ALG_SHA512 },
 	{ NULL, 0 },
+};
+static const struct set_choice sign_types[] = {
+	{ "rsa-2048", 2048 }, { "rsa-3072", 3072 }, { "rsa-4096", 4096 }, { "ecdsa-256", 256 },
+	{ "ecdsa-384", 384 }, { "ecdsa-521", 521 }, { NULL, 0 },
 };
 static const struct set_choice managements[] = { { "none", 0 }, { "lkh", 1 }, { NULL, 0 } };
 
@@ -105,8 +108,10 @@ static const struct set_row rekey_rows[] = {
 	  .help = "128 or 256" },
 	{ "sig_hash", SET_CHOICE, RK(sig_hash), .choices = sig_hashes, .def = "sha256",
 	  .help = "hash of the signature; ECDSA keys bring their own" },
-	{ "signing_key", SET_STR, RK(key), .size = SIGNER_LABEL_MAX, .required = true,
-	  .help = "label from keys" },
+	{ "signing_key", SET_STR, RK(key), .size = SIGNER_LABEL_MAX, .def = "",
+	  .help = "label from keys; a set of key servers makes and shares a key when it is empty" },
+	{ "signing_type", SET_CHOICE, RK(sign_type), .choices = sign_types, .def = "rsa-2048",
+	  .help = "of the key that a set makes" },
 	{ "lifetime", SET_U32, RK(life_s), .min = 30, .max = 2592000, .def = "86400",
 	  .help = "seconds of a KEK" },
 	{ "management", SET_CHOICE, RK(management), .choices = managements, .def = "none",
@@ -130,6 +135,18 @@ static const struct set_row rekey_rows[] = {
 	  .help = "false: sign the bare hash, for old members" },
 };
 
+// The set makes the key, or has it: what it would be like.
+static void take_type(struct kek_params *k, const struct rekey_in *in)
+{
+	k->sign_bits = (uint16_t)in->sign_type;
+	k->sign_alg = in->sign_type == 256   ? SIGN_ECDSA_P256
+		      : in->sign_type == 384 ? SIGN_ECDSA_P384
+		      : in->sign_type == 521 ? SIGN_ECDSA_P521
+					     : SIGN_RSA;
+	k->sign_hash =
+		k->sign_alg == SIGN_RSA ? (enum hash_alg)in->sig_hash : sign_alg_hash(k->sign_alg);
+}
+
 static void judge_signing(struct ks_load *l, struct set_node *n, const struct rekey_in *in)
 {
 	const struct signer *signer = &l->conf->store->signer;
@@ -138,12 +155,20 @@ static void judge_signing(struct ks_load *l, struct set_node *n, const struct re
 
 	snprintf(k->sign_label, sizeof(k->sign_label), "%s", in->key);
 	k->sign_form = in->digest_info ? RSA_FORM_DIGESTINFO : RSA_FORM_BARE;
+	if (!in->key[0] && l->group->in_set) {
+		take_type(k, in);
+		return;
+	}
 	k->sign_alg = signer_alg(signer, in->key, &sig_len);
 	switch (k->sign_alg) {
 	case SIGN_NONE:
 		if (in->key[0])
 			settings_complain(l->s, n, "signing_key",
 					  "no key is labelled \"%s\" in keys", in->key);
+		else
+			settings_complain(l->s, n, "signing_key",
+					  "is missing: the label of an entry of keys (only key "
+					  "servers of a set, with a coop section, make their own)");
 		return;
 	case SIGN_RSA:
 		k->sign_bits = (uint16_t)(sig_len * 8);
@@ -370,11 +395,36 @@ static void read_sa(struct settings *s, struct set_node *n, void *out)
 	l->sa[l->n_sa++] = sa;
 }
 
+struct redundancy_in {
+	bool enabled;
+	uint32_t priority;
+};
+
+#define RD(field) offsetof(struct redundancy_in, field)
+static const struct set_row redundancy_rows[] = {
+	{ "enabled", SET_BOOL, RD(enabled), .def = "true",
+	  .help = "false: this key server alone serves the group" },
+	{ "local_priority", SET_U32, RD(priority), .min = 0, .max = 255,
+	  .help = "in place of that of coop" },
+};
+
 struct group_in {
 	struct ks_load *l;
 	struct ks_group_conf conf;
-	uint32_t sid_bits;
+	uint32_t sid_bits, priority;
 };
+
+static void read_redundancy(struct settings *s, struct set_node *n, void *out)
+{
+	struct group_in *g = out;
+	struct redundancy_in in = { .priority = KS_CONF_PRIORITY_OF_COOP };
+
+	settings_group(s, n, redundancy_rows, N_ELEMS(redundancy_rows), &in);
+	if (!g->l->conf->coop)
+		settings_complain(s, n, "redundancy", "is of use with a coop section only");
+	g->conf.in_set = g->conf.in_set && in.enabled;
+	g->priority = in.priority;
+}
 
 #define GC(field) offsetof(struct group_in, conf.field)
 static const struct set_row group_rows[] = {
@@ -382,6 +432,8 @@ static const struct set_row group_rows[] = {
 	  .help = "of the group" },
 	{ "identity", SET_U32, GC(identity), .min = 0, .max = UINT32_MAX, .required = true,
 	  .help = "the number members ask for" },
+	{ "redundancy", SET_GROUP, .each = read_redundancy,
+	  .help = "this group among the key servers of the set (coop)" },
 	{ "rekey", SET_GROUP, .each = read_rekey, .required = true, .help = "the rekey SA" },
 	{ "sid_bits", SET_U32, offsetof(struct group_in, sid_bits), .min = 8, .max = 32,
 	  .def = "24", .help = "length of sender ids: 8, 12, 16, 24 or 32" },
@@ -419,46 +471,6 @@ static void judge_policy(struct ks_load *l, struct set_node *n, struct ks_group_
 			     "\"%s\" will "
 			     "serve only members that show our vendor id",
 			     g->name);
-}
-
-static void print_deny(struct ks_load *l, unsigned line, const char *addr, bool from,
-		       const char *port)
-{
-	char at[40] = "";
-
-	if (port)
-		snprintf(at, sizeof(at), " %s_port = \"%s\";", from ? "source" : "destination",
-			 port);
-	ks_conf_warn(l, line,
-		     "  { action = \"deny\"; protocol = \"%s\"; source = \"%s\";%s destination = "
-		     "\"%s\";%s },",
-		     port ? "udp" : "ip", from ? addr : "any", from ? at : "", from ? "any" : addr,
-		     from ? "" : at);
-}
-
-// With the lines that mend it, ready to be pasted before the permit.
-static void judge_reach(struct ks_load *l, const struct ks_group_conf *g)
-{
-	static const char *const ports[] = { NULL, "848", "4500" };
-	char addr[ADDR_STRLEN];
-	struct reach_hit hit;
-
-	if (!g->policy || !conf_reach_find(l->sa, l->n_sa, &l->conf->address, &hit))
-		return;
-	addr_str(&l->conf->address, addr);
-	ks_conf_warn(
-		l, hit.line,
-		"this permit of group \"%s\" covers the key server's own address %s: members "
-		"encrypt what they send to it, a ping too, and it cannot open that; before the "
-		"permit belong the lines of \"ip\" below, or those of \"udp\" if all but GDOI "
-		"is to be encrypted",
-		g->name, addr);
-	for (size_t i = 0; i < N_ELEMS(ports); i++) {
-		if (hit.from)
-			print_deny(l, hit.line, addr, true, ports[i]);
-		if (hit.to)
-			print_deny(l, hit.line, addr, false, ports[i]);
-	}
 }
 
 // Members that hear only the last repetition must still have the key before anyone uses it.
@@ -521,6 +533,8 @@ void ks_conf_read_group(struct settings *s, struct set_node *n, void *out)
 	struct group_in in = { .l = l };
 	unsigned before = settings_n_errors(s);
 
+	in.priority = KS_CONF_PRIORITY_OF_COOP;
+	in.conf.in_set = l->conf->coop != NULL;
 	l->group = &in.conf;
 	l->n_sa = 0;
 	settings_group(s, n, group_rows, N_ELEMS(group_rows), &in);
@@ -528,7 +542,8 @@ void ks_conf_read_group(struct settings *s, struct set_node *n, void *out)
 	if (settings_n_errors(s) == before) {
 		judge_group(l, n, &in.conf);
 		judge_policy(l, n, &in.conf);
-		judge_reach(l, &in.conf);
+		ks_conf_set_group(l, n, &in.conf, in.priority);
+		ks_conf_judge_reach(l, &in.conf);
 		judge_timing(l, n, &in.conf);
 		judge_strength(l, n, &in.conf);
 	}
@@ -541,6 +556,8 @@ void ks_conf_read_group(struct settings *s, struct set_node *n, void *out)
 void ks_conf_describe_group(FILE *to)
 {
 	settings_describe(to, "groups = ( { … } )", group_rows, N_ELEMS(group_rows));
+	settings_describe(to, "groups.redundancy: { … }", redundancy_rows,
+			  N_ELEMS(redundancy_rows));
 	settings_describe(to, "groups.rekey: { … }", rekey_rows, N_ELEMS(rekey_rows));
 	settings_describe(to, "groups.sa = ( { … } )", sa_rows, N_ELEMS(sa_rows));
 	settings_describe(to, "groups.sa.replay: { … }", replay_rows, N_ELEMS(replay_rows));

@@ -24,3 +24,11 @@ static inline struct ks_load *ks_load_of(void *out)
 void ks_conf_warn(struct ks_load *l, unsigned line, const char *fmt, ...) PRINTF(3, 4);
 void ks_conf_read_group(struct settings *s, struct set_node *n, void *out);
 void ks_conf_describe_group(FILE *to);
+
+// conf_set.c: what has to do with other key servers of the set.
+#define KS_CONF_PRIORITY_OF_COOP 256
+void ks_conf_read_coop(struct settings *s, struct set_node *n, void *out);
+void ks_conf_set_group(struct ks_load *l, struct set_node *n, struct ks_group_conf *g,
+		       uint32_t priority);
+// Warns of permits that cover a key server's address.
+void ks_conf_judge_reach(struct ks_load *l, const struct ks_group_conf *g);
