@@ -19,6 +19,7 @@
 
 struct sum {
 	uint64_t worlds, broken, steps, packets;
+	uint64_t seed; // of the world that is running; 0: none
 };
 
 static void one_world(uint64_t seed, size_t n_members, struct sum *sum)
@@ -68,8 +69,11 @@ static pid_t start_job(size_t job, size_t jobs, uint64_t first, uint64_t n, size
 
 	if (pid != 0)
 		return pid;
-	for (uint64_t i = job; i < n; i += jobs)
-		one_world(first + i, members, sum);
+	for (uint64_t i = job; i < n; i += jobs) {
+		sum->seed = first + i;
+		one_world(sum->seed, members, sum);
+	}
+	sum->seed = 0;
 	fflush(stdout);
 	_exit(0);
 }
@@ -107,6 +111,8 @@ int main(void)
 	for (int status; wait(&status) > 0;)
 		whole = whole && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	for (size_t i = 0; i < jobs; i++) {
+		if (sum[i].seed)
+			printf("SEED=%llu\n  the program died\n", (unsigned long long)sum[i].seed);
 		all.worlds += sum[i].worlds;
 		all.broken += sum[i].broken;
 		all.steps += sum[i].steps;
