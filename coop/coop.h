@@ -107,6 +107,7 @@ struct coop {
 	bool confirmed_once; // some peer has told us all it had
 	bool proven;	     // all of them have, and none knew more of us than we did
 	bool old_disk, drift, force;
+	bool unable; // may not lead, whatever else: it lacks the key that signs rekeys
 	mono_t started, next_hello;
 	uint8_t handover_to;
 	mono_t handover_end;
@@ -141,6 +142,7 @@ enum coop_ev_kind {
 	COOP_EV_PUT,	   // put
 	COOP_EV_ROLE,	   // operator: give the role up; at a secondary that may not lead: take it
 	COOP_EV_CONF,	   // conf
+	COOP_EV_ABLE,	   // able: whether it could do what a primary has to
 };
 
 // ver 0: one more than what is there. body is copied.
@@ -158,6 +160,7 @@ struct coop_event {
 	uint64_t no;
 	const struct coop_put *put;
 	const struct coop_conf *conf;
+	bool able;
 };
 
 enum coop_act_kind {

@@ -276,6 +276,9 @@ static void act_on(struct coop *c, mono_t now, const struct coop_event *ev, stru
 	case COOP_EV_CONF:
 		conf_take(c, ev->conf, out);
 		break;
+	case COOP_EV_ABLE:
+		c->unable = !ev->able;
+		break;
 	case COOP_EV_TICK:
 		break;
 	}

@@ -29,7 +29,7 @@ static bool most_agree(const struct coop *c)
 
 bool coop_eligible(const struct coop *c)
 {
-	return c->role != COOP_STARTING && !c->conf.maintenance &&
+	return c->role != COOP_STARTING && !c->conf.maintenance && !c->unable &&
 	       (!c->drift || c->force || most_agree(c));
 }
 

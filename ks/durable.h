@@ -9,6 +9,9 @@
 // counter behind it is on disk. Holding replies costs a registration the time of one commit, and
 // no throughput, since Diffie-Hellman of others goes on meanwhile; and it is needed anyway: a
 // member whose record were lost would be left out of the next rekey.
+// Of a group that several key servers serve only its items are written, each in a row of its own,
+// and what coop keeps besides; frames that tell peers of them wait as well, and coop hears up to
+// which of its writes all is safe.
 // Owns:   copies of what is held; marks of what was written.
 // From:   ks_io.c around each step; tests.     To: replica.
 // Always: datagrams leave in the order in which they were made, per kind.
@@ -43,7 +46,11 @@ struct ks_durable {
 	struct ks_durable_group *group;
 	size_t n_touched, cap_touched;
 	struct ks_touch *touched;
-	struct ks_held *first, *last;
+	size_t n_items, cap_items;
+	struct ks_item_touch *items;
+	struct ks_held_list {
+		struct ks_held *first, *last;
+	} sends, tells;
 	size_t held_octets;
 	uint64_t n_lost;
 };
@@ -57,6 +64,7 @@ void ks_durable_note(struct ks_durable *d, const struct ks *ks, const struct ks_
 void ks_durable_note_all(struct ks_durable *d, const struct ks *ks);
 // True: s is held (copied); false: send it now.
 bool ks_durable_hold(struct ks_durable *d, const struct ks_send *s);
+bool ks_durable_hold_tell(struct ks_durable *d, const struct ks_tell *t);
 
 // True: there is something to write, and nothing under way: w is to be written, as one.
 bool ks_durable_begin(struct ks_durable *d, const struct ks *ks, int64_t base_ms,
@@ -64,3 +72,6 @@ bool ks_durable_begin(struct ks_durable *d, const struct ks *ks, int64_t base_ms
 void ks_durable_end(struct ks_durable *d); // it is safe
 // What may go now, in order; s->owned is the caller's to free.
 bool ks_durable_release(struct ks_durable *d, struct ks_send *s);
+bool ks_durable_release_tell(struct ks_durable *d, struct ks_tell *t); // wipe it too
+// A group of a set whose writes up to *no have become safe: KS_EV_DURABLE.
+bool ks_durable_next(struct ks_durable *d, uint32_t *group, uint64_t *no);

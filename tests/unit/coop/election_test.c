@@ -144,6 +144,26 @@ static void who_differs_in_its_configuration_does_not_lead(void **state)
 	set_only_leads(0);
 }
 
+static void who_lacks_the_signing_key_does_not_lead_until_it_has_it(void **state)
+{
+	struct coop_event ev = { .kind = COOP_EV_ABLE, .able = false };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		set_start(&set_world, i, NULL, NULL);
+	set_event(&set_world, 2, &ev);
+	set_run(&set_world, 10000);
+	set_only_leads(1);
+	set_kill(&set_world, 0);
+	set_kill(&set_world, 1);
+	set_run(&set_world, 10000);
+	assert_int_equal(set_primaries(&set_world), 0);
+	ev.able = true;
+	set_event(&set_world, 2, &ev);
+	set_run(&set_world, 2000);
+	set_only_leads(2);
+}
+
 static void a_term_out_of_reach_is_refused(void **state)
 {
 	struct coop_peer *p;
@@ -204,6 +224,7 @@ int main(void)
 		T(under_majority_a_primary_without_one_stops_before_another_begins),
 		T(a_better_one_that_comes_back_does_not_preempt),
 		T(who_differs_in_its_configuration_does_not_lead),
+		T(who_lacks_the_signing_key_does_not_lead_until_it_has_it),
 		T(a_term_out_of_reach_is_refused),
 		T(a_hello_that_is_replayed_counts_for_nothing),
 #undef T
