@@ -18,7 +18,7 @@ all: $(build)/build.ninja
 	ninja -C $(build)
 
 $(build)/build.ninja:
-	meson setup $(build) $(if $(SAN),-Db_sanitize=$(SAN) -Db_lundef=false -Dwerror=false)
+	meson setup $(build) $(if $(SAN),-Db_sanitize=$(SAN) -Db_lundef=false)
 
 unit lint lab:
 	tests/run $@ T=$(T)

@@ -52,16 +52,22 @@ static void flush(struct door *o)
 	o->n_out = o->head = 0;
 }
 
+// NULL: there is no client, or no more. One that left its answers lying would wait for those that
+// found no room for ever: it had better come again.
 static struct dp_msg *answer(struct door *o, enum dp_type type, uint32_t tag)
 {
 	struct dp_msg *m;
 
+	if (o->fd < 0)
+		return NULL;
 	if (o->n_out == o->cap_out) {
 		size_t cap = o->cap_out ? o->cap_out * 2 : 64;
 		struct dp_msg *p = cap > QUEUE_MAX ? NULL : realloc(o->out, cap * sizeof(*p));
 
-		if (!p)
+		if (!p) {
+			client_close(o, "it does not take its answers");
 			return NULL;
+		}
 		o->out = p;
 		o->cap_out = cap;
 	}
@@ -275,6 +281,7 @@ static void client_accept(struct door *o, mono_t now)
 		return;
 	}
 	o->fd = fd;
+	sa_store_tell_again(&o->d->store);
 	log_notice(DP, NULL, "client connected");
 }
 
@@ -299,7 +306,7 @@ void door_poll_done(struct door *o, const struct pollfd fds[DOOR_FDS], mono_t no
 static void tell(void *arg, const struct dp_note *n)
 {
 	struct door *o = arg;
-	struct dp_msg *m = o->fd >= 0 ? answer(o, DP_NOTE, 0) : NULL;
+	struct dp_msg *m = answer(o, DP_NOTE, 0);
 
 	if (m)
 		m->u.note = *n;
@@ -338,8 +345,8 @@ static int listen_at(struct door *o, const char *path)
 	o->lfd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (o->lfd < 0 || bind(o->lfd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return -errno;
-	// Who may speak is decided by the peer's credentials, not by the file.
-	if (chmod(path, 0666) < 0 || listen(o->lfd, 4) < 0)
+	// Which user may speak is decided by the peer's credentials; without one, nobody need knock.
+	if (chmod(path, o->has_user ? 0666 : 0600) < 0 || listen(o->lfd, 4) < 0)
 		return -errno;
 	return 0;
 }

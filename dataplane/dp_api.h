@@ -123,11 +123,12 @@ struct dp_rule {
 	uint8_t pad;
 };
 
-// Control traffic of this box that policy must not catch: exact addresses, one UDP or TCP port.
-// Only for packets that start or end at this box. What espd frees by itself: dataplane/own.h.
+// Control traffic of this box that policy must not catch: exact addresses, one UDP or TCP port of
+// the box: whoever takes the other's address reaches nothing else here. Only for packets that
+// start or end at this box. What espd frees by itself: dataplane/own.h.
 struct dp_exempt {
 	uint8_t family, proto;
-	uint16_t port; // host order, of either side
+	uint16_t port; // host order, of local
 	uint8_t local[16], remote[16];
 };
 

@@ -60,6 +60,12 @@ static bool is_martian(uint32_t src, uint32_t dst)
 	return src >> 24 == 0 || src >> 24 == 127 || src >> 28 >= 0xe;
 }
 
+// A fragment that ends behind the longest packet there is; cut once more, its offset would wrap.
+static bool is_overlong(const struct ip4 *ip)
+{
+	return (ip->frag & IP4_OFF_MASK) * 8u + ip->len > UINT16_MAX;
+}
+
 enum ip4_bad ip4_parse(const uint8_t *b, size_t len, struct ip4 *out)
 {
 	if (len < IP4_HLEN)
@@ -87,6 +93,8 @@ enum ip4_bad ip4_parse(const uint8_t *b, size_t len, struct ip4 *out)
 			out->dport = be16_get(b + out->hlen + 2);
 		}
 	}
+	if (is_overlong(out))
+		return IP4_HEADER;
 	return is_martian(out->src, out->dst) ? IP4_MARTIAN : IP4_GOOD;
 }
 

@@ -12,6 +12,7 @@
 
 #define BUF_SIZE       (128 * 1024)
 #define RCVBUF	       (4 * 1024 * 1024)
+#define READ_MAX       64    // datagrams per turn: a busy network must not keep gmd waiting
 #define REDUMP_WAIT_MS 50    // several interface events come together
 #define DUMP_MS	       5000  // a dump that takes longer is begun again
 #define REFRESH_MS     15000 // neighbours in use are confirmed this often
@@ -322,7 +323,7 @@ static void on_message(struct kernel_io *k, const struct nlmsghdr *h, mono_t now
 
 void kernel_io_read(struct kernel_io *k, mono_t now)
 {
-	for (;;) {
+	for (unsigned i = 0; i < READ_MAX; i++) {
 		ssize_t n = recv(k->fd, k->buf, sizeof(k->buf), MSG_DONTWAIT);
 		const struct nlmsghdr *h = (const void *)k->buf;
 		unsigned left;

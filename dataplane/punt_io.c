@@ -15,7 +15,7 @@ static void port_to_kernel(struct espd *d, struct port *p)
 {
 	void *obj;
 
-	while (rte_ring_dequeue(p->to_kernel, &obj) == 0) {
+	for (unsigned i = 0; i < PUNT_WRITE_MAX && rte_ring_dequeue(p->to_kernel, &obj) == 0; i++) {
 		struct rte_mbuf *m = obj;
 
 		if (write(p->tap_fd, rte_pktmbuf_mtod(m, void *), rte_pktmbuf_data_len(m)) < 0)

@@ -3,6 +3,8 @@
 #pragma once
 #include "dataplane/espd.h"
 
-void punt_io_to_kernel(struct espd *d);			  // everything the workers punted
+#define PUNT_WRITE_MAX 256 // per turn and port: workers may punt faster than the kernel takes
+
+void punt_io_to_kernel(struct espd *d);			  // what the workers punted
 void punt_io_from_kernel(struct espd *d, struct port *p); // what the TAP holds now
 bool punt_io_pending(const struct espd *d);

@@ -30,6 +30,14 @@ void sa_store_fini(struct sa_store *st)
 	*st = (struct sa_store){ 0 };
 }
 
+void sa_store_tell_again(struct sa_store *st)
+{
+	for (size_t i = 0; i < st->n_states; i++)
+		st->states[i]->told_expired = false;
+	for (size_t i = 0; i < st->n_ivs; i++)
+		st->ivs[i]->told_soon = st->ivs[i]->told_gone = false;
+}
+
 static void *zalloc64(size_t size)
 {
 	void *p = aligned_alloc(64, (size + 63) & ~(size_t)63);

@@ -78,6 +78,8 @@ struct sa_store {
 
 void sa_store_init(struct sa_store *st, unsigned n_workers);
 void sa_store_fini(struct sa_store *st); // after every sadb is freed
+// What was noted of SAs and IV spaces (notes.h) is news to a client that has just come.
+void sa_store_tell_again(struct sa_store *st);
 
 struct sadb *sadb_new(void);
 // Adds one SA. 0, or -errno with the sentence for gmd in *why.

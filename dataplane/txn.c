@@ -17,12 +17,13 @@ void policy_free(struct policy *p, struct sa_store *st)
 bool policy_exempts(const struct policy *p, const struct ip4 *ip, bool from_box)
 {
 	uint32_t local = from_box ? ip->src : ip->dst, remote = from_box ? ip->dst : ip->src;
+	uint16_t port = from_box ? ip->sport : ip->dport;
 
 	for (size_t i = 0; i < p->n_exempt; i++) {
 		const struct exempt *e = &p->exempt[i];
 
 		if (e->local == local && e->remote == remote && e->proto == ip->proto &&
-		    !ip->opaque && (e->port == ip->sport || e->port == ip->dport))
+		    !ip->opaque && e->port == port)
 			return true;
 	}
 	return false;

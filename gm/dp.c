@@ -52,14 +52,10 @@ void gm_dp_result(struct gm *gm, mono_t now, const struct dp_result *r, struct g
 static void exempt_servers(const struct gm *gm, const struct gm_group *g, struct gm_program *p)
 {
 	for (size_t i = 0; i < g->conf.n_servers; i++) {
-		gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i], GDOI_PORT);
-		gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i], GDOI_NATT_PORT);
-		if (gm->conf->nat_port && gm->conf->nat_port != GDOI_NATT_PORT)
+		gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i], gm->conf->port);
+		if (gm->conf->nat_port)
 			gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i],
 					 gm->conf->nat_port);
-		if (gm_server(gm, g, i).port != GDOI_PORT)
-			gm_policy_exempt(p, &gm->conf->address, &g->conf.server[i],
-					 gm_server(gm, g, i).port);
 	}
 	for (size_t k = 0; k < g->keks.n; k++) {
 		const struct endpoint *to = &g->keks.kek[k].group;

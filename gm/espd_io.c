@@ -182,6 +182,7 @@ static void message(struct espd_link *l, struct dp_msg *m)
 		sa_add(&l->stats, &m->u.sa_stats);
 		break;
 	case DP_NOTE:
+		m->u.note.group[DP_NAME_LEN - 1] = '\0';
 		gm_io_event(l->io, &ev);
 		break;
 	default:

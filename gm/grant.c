@@ -241,6 +241,8 @@ bool gm_grant_read(const struct gdoi_sa *sa, const struct gdoi_kd *kd, struct gm
 		if (!line_read(&sa->sat[i], kd, out, why))
 			return false;
 	}
+	if (out->n_lines > 0 && out->n_teks == 0)
+		return no(why, "a policy without traffic keys: all would travel in clear");
 	return true;
 }
 

@@ -310,6 +310,7 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 		drop(p, GM_DROP_PUSH_REFUSED, NULL);
 		gm_out_event(p->out, EV_GDOI_REKEY_FAILURE, &p->g->lc, "%s reason=\"%s\"", tag,
 			     err.why ? err.why : why);
+		gm_kek_fini(&fresh); // it may have been read already
 		return;
 	}
 	left_out = is_left_out(p, m, &fresh);
@@ -368,7 +369,8 @@ void gm_rekey_in(struct gm *gm, mono_t now, const struct isakmp_hdr *hdr,
 	struct gm_seen_push *again;
 
 	p.kek = find_group(gm, hdr, &p.g);
-	if (!p.kek) {
+	// After a suspend the datagram may be looked at before the timers are.
+	if (!p.kek || mono_due(p.kek->dies, now)) {
 		drop(&p, GM_DROP_PUSH_KEK, NULL);
 		return;
 	}

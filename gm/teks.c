@@ -10,23 +10,20 @@ void gm_teks_init(struct gm_teks *t)
 	t->n_sets = 0;
 }
 
-static void tek_fini(struct gm_tek *k)
+static void wipe(struct gm_tek *k, size_t n)
 {
-	secret_fini(&k->key);
-	secret_fini(&k->auth);
+	explicit_bzero(k, n * sizeof(*k));
 }
 
 void gm_teks_fini(struct gm_teks *t)
 {
-	for (size_t i = 0; i < t->n; i++)
-		tek_fini(&t->tek[i]);
+	wipe(t->tek, t->n);
 	gm_teks_init(t);
 }
 
 void gm_grant_fini(struct gm_grant *g)
 {
-	for (size_t i = 0; i < g->n_teks; i++)
-		tek_fini(&g->tek[i]);
+	wipe(g->tek, g->n_teks);
 	g->n_teks = g->n_lines = 0;
 }
 
@@ -421,7 +418,7 @@ static bool keys_drop(struct gm_teks *t, mono_t now)
 			continue;
 		}
 		*k = *last;
-		tek_fini(last);
+		wipe(last, 1);
 		t->n--;
 	}
 	return t->n != n;

@@ -139,6 +139,19 @@ static void later_fragments_have_opaque_ports(void **state)
 	free(b);
 }
 
+static void a_fragment_that_ends_behind_the_longest_packet_is_refused(void **state)
+{
+	uint8_t *b = packet(1400, 20, 17, 8191 - 171); // ends at 65540
+	struct ip4 ip;
+
+	(void)state;
+	assert_int_equal(ip4_parse(b, 1400, &ip), IP4_HEADER);
+	be16_put(b + 6, 8191 - 175); // 65528, and the header before it
+	ip4_set_checksum(b, 20);
+	assert_int_equal(ip4_parse(b, 1400, &ip), IP4_GOOD);
+	free(b);
+}
+
 static void ttl_step_keeps_the_checksum_right(void **state)
 {
 	struct rng r;
@@ -339,6 +352,7 @@ int main(void)
 		cmocka_unit_test(parse_refuses_every_truncation),
 		cmocka_unit_test(parse_names_what_is_wrong),
 		cmocka_unit_test(later_fragments_have_opaque_ports),
+		cmocka_unit_test(a_fragment_that_ends_behind_the_longest_packet_is_refused),
 		cmocka_unit_test(ttl_step_keeps_the_checksum_right),
 		cmocka_unit_test(fragments_join_to_the_packet),
 		cmocka_unit_test(only_copied_options_reach_later_fragments),

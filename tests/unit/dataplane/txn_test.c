@@ -343,13 +343,39 @@ static void exemptions_match_exactly(void **state)
 	assert_int_equal(commit(&w, 1), 1);
 	assert_true(policy_exempts(w.now, &ip, true));
 	assert_false(policy_exempts(w.now, &ip, false));
-	ip.sport = 5;
+	ip.dport = 849; // where the other side listens is its own affair
 	assert_true(policy_exempts(w.now, &ip, true));
-	ip.dport = 849;
+	ip.sport = 5;
 	assert_false(policy_exempts(w.now, &ip, true));
 	ip.dport = 848;
+	assert_false(policy_exempts(w.now, &ip, true));
+	ip.sport = 848;
 	ip.dst++;
 	assert_false(policy_exempts(w.now, &ip, true));
+	world_fini(&w);
+}
+
+static void who_takes_the_address_of_an_exempt_peer_reaches_one_port_only(void **state)
+{
+	struct dp_msg m = { .type = DP_EXEMPT,
+			    .u.exempt = { .family = 4,
+					  .proto = 17,
+					  .port = 848,
+					  .local = { 192, 0, 2, 2 },
+					  .remote = { 203, 0, 113, 1 } } };
+	struct ip4 ip = {
+		.src = 0xcb007101, .dst = 0xc0000202, .proto = 17, .sport = 848, .dport = 848
+	};
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	assert_int_equal(begin(&w, 1), 0);
+	assert_int_equal(send_msg(&w, &m, T0), 0);
+	assert_int_equal(commit(&w, 1), 1);
+	assert_true(policy_exempts(w.now, &ip, false));
+	ip.dport = 161;
+	assert_false(policy_exempts(w.now, &ip, false));
 	world_fini(&w);
 }
 
@@ -371,6 +397,25 @@ static void take_note(void *arg, const struct dp_note *n)
 	struct world *w = arg;
 
 	w->notes[w->n_notes++] = *n;
+}
+
+static void a_client_that_comes_anew_is_told_again(void **state)
+{
+	struct dp_sa sa = gcm_sa(0x1001, 1);
+	const struct sa *v;
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	v = install(&w, &sa);
+	v->iv->n[1].last = v->iv->n[1].space.max;
+	notes_sas(w.now->sadb, 2, T0, take_note, &w);
+	assert_int_equal(w.n_notes, 2);
+	sa_store_tell_again(&w.store);
+	notes_sas(w.now->sadb, 2, T0, take_note, &w);
+	assert_int_equal(w.n_notes, 4);
+	assert_int_equal(w.notes[3].kind, DP_NOTE_IV_GONE);
+	world_fini(&w);
 }
 
 static void notes_are_told_once(void **state)
@@ -659,8 +704,10 @@ int main(void)
 		cmocka_unit_test(sender_ids_of_one_spi_have_one_length),
 		cmocka_unit_test(many_sas_are_found_and_too_many_refused),
 		cmocka_unit_test(exemptions_match_exactly),
+		cmocka_unit_test(who_takes_the_address_of_an_exempt_peer_reaches_one_port_only),
 		cmocka_unit_test(an_iv_space_ends_and_stays_ended),
 		cmocka_unit_test(notes_are_told_once),
+		cmocka_unit_test(a_client_that_comes_anew_is_told_again),
 		cmocka_unit_test(a_group_that_is_kept_stands_as_it_was),
 		cmocka_unit_test(another_identity_is_another_group),
 		cmocka_unit_test(what_stands_instead_is_behind_the_rules_of_live_groups),

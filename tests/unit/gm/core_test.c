@@ -55,7 +55,7 @@ static void each_group_registers_at_its_own_server(void **state)
 	assert_string_equal(w.program->part[1].head.name, "G2");
 	assert_int_equal(w.program->part[1].head.standing, DP_LIVE);
 	assert_int_equal(w.program->part[1].n_rules, 1);
-	assert_int_equal(w.program->n_exempts, 4);
+	assert_int_equal(w.program->n_exempts, 2); // own port, each key server
 }
 
 static enum dp_standing standing(size_t part)
@@ -96,7 +96,7 @@ static void before_any_registration_espd_is_told_what_stands_instead(void **stat
 	world_dp_up(&w, 0xb1, 0);
 	assert_int_equal(w.n_programs, 1);
 	assert_int_equal(w.program->n_rules, 0);
-	assert_int_equal(w.program->n_exempts, 4);
+	assert_int_equal(w.program->n_exempts, 2); // own port, each key server
 	assert_int_equal(standing(0), DP_KEEP);
 	assert_false(w.program->part[0].head.closed);
 	assert_int_equal(w.program->part[0].head.n_ports, 0);

@@ -471,6 +471,25 @@ static void a_known_spi_with_another_key_is_refused(void **state)
 	refused(test_push_seal(&push, ks, &ks->kek, NULL), "SPI");
 }
 
+static void a_policy_that_frees_everything_is_refused(void **state)
+{
+	(void)state;
+	tek->sat.proto = GDOI_PROTO_BYPASS;
+	refused(make(6, NULL), "without traffic keys");
+	assert_true(has(0x1111));
+}
+
+static void a_push_under_a_kek_whose_life_is_over_is_dropped_before_timers_ran(void **state)
+{
+	(void)state;
+	w.cut = true;
+	w.now = mono_add_s(w.now, 86400); // suspended meanwhile
+	world_datagram(&w, &ks->at, make(6, NULL));
+	assert_int_equal(w.gm->drops[GM_DROP_PUSH_KEK], 1);
+	assert_false(has(0x2222));
+	assert_int_equal(w.n_acks, 0);
+}
+
 // ---- KEK rollover ----
 
 static void a_new_kek_takes_over_with_its_own_counter(void **state)
@@ -872,6 +891,8 @@ int main(void)
 		T(an_unknown_transform_installs_nothing_of_the_push),
 		T(an_unknown_attribute_installs_nothing_of_the_push),
 		T(a_known_spi_with_another_key_is_refused),
+		T(a_policy_that_frees_everything_is_refused),
+		T(a_push_under_a_kek_whose_life_is_over_is_dropped_before_timers_ran),
 		T(a_new_kek_takes_over_with_its_own_counter),
 		T(a_group_address_is_listened_to_for_as_long_as_its_kek_lives),
 		T(a_kek_of_the_present_spi_with_another_key_is_refused),
