@@ -21,8 +21,16 @@ static void answer(struct ctl_req *req, void *arg, const struct show *s, const c
 	ctl_reply_text_take(req, &t);
 }
 
+// All of them have to fit into one frame (CTL_MAX_FRAME), at some 600 octets each.
+#define MEMBERS_SHOWN_MAX 25000
+
 static void on_members(struct ctl_req *req, void *arg)
 {
+	if (!ctl_req_word(req, 5) && ks_show_n_members(ks_io_core(arg)) > MEMBERS_SHOWN_MAX) {
+		ctl_reply_error(req, "there are too many members for one answer",
+				"add the ADDRESS of one; \"show crypto gdoi ks\" counts them");
+		return;
+	}
 	answer(req, arg, &(struct show){ ks_show_members, ks_show_members_json },
 	       ctl_req_word(req, 5));
 }

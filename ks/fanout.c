@@ -281,6 +281,14 @@ static void plan_reminder(struct ks_group *g, mono_t now)
 	p->next = mono_add_s(now, g->conf->retransmit_s);
 }
 
+// Members were promised delays by the pace: it is kept when timers come late.
+static mono_t next_batch(mono_t due, mono_t now)
+{
+	mono_t oldest = mono_add_ms(now, -KS_FANOUT_LATE_MS);
+
+	return mono_add_ms(mono_before(due, oldest) ? oldest : due, KS_FANOUT_TICK_MS);
+}
+
 static void remind(struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	struct ks_push *p = &g->push;
@@ -299,7 +307,7 @@ static void remind(struct ks_group *g, mono_t now, struct ks_out *out)
 	}
 	p->sending = p->cursor != NULL;
 	if (p->sending) {
-		p->next = mono_add_ms(now, KS_FANOUT_TICK_MS);
+		p->next = next_batch(p->next, now);
 		return;
 	}
 	plan_reminder(g, now);
@@ -349,8 +357,7 @@ static void send_batch(struct ks_group *g, mono_t now, struct ks_out *out)
 		}
 	}
 	p->sending = p->cursor != NULL;
-	p->next = p->sending ? mono_add_ms(now, KS_FANOUT_TICK_MS)
-			     : mono_add_s(now, g->conf->retransmit_s);
+	p->next = p->sending ? next_batch(p->next, now) : mono_add_s(now, g->conf->retransmit_s);
 }
 
 void ks_fanout_timer(struct ks_group *g, mono_t now, struct ks_out *out)

@@ -18,6 +18,7 @@
 
 #define KS_FANOUT_BATCH	   64
 #define KS_FANOUT_TICK_MS  5
+#define KS_FANOUT_LATE_MS  100 // so much of it is made up for at once; more would be a burst
 #define KS_ACKS_MISSED_MAX 3
 #define KS_PUSH_KEPT_S	   60 // after its end, for registrations that were under way
 

@@ -1,6 +1,7 @@
 #include "ks/session.h"
 
-#define IDLE_S 60 // a phase 1 SA nobody uses is forgotten
+#define IDLE_S	       60 // a phase 1 SA nobody uses is forgotten
+#define CROWDED_IDLE_S 10
 #define KEPT_IDLE_S                                                                                \
 	7200 // so is one that a member keeps, when nobody asks: twice the longest interval
 #define PULL_PATIENCE_S 30 // for message 3
@@ -52,10 +53,24 @@ void ks_session_proven(struct ike_sa *sa, mono_t now, bool kept, const struct ik
 	ks_session_touch(sa, now);
 }
 
-mono_t ks_session_idle_at(const struct ike_sa *sa)
+static bool has_registered(const struct ks_session *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < KS_PULLS_PER_SA; i++) {
+		if (s->pull[i] && !s->pull[i]->done)
+			return false;
+		any = any || s->pull[i];
+	}
+	return any;
+}
+
+mono_t ks_session_idle_at(const struct ike_sa *sa, bool crowded)
 {
 	const struct ks_session *s = sa->owner;
 
+	if (crowded && !s->kept && has_registered(s))
+		return mono_add_s(s->idle_at, CROWDED_IDLE_S - IDLE_S);
 	return s->idle_at;
 }
 

@@ -43,7 +43,9 @@ void ks_session_close(struct ike_sa *sa); // before the SA goes
 void ks_session_touch(struct ike_sa *sa, mono_t now);
 // Phase 1 stands. kept: the SA lives on between uses, and its peer is asked as c says.
 void ks_session_proven(struct ike_sa *sa, mono_t now, bool kept, const struct ike_dpd_conf *c);
-mono_t ks_session_idle_at(const struct ike_sa *sa);
+// When it is forgotten. crowded: others need its place; a member that has what it came for needs it
+// only until the last repetition of message 3.
+mono_t ks_session_idle_at(const struct ike_sa *sa, bool crowded);
 
 struct ks_pull *ks_pull_find(const struct ks_session *s, uint32_t msgid); // NULL: none
 // A free place, else that of an exchange that is over or was left waiting too long, else NULL.

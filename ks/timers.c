@@ -6,10 +6,15 @@
 
 #define SWEEP_MS 1000
 
-static bool sa_is_over(const struct ike_sa *sa, mono_t now)
+static bool is_crowded(const struct ike_table *t)
+{
+	return t->n > t->capacity / 4 * 3;
+}
+
+static bool sa_is_over(const struct ike_sa *sa, bool crowded, mono_t now)
 {
 	return sa->state == IKE_DEAD ||
-	       (sa->state == IKE_ESTABLISHED && mono_due(ks_session_idle_at(sa), now));
+	       (sa->state == IKE_ESTABLISHED && mono_due(ks_session_idle_at(sa, crowded), now));
 }
 
 // Dropping moves entries of the table: the walk may see some twice, which does no harm.
@@ -20,7 +25,7 @@ static void sweep_sas(struct ks *ks, mono_t now, struct ks_out *out)
 
 	while ((sa = ike_table_next(&ks->sas, &at))) {
 		n = ks->sas.n;
-		if (sa_is_over(sa, now))
+		if (sa_is_over(sa, is_crowded(&ks->sas), now))
 			ks_sa_drop(ks, sa);
 		else if (mono_due(sa->deadline, now))
 			ks_sa_timer(ks, sa, now, out);

@@ -630,6 +630,39 @@ static void an_idle_phase_1_is_forgotten_after_a_minute(void **state)
 	world_free(w);
 }
 
+static bool no_pull(struct world *w, struct world_dgram *d)
+{
+	(void)w;
+	return exchange_of(d) != GDOI_XCH_PULL;
+}
+
+// Other makes keep theirs. A crowd of them must not shut out those who come within a minute.
+static void a_crowded_table_forgets_those_first_who_have_registered(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *waiting = world_member(w, "192.0.2.200");
+	char address[16];
+
+	(void)state;
+	w->ks.sas.capacity = 16;
+	w->tap = no_pull;
+	tm_start(waiting, w->now);
+	world_settle(w);
+	w->tap = NULL;
+	for (int i = 1; i < 12; i++) {
+		snprintf(address, sizeof(address), "192.0.2.%d", i);
+		world_register(w, world_member(w, address));
+	}
+	world_pass(w, 11000);
+	assert_int_equal(w->ks.sas.n, 12); // three quarters
+	world_register(w, world_member(w, "192.0.2.12"));
+	world_register(w, world_member(w, "192.0.2.13"));
+	world_pass(w, 1000);
+	assert_int_equal(w->ks.sas.n, 12); // no more go than have to
+	assert_non_null(ike_table_find(&w->ks.sas, waiting->sa.cky_i, waiting->sa.cky_r));
+	world_free(w);
+}
+
 static void a_delete_of_phase_1_is_obeyed_at_once(void **state)
 {
 	struct world *w = world_new(NULL);
@@ -775,6 +808,7 @@ int main(void)
 		cmocka_unit_test(a_policy_that_rfc_6407_cannot_say_is_refused_to_other_members),
 		cmocka_unit_test(members_listed_under_no_ack_never_see_attribute_9),
 		cmocka_unit_test(an_idle_phase_1_is_forgotten_after_a_minute),
+		cmocka_unit_test(a_crowded_table_forgets_those_first_who_have_registered),
 		cmocka_unit_test(a_delete_of_phase_1_is_obeyed_at_once),
 		cmocka_unit_test(
 			a_member_that_asks_whether_we_are_there_is_answered_once_per_number),

@@ -519,6 +519,32 @@ static void a_large_group_is_sent_to_in_batches(void **state)
 	world_free(w);
 }
 
+// ATD is computed by the pace. A loop that was busy for longer does not send all of it at once.
+static void the_pace_of_a_fan_out_is_kept_when_timers_come_late(void **state)
+{
+	struct world *w = world_crowd(NULL, 250);
+	struct ks_event ev = { .kind = KS_EV_REKEY }, tick = { .kind = KS_EV_TIMER };
+	mono_t start = w->now;
+
+	(void)state;
+	world_step(w, &ev);
+	w->now = mono_add_ms(start, 3 * KS_FANOUT_TICK_MS); // two batches are late
+	for (int i = 1; i <= 3; i++) {
+		assert_true(mono_due(w->out.deadline, w->now));
+		world_step(w, &tick);
+		assert_int_equal(w->out.n_send, MIN_OF(250 - i * KS_FANOUT_BATCH, KS_FANOUT_BATCH));
+	}
+	assert_false(mono_due(w->out.deadline, w->now));
+	world_settle(w);
+	assert_false(world_group(w)->push.live);
+	world_step(w, &ev);
+	w->now = mono_add_s(w->now, 3);
+	world_step(w, &tick);
+	assert_int_equal(w->out.n_send, KS_FANOUT_BATCH);
+	assert_int_equal(w->out.deadline.ms, w->now.ms - KS_FANOUT_LATE_MS + KS_FANOUT_TICK_MS);
+	world_free(w);
+}
+
 static void members_may_register_again_in_the_middle_of_a_fan_out(void **state)
 {
 	struct world *w = world_crowd(NULL, 130);
@@ -854,6 +880,7 @@ int main(void)
 		cmocka_unit_test(new_teks_are_there_before_members_come_for_them),
 		cmocka_unit_test(a_clear_waits_for_the_copies_of_the_last_rekey),
 		cmocka_unit_test(a_large_group_is_sent_to_in_batches),
+		cmocka_unit_test(the_pace_of_a_fan_out_is_kept_when_timers_come_late),
 		cmocka_unit_test(members_may_register_again_in_the_middle_of_a_fan_out),
 		cmocka_unit_test(a_second_demand_follows_the_rekey_in_flight),
 		cmocka_unit_test(too_many_generations_refuse_the_demand_and_say_when),
