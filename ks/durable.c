@@ -365,6 +365,11 @@ bool ks_durable_hold_tell(struct ks_durable *d, const struct ks_tell *t)
 	return true;
 }
 
+void ks_durable_forget_tells(struct ks_durable *d)
+{
+	drop_all(d, &d->tells);
+}
+
 bool ks_durable_release(struct ks_durable *d, struct ks_send *s)
 {
 	if (!d->sends.first || d->sends.first->write > d->done)

@@ -65,6 +65,7 @@ void ks_durable_note_all(struct ks_durable *d, const struct ks *ks);
 // True: s is held (copied); false: send it now.
 bool ks_durable_hold(struct ks_durable *d, const struct ks_send *s);
 bool ks_durable_hold_tell(struct ks_durable *d, const struct ks_tell *t);
+void ks_durable_forget_tells(struct ks_durable *d);
 
 // True: there is something to write, and nothing under way: w is to be written, as one.
 bool ks_durable_begin(struct ks_durable *d, const struct ks *ks, int64_t base_ms,

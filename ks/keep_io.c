@@ -1,6 +1,7 @@
 #include "ks/keep_io.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/log.h"
 
@@ -104,6 +105,21 @@ bool ks_keep_holds(struct ks_keep *k, const struct ks_send *s)
 	return ks_durable_hold(&k->durable, s);
 }
 
+bool ks_keep_holds_tell(struct ks_keep *k, const struct ks_tell *t)
+{
+	return ks_durable_hold_tell(&k->durable, t);
+}
+
+void ks_keep_forget_tells(struct ks_keep *k)
+{
+	ks_durable_forget_tells(&k->durable);
+}
+
+bool ks_keep_durable(struct ks_keep *k, uint32_t *group, uint64_t *no)
+{
+	return ks_durable_next(&k->durable, group, no);
+}
+
 int ks_keep_fd(const struct ks_keep *k)
 {
 	return ks_store_fd(k->store);
@@ -118,11 +134,26 @@ static void tell_failure(struct ks_keep *k, mono_t now, const char *why)
 		event_log(EV_KS_STATE_FAILED, NULL, "%s", why);
 }
 
+static void release(struct ks_keep *k, const struct ks_keep_hooks *hooks)
+{
+	struct ks_send s;
+	struct ks_tell t;
+
+	while (ks_durable_release_tell(&k->durable, &t)) {
+		hooks->tell(hooks->arg, &t);
+		explicit_bzero(t.owned, t.frame.len);
+		free(t.owned);
+	}
+	while (ks_durable_release(&k->durable, &s)) {
+		hooks->send(hooks->arg, &s);
+		free(s.owned);
+	}
+}
+
 void ks_keep_news(struct ks_keep *k, const struct ks *ks, mono_t now,
-		  void (*send)(void *arg, const struct ks_send *s), void *arg)
+		  const struct ks_keep_hooks *hooks)
 {
 	char why[KS_STORE_WHY];
-	struct ks_send s;
 
 	switch (ks_store_take(k->store, why)) {
 	case KS_STORE_FAILED:
@@ -138,10 +169,7 @@ void ks_keep_news(struct ks_keep *k, const struct ks *ks, mono_t now,
 	k->failing = false;
 	ks_durable_end(&k->durable);
 	write_on(k, ks); // the disk works while these go out
-	while (ks_durable_release(&k->durable, &s)) {
-		send(arg, &s);
-		free(s.owned);
-	}
+	release(k, hooks);
 }
 
 void ks_keep_wait(struct ks_keep *k)

@@ -10,7 +10,9 @@
 #include "common/pki/auth_io.h"
 #include "ks/keep_io.h"
 #include "ks/plan.h"
+#include "coop/coop_conf.h"
 #include "ks/rekey.h"
+#include "ks/set_io.h"
 #include "ks/udp_io.h"
 
 #define DH_JOBS_MAX 8192 // waiting: some seconds of work; whoever waits longer has given up
@@ -24,6 +26,7 @@ struct ks_io {
 	struct pki_io *pki;
 	struct ks_keep *keep; // NULL: no state is kept
 	struct ks_udp *udp;
+	struct ks_set_io *set; // NULL: no other key servers
 	const char *conf_path;
 	struct rng rng;
 	struct ks ks;
@@ -49,6 +52,12 @@ static void send_out(struct ks_io *io, struct ks_out *out)
 		}
 	}
 	ks_udp_send(io->udp, out->send, n);
+	for (size_t i = 0; i < out->n_tell; i++) {
+		if (!ks_keep_holds_tell(io->keep, &out->tell[i]))
+			ks_set_io_tell(io->set, &out->tell[i]);
+	}
+	if (out->close)
+		ks_set_io_close(io->set, out->close);
 }
 
 static void tell(const struct ks_note *n)
@@ -203,13 +212,36 @@ static void send_one(void *arg, const struct ks_send *s)
 	ks_udp_send(io->udp, s, 1);
 }
 
+static void tell_one(void *arg, const struct ks_tell *t)
+{
+	struct ks_io *io = arg;
+
+	ks_set_io_tell(io->set, t);
+}
+
+static void on_set(void *arg, const struct ks_event *ev)
+{
+	step(arg, ev);
+}
+
+// Each group's set hears which of its writes are safe.
+static void tell_durable(struct ks_io *io)
+{
+	struct ks_event ev = { .kind = KS_EV_DURABLE };
+
+	while (io->keep && ks_keep_durable(io->keep, &ev.group_id, &ev.no))
+		step(io, &ev);
+}
+
 static void on_kept(evutil_socket_t fd, short what, void *arg)
 {
 	struct ks_io *io = arg;
 
 	(void)fd;
 	(void)what;
-	ks_keep_news(io->keep, &io->ks, mono_now(), send_one, io);
+	ks_keep_news(io->keep, &io->ks, mono_now(),
+		     &(struct ks_keep_hooks){ send_one, tell_one, io });
+	tell_durable(io);
 }
 
 static void on_stop(evutil_socket_t sig, short what, void *arg)
@@ -230,6 +262,27 @@ static bool same_places(const struct ks_conf *a, const struct ks_conf *b)
 	       strcmp(a->state, b->state) == 0 && strcmp(a->device_key, b->device_key) == 0;
 }
 
+static bool stays_in_set(const struct ks_conf *conf, const struct ks_group_conf *g)
+{
+	for (size_t i = 0; i < conf->n_groups; i++) {
+		if (conf->groups[i].identity == g->identity)
+			return conf->groups[i].in_set == g->in_set;
+	}
+	return true;
+}
+
+static bool same_set(const struct ks_conf *a, const struct ks_conf *b)
+{
+	for (size_t i = 0; i < a->n_groups; i++) {
+		if (!stays_in_set(b, &a->groups[i]))
+			return false;
+	}
+	if (!a->coop || !b->coop)
+		return a->coop == b->coop;
+	return a->coop->id == b->coop->id && a->coop->link.port == b->coop->link.port &&
+	       a->coop->link.hello_port == b->coop->link.hello_port;
+}
+
 // What is wrong with a file goes to the log and to whoever asked.
 static void report_reload(void *arg, const char *text)
 {
@@ -241,14 +294,14 @@ static struct ks_conf *load_again(struct ks_io *io, struct ctl_text *t)
 {
 	struct ks_conf *conf = ks_conf_load(io->conf_path, report_reload, t);
 	char text[256];
+	bool places = conf && same_places(conf, io->ks.conf);
 
-	if (!conf || same_places(conf, io->ks.conf))
+	if (!conf || (places && same_set(conf, io->ks.conf)))
 		return conf;
-	snprintf(
-		text, sizeof(text),
-		"%s: ksd: address, port, nat_traversal, nat_port, control, user, state, device_key "
-		"and workers change with a restart only",
-		io->conf_path);
+	snprintf(text, sizeof(text), "%s: %s change with a restart only", io->conf_path,
+		 places ? "coop: id, port, hello_port, and whether a group is in a set"
+			: "ksd: address, port, nat_traversal, nat_port, control, user, state, "
+			  "device_key and workers");
 	report_reload(t, text);
 	ks_conf_free(conf);
 	return NULL;
@@ -276,6 +329,10 @@ bool ks_io_reload(struct ks_io *io, struct ctl_text *t)
 			io->conf_path);
 		return false;
 	}
+	if (io->set) { // before the core says anything to those who are new
+		ks_keep_forget_tells(io->keep);
+		ks_set_io_conf(io->set, ev.conf);
+	}
 	step(io, &ev);
 	event_log(EV_CONFIG_OK, NULL, "%s groups=%zu", io->conf_path, io->ks.n_groups);
 	pki_io_config(io->pki);
@@ -302,7 +359,11 @@ static struct ike_pki *pki_now(void *arg)
 
 static void pki_take(void *arg, struct ike_pki *next)
 {
-	step(arg, &(struct ks_event){ .kind = KS_EV_PKI, .pki = next });
+	struct ks_io *io = arg;
+
+	step(io, &(struct ks_event){ .kind = KS_EV_PKI, .pki = next });
+	if (io->set)
+		ks_set_io_conf(io->set, io->ks.conf);
 }
 
 // ---- life ----
@@ -396,6 +457,8 @@ int ks_io_new(const char *conf_path, struct ks_conf *conf, const struct ks_optio
 	crypto_rng_init(&io->rng);
 	ks_out_init(&io->out);
 	err = ks_udp_new(io->base, conf, on_datagram, io, &io->udp);
+	if (!err && conf->coop)
+		err = ks_set_io_new(io->base, conf, &io->rng, on_set, io, &io->set);
 	if (!err)
 		err = open_control(io, conf);
 	if (!err)
@@ -426,6 +489,7 @@ void ks_io_run(struct ks_io *io)
 	char at[ENDPOINT_STRLEN];
 
 	step(io, &ev);
+	tell_durable(io);
 	pki_io_config(io->pki);
 	event_log(EV_STARTED, NULL, "ksd version=%s address=%s groups=%zu", CONCLAVE_VERSION,
 		  endpoint_str(&self, at), io->ks.n_groups);
@@ -456,6 +520,7 @@ void ks_io_free(struct ks_io *io)
 		ks_fini(&io->ks);
 	ks_out_fini(&io->out);
 	ks_udp_free(io->udp);
+	ks_set_io_free(io->set);
 	event_base_free(io->base);
 	free(io);
 }

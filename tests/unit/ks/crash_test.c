@@ -102,7 +102,8 @@ static void settle(struct life *l)
 	for (int i = 0; i < 4; i++) {
 		world_settle(l->w);
 		ks_keep_wait(l->keep);
-		ks_keep_news(l->keep, &l->w->ks, l->w->now, send_now, l);
+		ks_keep_news(l->keep, &l->w->ks, l->w->now,
+			     &(struct ks_keep_hooks){ .send = send_now, .arg = l });
 	}
 	world_settle(l->w);
 }

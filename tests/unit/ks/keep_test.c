@@ -60,7 +60,8 @@ static void settle(struct kept *k)
 	for (int i = 0; i < 8; i++) {
 		world_settle(k->w);
 		ks_keep_wait(k->keep);
-		ks_keep_news(k->keep, &k->w->ks, k->w->now, send_now, k);
+		ks_keep_news(k->keep, &k->w->ks, k->w->now,
+			     &(struct ks_keep_hooks){ .send = send_now, .arg = k });
 	}
 	world_settle(k->w);
 }
