@@ -4,7 +4,6 @@
 
 #define ECN_MASK     3u
 #define ECN_CE	     3u
-#define OUTER_TTL    64u
 #define MIN_CTR_BITS 16u
 
 static const struct esp_suite suites[] = {
@@ -27,13 +26,6 @@ const struct esp_suite *esp_suite_get(unsigned suite)
 	return &suites[suite];
 }
 
-size_t esp_trailer_len(const struct esp_suite *s, size_t len)
-{
-	size_t mask = (size_t)s->align - 1;
-
-	return ((len + 2 + mask) & ~mask) - len;
-}
-
 static size_t fixed_len(const struct esp_suite *s)
 {
 	return IP4_HLEN + ESP_HLEN + s->iv_len + ESP_ICV_LEN;
@@ -52,45 +44,6 @@ size_t esp_inner_max(const struct esp_suite *s, size_t outer_max)
 		return 0;
 	room = (outer_max - fixed_len(s)) & ~((size_t)s->align - 1);
 	return room - 2;
-}
-
-// Sum of the outer header from its values: reading back what was just written in pieces would
-// stall.
-static uint16_t outer_sum(const struct ip4 *ip, size_t len, uint16_t id)
-{
-	uint32_t sum = 0x4500u + ip->tos + (uint32_t)len + id + (ip->frag & IP4_DF) +
-		       (OUTER_TTL << 8 | IP4_ESP) + (ip->src >> 16) + (ip->src & 0xffff) +
-		       (ip->dst >> 16) + (ip->dst & 0xffff);
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
-}
-
-void esp_head_put(uint8_t *out, const struct ip4 *ip, size_t outer_len, uint16_t id, uint32_t spi,
-		  uint32_t seq)
-{
-	out[0] = 0x45;
-	out[1] = ip->tos;
-	be16_put(out + 2, (uint32_t)outer_len);
-	be16_put(out + 4, id);
-	be16_put(out + 6, ip->frag & IP4_DF);
-	out[8] = OUTER_TTL;
-	out[9] = IP4_ESP;
-	be16_put(out + 10, outer_sum(ip, outer_len, id));
-	be32_put(out + 12, ip->src);
-	be32_put(out + 16, ip->dst);
-	be32_put(out + IP4_HLEN, spi);
-	be32_put(out + IP4_HLEN + 4, seq);
-}
-
-void esp_trailer_put(uint8_t *end, size_t trailer_len)
-{
-	size_t pad = trailer_len - 2;
-
-	for (size_t i = 0; i < pad; i++)
-		end[i] = (uint8_t)(i + 1);
-	end[pad] = (uint8_t)pad;
-	end[pad + 1] = IP4_IPIP;
 }
 
 enum esp_bad esp_trailer_check(const uint8_t *text, size_t len, size_t *inner_len)
@@ -147,19 +100,4 @@ bool esp_iv_space_init(struct esp_iv_space *s, uint32_t sid, unsigned sid_bits, 
 	s->base = (uint64_t)sid << (64 - sid_bits) | (uint64_t)worker << ctr_bits;
 	s->max = ((uint64_t)1 << ctr_bits) - 1;
 	return true;
-}
-
-void esp_iv_put(uint8_t iv[8], const struct esp_iv_space *s, uint64_t counter)
-{
-	uint64_t v = s->base | counter;
-
-	be32_put(iv, (uint32_t)(v >> 32));
-	be32_put(iv + 4, (uint32_t)v);
-}
-
-void esp_nonce_put(uint8_t nonce[ESP_NONCE_LEN], const uint8_t salt[ESP_SALT_LEN],
-		   const uint8_t iv[8])
-{
-	memcpy(nonce, salt, ESP_SALT_LEN);
-	memcpy(nonce + ESP_SALT_LEN, iv, 8);
 }

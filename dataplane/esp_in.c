@@ -49,8 +49,7 @@ static enum drop_reason check_inner(struct pkt *p, const struct crypto_op *op)
 		return DROP_IN_ADDRESS;
 	if (!esp_ecn_merge(op->text, &p->ip, outer.tos))
 		return DROP_IN_ECN;
-	rte_pktmbuf_adj(p->m, (uint16_t)(op->text - pkt_ip(p)));
-	rte_pktmbuf_trim(p->m, (uint16_t)(rte_pktmbuf_data_len(p->m) - p->ip.len));
+	buf_cut(p->m, (size_t)(op->text - pkt_ip(p)), p->ip.len);
 	return DROP_COUNT;
 }
 

@@ -7,13 +7,12 @@ static enum drop_reason encapsulate(struct worker *w, struct pkt *p, struct cryp
 	struct sa_count *n = &sa->state->n[w->id];
 	size_t trailer = esp_trailer_len(s, p->ip.len), head = ESP_HLEN + IP4_HLEN + s->iv_len;
 	uint64_t seq = n->packets_out + 1;
-	uint8_t *outer, *inner, *end;
+	uint8_t *outer, *inner;
 
 	if (sa->expires_ms <= w->now_ms)
 		return DROP_OUT_EXPIRED;
-	outer = (uint8_t *)rte_pktmbuf_prepend(p->m, (uint16_t)head);
-	end = (uint8_t *)rte_pktmbuf_append(p->m, (uint16_t)(trailer + ESP_ICV_LEN));
-	if (!outer || !end)
+	outer = buf_grow(p->m, head, trailer + ESP_ICV_LEN);
+	if (!outer)
 		return DROP_OUT_NO_ROOM;
 	inner = outer + head;
 	if (sa->iv) {
@@ -28,7 +27,7 @@ static enum drop_reason encapsulate(struct worker *w, struct pkt *p, struct cryp
 	}
 	esp_head_put(outer, &p->ip, head + p->ip.len + trailer + ESP_ICV_LEN, w->ip_id++, sa->spi,
 		     (uint32_t)seq);
-	esp_trailer_put(end, trailer);
+	esp_trailer_put(inner + p->ip.len, trailer);
 	n->packets_out++;
 	n->bytes_out += p->ip.len;
 	*op = (struct crypto_op){ .key = sa->key,

@@ -118,7 +118,7 @@ static void admit_by_policy(struct worker *w, struct pkts *l)
 		ip[i] = &l->p[i]->ip;
 		port[i] = l->p[i]->in;
 	}
-	rules_match_burst(w->policy->rules, ip, port, l->n, rule);
+	flows_match(&w->flows, w->policy->serial, w->policy->rules, ip, port, l->n, rule);
 	for (unsigned i = 0; i < l->n; i++) {
 		struct pkt *p = l->p[i];
 		enum drop_reason why =

@@ -98,24 +98,6 @@ enum ip4_bad ip4_parse(const uint8_t *b, size_t len, struct ip4 *out)
 	return is_martian(out->src, out->dst) ? IP4_MARTIAN : IP4_GOOD;
 }
 
-void ip4_ttl_dec(uint8_t *hdr)
-{
-	uint32_t sum = be16_get(hdr + 10) + 0x100u;
-
-	hdr[8]--;
-	be16_put(hdr + 10, (sum & 0xffff) + (sum >> 16));
-}
-
-bool ip4_is_fragment(const struct ip4 *ip)
-{
-	return (ip->frag & (IP4_MF | IP4_OFF_MASK)) != 0;
-}
-
-bool ip4_is_group(uint32_t addr)
-{
-	return addr >> 28 == 0xe || addr == 0xffffffff;
-}
-
 bool ip4_is_igmp(const struct ip4 *ip)
 {
 	return ip->proto == IP4_IGMP && ip->ttl == 1 && ip->dst >> 28 == 0xe &&

@@ -4,9 +4,11 @@
 // Spec:   RFC 791, RFC 792, RFC 1191, RFC 1812 4.3.2, RFC 1858.
 // Always: every length is checked against what was received.   Never: rte_*, allocation, logs.
 #pragma once
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define IP4_HLEN      20u
 #define IP4_HLEN_MAX  60u
@@ -36,24 +38,31 @@ enum ip4_bad { IP4_GOOD, IP4_SHORT, IP4_HEADER, IP4_CHECKSUM, IP4_MARTIAN };
 
 static inline uint16_t be16_get(const uint8_t *b)
 {
-	return (uint16_t)(b[0] << 8 | b[1]);
+	uint16_t v;
+
+	memcpy(&v, b, sizeof(v));
+	return be16toh(v);
 }
 
 static inline uint32_t be32_get(const uint8_t *b)
 {
-	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+	uint32_t v;
+
+	memcpy(&v, b, sizeof(v));
+	return be32toh(v);
 }
 
 static inline void be16_put(uint8_t *b, uint32_t v)
 {
-	b[0] = (uint8_t)(v >> 8);
-	b[1] = (uint8_t)v;
+	uint16_t n = htobe16((uint16_t)v);
+
+	memcpy(b, &n, sizeof(n));
 }
 
 static inline void be32_put(uint8_t *b, uint32_t v)
 {
-	be16_put(b, v >> 16);
-	be16_put(b + 2, v);
+	v = htobe32(v);
+	memcpy(b, &v, sizeof(v));
 }
 
 // b holds len octets that claim to be an IPv4 packet; more than its total length may be there.
@@ -61,9 +70,27 @@ enum ip4_bad ip4_parse(const uint8_t *b, size_t len, struct ip4 *out);
 
 uint16_t ip4_sum(const uint8_t *b, size_t len); // Internet checksum, ready to store big-endian
 void ip4_set_checksum(uint8_t *hdr, size_t hlen);
-void ip4_ttl_dec(uint8_t *hdr); // checksum follows, RFC 1624
-bool ip4_is_fragment(const struct ip4 *ip);
-bool ip4_is_group(uint32_t addr); // multicast or limited broadcast
+
+// Checksum follows, RFC 1624.
+static inline void ip4_ttl_dec(uint8_t *hdr)
+{
+	uint32_t sum = be16_get(hdr + 10) + 0x100u;
+
+	hdr[8]--;
+	be16_put(hdr + 10, (sum & 0xffff) + (sum >> 16));
+}
+
+static inline bool ip4_is_fragment(const struct ip4 *ip)
+{
+	return (ip->frag & (IP4_MF | IP4_OFF_MASK)) != 0;
+}
+
+// Multicast or limited broadcast.
+static inline bool ip4_is_group(uint32_t addr)
+{
+	return addr >> 28 == 0xe || addr == 0xffffffff;
+}
+
 // IGMP as RFC 3376 4 has it: to a group address, TTL 1, so that no router passes it on.
 bool ip4_is_igmp(const struct ip4 *ip);
 

@@ -65,7 +65,7 @@ static void apply_policy(struct worker *w, struct pkts *l, struct pkts *secret, 
 		ip[i] = &l->p[i]->ip;
 		port[i] = l->p[i]->out;
 	}
-	rules_match_burst(w->policy->rules, ip, port, l->n, rule);
+	flows_match(&w->flows, w->policy->serial, w->policy->rules, ip, port, l->n, rule);
 	for (unsigned i = 0; i < l->n; i++) {
 		struct pkt *p = l->p[i];
 		enum drop_reason why =
@@ -176,9 +176,13 @@ static void send_fitting(struct worker *w, struct pkts *l)
 		struct pkt *p = l->p[i];
 		size_t mtu = w->d->ports[p->out].mtu;
 
+		if (likely(p->ip.len + (p->sa ? ESP_GROW_MAX : 0) <= mtu)) {
+			l->p[n++] = p;
+			continue;
+		}
 		if (p->sa)
 			mtu = esp_inner_max(p->sa->suite, mtu);
-		if (likely(p->ip.len <= mtu))
+		if (p->ip.len <= mtu)
 			l->p[n++] = p;
 		else
 			too_big(w, p, mtu);

@@ -66,14 +66,14 @@ static bool ip4_accept(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 {
 	enum ip4_bad bad;
 
-	rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
 	p->m = m;
-	bad = ip4_parse(pkt_ip(p), rte_pktmbuf_data_len(m), &p->ip);
+	bad = ip4_parse(rte_pktmbuf_mtod_offset(m, uint8_t *, RTE_ETHER_HDR_LEN),
+			rte_pktmbuf_data_len(m) - RTE_ETHER_HDR_LEN, &p->ip);
 	if (unlikely(bad != IP4_GOOD)) {
 		drop(w, m, bad_to_drop(bad));
 		return false;
 	}
-	rte_pktmbuf_trim(m, (uint16_t)(rte_pktmbuf_data_len(m) - p->ip.len));
+	buf_cut(m, RTE_ETHER_HDR_LEN, p->ip.len);
 	return true;
 }
 

@@ -33,9 +33,8 @@ void tx_frame(struct worker *w, unsigned port, struct rte_mbuf *m)
 static void ether_send(struct worker *w, unsigned port, struct rte_mbuf *m,
 		       const struct rte_ether_addr *dst)
 {
-	struct rte_ether_hdr *eth;
+	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)buf_grow(m, RTE_ETHER_HDR_LEN, 0);
 
-	eth = (struct rte_ether_hdr *)rte_pktmbuf_prepend(m, RTE_ETHER_HDR_LEN);
 	if (!eth) {
 		drop(w, m, DROP_OUT_NO_ROOM);
 		return;

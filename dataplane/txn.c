@@ -278,6 +278,7 @@ static int commit(struct txn *t, uint64_t generation, struct policy **out, const
 		err = rules_seal(t->next->rules, why);
 	if (err)
 		return err;
+	t->next->serial = ++t->serial;
 	*out = t->next;
 	t->next = NULL;
 	txn_abort(t);

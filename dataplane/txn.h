@@ -44,8 +44,9 @@ struct section {
 
 // Everything one commit decides, behind one pointer.
 struct policy {
-	uint64_t generation;
-	uint8_t ports; // that some group names
+	uint64_t generation; // as gmd counts
+	uint64_t serial;     // no two policies of this process have the same
+	uint8_t ports;	     // that some group names
 	struct sadb *sadb;
 	struct rules *rules;
 	size_t n_groups;
@@ -74,6 +75,7 @@ struct txn_ports {
 
 struct txn {
 	struct sa_store *store;
+	uint64_t serial; // of the last policy handed over
 	struct txn_ports ports;
 	struct policy *next;	       // NULL outside a transaction
 	bool dead;		       // an earlier message was refused

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "dataplane/espd.h"
+#include "dataplane/flows.h"
 #include "dataplane/notes.h"
 
 #define BURST	  32
@@ -35,7 +36,8 @@ struct pkt {
 	bool has_mac;  // mac is the next hop's: the kernel found it
 	bool quotes;   // ICMP error that quotes a packet which came protected
 	struct rte_ether_addr mac;
-};
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct pkt) == 64, "a cache line");
 
 struct pkts {
 	struct pkt *p[2 * BURST];
@@ -80,6 +82,7 @@ struct worker {
 	unsigned n_held;
 	struct stats st;
 	struct caught caught;
+	struct flows flows;
 };
 
 MUST_CHECK int worker_new(struct espd *d, unsigned id, unsigned lcore, struct worker **out);
@@ -102,6 +105,27 @@ static inline void pkts_add(struct pkts *l, struct pkt *p)
 static inline uint8_t *pkt_ip(const struct pkt *p)
 {
 	return rte_pktmbuf_mtod(p->m, uint8_t *);
+}
+
+// Buffers here have one segment: their data becomes the len octets that start `skip` octets further.
+static inline void buf_cut(struct rte_mbuf *m, size_t skip, size_t len)
+{
+	m->data_off = (uint16_t)(m->data_off + skip);
+	m->data_len = (uint16_t)len;
+	m->pkt_len = (uint32_t)len;
+}
+
+// The same data with head octets more before and tail octets behind; NULL: there is no room.
+static inline uint8_t *buf_grow(struct rte_mbuf *m, size_t head, size_t tail)
+{
+	size_t len = m->data_len + head + tail;
+
+	if (unlikely(head > m->data_off || m->data_off - head + len > m->buf_len))
+		return NULL;
+	m->data_off = (uint16_t)(m->data_off - head);
+	m->data_len = (uint16_t)len;
+	m->pkt_len = (uint32_t)len;
+	return rte_pktmbuf_mtod(m, uint8_t *);
 }
 
 // outbound.c: packets whose port and next hop are known leave by here. Consumes the list.

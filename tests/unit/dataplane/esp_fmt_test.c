@@ -136,7 +136,8 @@ static void congestion_marks_follow_rfc_6040(void **state)
 static void ivs_of_senders_and_workers_never_meet(void **state)
 {
 	struct esp_iv_space a, b, c;
-	uint8_t iv[8], nonce[12];
+	struct esp_nonce nonce;
+	uint8_t iv[8];
 	const uint8_t salt[4] = { 0xde, 0xad, 0xbe, 0xef };
 
 	(void)state;
@@ -148,9 +149,9 @@ static void ivs_of_senders_and_workers_never_meet(void **state)
 	assert_true((b.base | b.max) < c.base);
 	esp_iv_put(iv, &b, 5);
 	assert_memory_equal(iv, ((const uint8_t[]){ 0x12, 0x34, 0xc0, 0, 0, 0, 0, 5 }), 8);
-	esp_nonce_put(nonce, salt, iv);
-	assert_memory_equal(nonce, salt, 4);
-	assert_memory_equal(nonce + 4, iv, 8);
+	nonce = esp_nonce_of(salt, iv);
+	assert_memory_equal(nonce.b, salt, 4);
+	assert_memory_equal(nonce.b + 4, iv, 8);
 }
 
 static void a_used_up_iv_space_gives_no_more_and_never_wraps(void **state)
