@@ -212,7 +212,7 @@ static void act_deletes(struct push_in *p, const struct gdoi_push *m)
 }
 
 // A new KEK without a key for us: we are shut out, or have missed something, or our key comes in
-// another message of this rekey.
+// another message of this rekey. That may have been sent before this one: SEQ stays where it was.
 static bool is_left_out(const struct push_in *p, const struct gdoi_push *m,
 			const struct gm_kek *kek)
 {
@@ -307,6 +307,7 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 
 	tag_str(p->kek, f->seq, tag);
 	if (!gdoi_push_decode(wire(p), f, m, &err) || !content_judge(p, m, &fresh, &why)) {
+		p->kek->seq = f->seq;
 		drop(p, GM_DROP_PUSH_REFUSED, NULL);
 		gm_out_event(p->out, EV_GDOI_REKEY_FAILURE, &p->g->lc, "%s reason=\"%s\"", tag,
 			     err.why ? err.why : why);
@@ -314,6 +315,8 @@ static void accepted(struct push_in *p, const struct gdoi_push_form *f)
 		return;
 	}
 	left_out = is_left_out(p, m, &fresh);
+	if (!left_out)
+		p->kek->seq = f->seq;
 	p->kek->seen[0].acked = p->kek->ack && !left_out ? p->now : MONO_NEVER;
 	old = *p->kek;
 	count(p, tag, f->seq, m);
@@ -348,7 +351,6 @@ static void verify(struct push_in *p, const struct isakmp_hdr *hdr, struct bytes
 	} else if (!sig_verify(p, datagram.len, &f)) {
 		drop(p, GM_DROP_PUSH_SIG, NULL);
 	} else {
-		p->kek->seq = f.seq;
 		seen_add(p->kek, p, f.seq);
 		accepted(p, &f);
 	}

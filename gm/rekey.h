@@ -4,7 +4,7 @@
 // From:   gm/core.c with a datagram; gm/pull.c brings the first KEK and its SEQ.
 // To:     wire/gdoi_push, crypto/{cipher,sign}, gm/grant, gm/keks, gm/lkh, gm/teks.
 // Spec:   RFC 6407 4.4, 5.9, 7.3.4; RFC 8263.
-// Always: SEQ is kept only after SIG verified.    Never: installs a TEK itself; answers a PUSH
+// Always: SEQ is kept only after SIG verified, and when it is not a part of a rekey for others.    Never: installs a TEK itself; answers a PUSH
 //         that it did not accept.
 #pragma once
 #include "common/base/addr.h"

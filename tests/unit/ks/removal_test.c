@@ -37,6 +37,7 @@ static struct net {
 	size_t n_heard;
 	struct packet heard[MAX_HEARD]; // every PUSH
 	struct packet *hold;		// not NULL: the next acknowledgement goes here
+	bool lose_many;			// rekeys of more than one message reach nobody
 	char answer[256];
 	bool refused;
 } * net;
@@ -110,7 +111,10 @@ static void deliver(void)
 			net->hold = NULL;
 			continue;
 		}
-		if (endpoint_eq(&p.to, &net->server))
+		if (p.b[18] == GDOI_XCH_PUSH && net->lose_many &&
+		    net->ks.group[0]->push.n_parts > 1)
+			;
+		else if (endpoint_eq(&p.to, &net->server))
 			server_event((struct ks_event){ .kind = KS_EV_DATAGRAM,
 							.from = p.from,
 							.to = p.to,
@@ -540,6 +544,43 @@ static void many_exclusions_take_several_messages_of_one_rekey(void **state)
 	end();
 }
 
+// As from a group address, where everybody hears all of them.
+static void messages_of_one_rekey_may_come_in_any_order(void **state)
+{
+	size_t parts;
+
+	(void)state;
+	begin(64, 2, false);
+	net->lose_many = true;
+	for (size_t i = 0; i < 64; i += 2) // all but the first wait
+		server_event((struct ks_event){
+			.kind = KS_EV_EXCLUDE, .group = "G1", .member = net->box[i].address });
+	deliver();
+	pass(1);
+	parts = group()->push.n_parts;
+	assert_true(parts >= 2);
+	for (size_t i = 1; i < 64; i += 2) {
+		assert_false(has_kek(i));
+		for (size_t k = parts; k-- > 0;) {
+			const struct ks_part *part = &group()->push.part[k];
+			const struct packet p = { .from = net->server,
+						  .to = { net->box[i].address, 848 },
+						  .len = part->len[KS_V_ORDERED | KS_V_ACK],
+						  .b = part->dgram[KS_V_ORDERED | KS_V_ACK] };
+
+			to_box(&p);
+		}
+		assert_true(has_kek(i));
+	}
+	net->lose_many = false;
+	pass(20);
+	for (size_t i = 1; i < 64; i += 2) {
+		assert_true(has_tek(i));
+		assert_int_equal(of(i)->n.registrations, 1);
+	}
+	end();
+}
+
 static void without_a_tree_the_others_register_again_and_the_excluded_does_not(void **state)
 {
 	size_t before;
@@ -616,6 +657,7 @@ int main(void)
 		cmocka_unit_test(exclusion_waits_for_the_rekey_that_is_being_sent),
 		cmocka_unit_test(leaf_keyed_acknowledgements_cannot_be_made_by_another),
 		cmocka_unit_test(many_exclusions_take_several_messages_of_one_rekey),
+		cmocka_unit_test(messages_of_one_rekey_may_come_in_any_order),
 		cmocka_unit_test(
 			without_a_tree_the_others_register_again_and_the_excluded_does_not),
 		cmocka_unit_test(everyone_registers_again_and_keeps_the_former_keys_meanwhile),
