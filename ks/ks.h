@@ -139,6 +139,7 @@ struct ks_group {
 	struct removal removal;
 	struct ks_push push;
 	enum ks_wanted wanted; // asked for while a rekey was in flight
+	bool revived;	       // all keys had ended: the next rekey has nobody's switch to wait for
 	mono_t sids_renewed;   // since they ran out
 	mono_t not_before;     // after a rekey could not be made
 	uint32_t rekeys_sent, retransmits;

@@ -226,6 +226,7 @@ void ks_rekey_revive(struct ks *ks, struct ks_group *g, mono_t now)
 		return;
 	keys_add_gen(&g->keys, &mk, g->keys.gen[0].policy, now, now);
 	g->wanted = MAX_OF(g->wanted, KS_WANT_KEYS);
+	g->revived = true;
 	log_keys(ks, g);
 }
 
@@ -318,6 +319,7 @@ static bool roll_out(struct ks_roll *r, struct policy *policy, struct ks_out *ou
 		return false;
 	}
 	ks_pseudo_told(&g->pseudo, r->now);
+	g->revived = g->revived && !r->tek;
 	if (r->tek)
 		keys_drain_old(&g->keys, r->replace ? r->now
 						    : mono_add_s(r->now, r->delays.spread_s +
@@ -349,6 +351,8 @@ static struct ks_delays delays_for(const struct ks_group *g, const struct asked 
 
 	if (a->replace)
 		d.atd_s = d.dtd_s = 0;
+	if (g->revived) // members without keys use what comes at once, by a rekey or by registering
+		d.atd_s = 0;
 	return d;
 }
 

@@ -352,6 +352,29 @@ static void lives_go_on_ending_while_nobody_serves(void **state)
 	assert_int_equal(mono_left_s(world_group(k->w)->keys.kek.dies, k->w->now), kek_s - 50);
 }
 
+// One member hears the rekey, another one registers: they have to understand each other at once.
+static void who_starts_after_all_keys_ended_has_one_generation_for_everybody(void **state)
+{
+	struct kept *k = *state;
+	struct test_member *a = join(k, "192.0.2.1"), *b;
+	const struct keys *keys;
+
+	k->w->now = mono_add_s(k->w->now, 3700); // the TEKs' life is an hour, the KEK's a day
+	k->wall_ms += 3700000;
+	crash(k);
+	must_start(k);
+	pass(k, 100);
+	keys = &world_group(k->w)->keys;
+	assert_int_equal(a->n_push, 1);
+	assert_int_equal(a->tek[0].spi, keys->gen[0].tek[0].spi);
+	assert_true(mono_due(keys->gen[0].active, k->w->now));
+	b = join(k, "192.0.2.2");
+	assert_int_equal(b->tek[0].spi, a->tek[0].spi);
+	pass(k, 60000);
+	rekey(k); // and the next one waits for its members as ever
+	assert_false(mono_due(keys->gen[0].active, k->w->now));
+}
+
 static void a_reboot_counts_by_the_wall_clock(void **state)
 {
 	struct kept *k = *state;
@@ -743,6 +766,7 @@ int main(void)
 		KEPT(a_group_goes_on_after_a_crash),
 		KEPT(staged_policy_stays_staged_through_a_crash),
 		KEPT(lives_go_on_ending_while_nobody_serves),
+		KEPT(who_starts_after_all_keys_ended_has_one_generation_for_everybody),
 		KEPT(a_reboot_counts_by_the_wall_clock),
 		KEPT(a_clock_that_went_back_replaces_all_keys_by_rekey),
 		KEPT(a_rekey_cut_short_is_sent_again_in_the_same_octets),
