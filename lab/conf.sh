@@ -11,7 +11,10 @@ LAB_MANAGEMENT=${LAB_MANAGEMENT:-none} # lkh: the KEK is the root of a key tree
 LAB_ACK=${LAB_ACK:-interoperable}     # acknowledgement of rekeys
 LAB_MEMORY_MB=${LAB_MEMORY_MB:-128}   # of each espd
 LAB_IKE=${LAB_IKE:-aes 256 sha256 19} # encryption, key bits, hash, group of phase 1
+LAB_SID_BITS=${LAB_SID_BITS:-24}      # of a sender id: how many members there may be
 LAB_GMD=${LAB_GMD:-}                  # more settings of every gmd, as "nat_keepalive = 5;"
+LAB_MEMBER_GROUP=${LAB_MEMBER_GROUP:-} # more settings of every group of a member, as "fail_close = true;"
+LAB_COOP=${LAB_COOP:-}                # more settings of cooperative key servers, as "hello_ms = 100;"
 
 # Comma-separated list of what FUNCTION prints for each of the words.
 conf_list() { # FUNCTION WORD…
@@ -35,6 +38,7 @@ conf_make_keys() {
 	local gm ks
 	umask 077
 	for ks in $(topo_nodes ks); do
+		conf_has_set "$ks" && { conf_copy_coop_key "$ks" && continue || return 1; }
 		openssl genrsa -out "$LAB_DIR/$ks/rekey.pem" 2048 2>/dev/null || return 1
 	done
 	for gm in $(topo_nodes gm); do
@@ -42,6 +46,12 @@ conf_make_keys() {
 		[ -e "$LAB_DIR/$gm/psk" ] || openssl rand -hex 16 >"$LAB_DIR/$gm/psk" || return 1
 	done
 	umask 022
+}
+
+# Key servers of a set have one key among themselves, and make the one that signs rekeys by themselves.
+conf_copy_coop_key() { # KS
+	[ -e "$LAB_DIR/coop.key" ] || "$(lab_program ksd)" --coop-key "$LAB_DIR/coop.key" >/dev/null || return 1
+	cp "$LAB_DIR/coop.key" "$LAB_DIR/$1/coop.key"
 }
 
 conf_psk_of() { # ADDRESS: the key server's entry for it
@@ -81,14 +91,16 @@ conf_transport() { # GROUP
 	echo "transport = \"multicast\"; address = \"${group_mcast[$1]}\"; ttl = 16;${unicast:+ unicast_members = [ $unicast ];}"
 }
 
+conf_signing() { [[ ${group_ks[$1]} == *' '* ]] || echo 'signing_key = "REKEY";'; } # GROUP
+
 conf_group() { # GROUP, as its key server has it
 	cat <<-END
 		{ name = "$1"; identity = ${group_identity[$1]};
 			rekey: { $(conf_transport "$1") encryption = "aes"; key_bits = 256; sig_hash = "sha256";
-				signing_key = "REKEY"; lifetime = $LAB_KEK_LIFE; retransmit_s = $LAB_RETRANSMIT;
+				$(conf_signing "$1") lifetime = $LAB_KEK_LIFE; retransmit_s = $LAB_RETRANSMIT;
 				retransmit_number = 2; acknowledgement = "$LAB_ACK"; management = "$LAB_MANAGEMENT";
 				atd_s = $LAB_ATD; };
-			sid_bits = 24;
+			sid_bits = $LAB_SID_BITS;
 			authorization = [ $(conf_members "$1") ];
 			sa = ( { number = 10; transform = "$LAB_TRANSFORM"; lifetime = $LAB_TEK_LIFE; acl = "$1-LANS"; } ); }
 	END
@@ -110,7 +122,29 @@ conf_seen_addrs() { # GM…: each address once
 
 conf_groups_of_ks() { # KS
 	local g
-	for g in "${!group_ks[@]}"; do [ "${group_ks[$g]}" != "$1" ] || echo "$g"; done
+	for g in "${!group_ks[@]}"; do [[ " ${group_ks[$g]} " != *" $1 "* ]] || echo "$g"; done
+}
+
+conf_set_of() { # KS: its cooperative key servers, itself among them; the first one has the highest priority
+	local g
+	for g in $(conf_groups_of_ks "$1"); do [[ ${group_ks[$g]} != *' '* ]] || echo "${group_ks[$g]}"; done | head -n 1
+}
+conf_has_set() { [ -n "$(conf_set_of "$1")" ]; }
+
+conf_peer() { printf '{ address = "%s"; }' "$(topo_gdoi_addr "$1")"; } # KS
+
+conf_coop() { # KS
+	local ks set n=0 id=0 peers=()
+	read -r -a set <<<"$(conf_set_of "$1")"
+	for ks in "${set[@]}"; do
+		n=$((n + 1))
+		if [ "$ks" = "$1" ]; then id=$n; else peers+=("$ks"); fi
+	done
+	[ ${#peers[@]} = 0 ] || cat <<-END
+		coop: { id = $id; priority = $((110 - 10 * id)); key_file = "coop.key"; $LAB_COOP
+			peers = ($(conf_list conf_peer "${peers[@]}")
+			); };
+	END
 }
 
 conf_members_of_ks() { # KS: each once
@@ -126,7 +160,8 @@ conf_ksd() { # KS
 		$(conf_isakmp)
 		psk = ($(conf_list conf_psk_of $(conf_seen_addrs $(conf_members_of_ks "$1")))
 		);
-		keys = ( { label = "REKEY"; file = "rekey.pem"; } );
+		$(conf_has_set "$1" || echo 'keys = ( { label = "REKEY"; file = "rekey.pem"; } );')
+		$(conf_coop "$1")
 		acls = ($(conf_list conf_acl $(conf_groups_of_ks "$1"))
 		);
 		groups = ($(conf_list conf_group $(conf_groups_of_ks "$1"))
@@ -135,8 +170,20 @@ conf_ksd() { # KS
 }
 
 conf_member_group() { # GROUP, as a member has it
-	printf '{ name = "%s"; identity = %s; servers = [ "%s" ]; }' "$1" "${group_identity[$1]}" \
-		"$(topo_gdoi_addr "${group_ks[$1]}")"
+	printf '{ name = "%s"; identity = %s; servers = [ %s ]; %s }' "$1" "${group_identity[$1]}" \
+		"$(conf_servers "$1")" "$LAB_MEMBER_GROUP"
+}
+
+# The key servers of a group in the order that member conf_gm asks them: each begins with another.
+conf_servers() { # GROUP
+	local set gms i at=0 sep=''
+	read -r -a set <<<"${group_ks[$1]}"
+	read -r -a gms <<<"${group_gms[$1]}"
+	for i in "${!gms[@]}"; do [ "${gms[i]}" != "$conf_gm" ] || at=$i; done
+	for i in "${!set[@]}"; do
+		printf '%s"%s"' "$sep" "$(topo_gdoi_addr "${set[(i + at) % ${#set[@]}]}")"
+		sep=', '
+	done
 }
 
 conf_server_psk() { # "GM KS"
@@ -147,8 +194,10 @@ conf_server_psk() { # "GM KS"
 
 # shellcheck disable=SC2046,SC2086 # lists of words
 conf_gmd() { # GM
-	local g servers=()
-	for g in ${node_groups[$1]}; do servers+=("$1 ${group_ks[$g]}"); done
+	local g ks servers=() conf_gm=$1
+	for g in ${node_groups[$1]}; do
+		for ks in ${group_ks[$g]}; do servers+=("$1 $ks"); done
+	done
 	cat <<-END
 		# Group member $1 of the lab "$LAB".
 		gmd: { address = "$(topo_gdoi_addr "$1" wan)"; port = 848; control = "$LAB_DIR/$1/gmd.sock"; espd = "$LAB_DIR/$1/espd.sock"; user = "nobody"; $LAB_GMD };

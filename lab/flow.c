@@ -3,6 +3,8 @@
 // what it hears from them: how many, which numbers were missing, doubled or late, how long it was
 // quiet. SIGUSR1 starts sending (all hosts listen by then), SIGTERM ends it: what is under way is
 // awaited, then one line of JSON is printed. Loss from A to B is A.sent[B] - B.heard[A].unique.
+// -b MS keeps a second book by the time of sending, in slots of so many milliseconds (as many as
+// passed since the machine started): when A's sent_in[B] and B's heard_in[A] differ, that is when.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -29,12 +31,19 @@
 #define QUIET_MS   500	   // nothing heard for so long after the end: nothing is under way
 #define MAX_END_MS 5000
 #define MAX_HOLES  8 // told one by one
+#define MAX_SLOTS  (1u << 20)
 #define MAGIC	   0x636f6e66u
 
 struct packet {
 	uint32_t magic;
 	uint32_t seq;
-	uint64_t sent_ns; // CLOCK_MONOTONIC: the hosts of a lab share a clock
+	uint64_t sent_ns; // CLOCK_BOOTTIME: the hosts of a lab and its daemons share a clock
+};
+
+// Packets by the time of their sending; empty without -b.
+struct slots {
+	uint32_t *n;
+	size_t size, end;
 };
 
 struct peer {
@@ -46,6 +55,7 @@ struct peer {
 	uint32_t next_seq;
 	uint8_t *seen; // one bit per number
 	size_t seen_size;
+	struct slots sent_in, heard_in;
 };
 
 struct flow {
@@ -55,7 +65,8 @@ struct flow {
 	size_t n_peers;
 	struct peer peer[MAX_PEERS];
 	bool sending;
-	double owed; // packets due to each peer and not sent
+	double owed;		    // packets due to each peer and not sent
+	int64_t slot_ns, slot_base; // 0: no slots; the slot that we started in
 	uint64_t strangers, overflow;
 };
 
@@ -63,8 +74,27 @@ static int64_t now_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_BOOTTIME, &t);
 	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static void note_slot(const struct flow *f, struct slots *s, uint64_t sent_ns)
+{
+	int64_t slot = f->slot_ns ? (int64_t)sent_ns / f->slot_ns - f->slot_base : -1;
+	size_t at = (size_t)slot;
+
+	if (slot < 0 || slot >= MAX_SLOTS)
+		return;
+	if (at >= s->size) {
+		size_t size = (at + 1) * 2;
+
+		s->n = realloc(s->n, size * sizeof(*s->n));
+		BUG_ON(!s->n);
+		memset(s->n + s->size, 0, (size - s->size) * sizeof(*s->n));
+		s->size = size;
+	}
+	s->n[at]++;
+	s->end = MAX_OF(s->end, at + 1);
 }
 
 static void send_one(struct flow *f, struct peer *p)
@@ -73,10 +103,12 @@ static void send_one(struct flow *f, struct peer *p)
 	struct packet h = { MAGIC, p->sent, (uint64_t)now_ns() };
 
 	memcpy(b, &h, sizeof(h));
-	if (sendto(f->sock, b, f->size, 0, (struct sockaddr *)&p->addr, sizeof(p->addr)) < 0)
+	if (sendto(f->sock, b, f->size, 0, (struct sockaddr *)&p->addr, sizeof(p->addr)) < 0) {
 		p->send_errors++; // the number is used for the next one
-	else
-		p->sent++;
+		return;
+	}
+	p->sent++;
+	note_slot(f, &p->sent_in, h.sent_ns);
 }
 
 static void on_tick(struct flow *f)
@@ -93,7 +125,8 @@ static void on_tick(struct flow *f)
 	}
 }
 
-static void note_seq(struct peer *p, uint32_t seq)
+// True: not heard before.
+static bool note_seq(struct peer *p, uint32_t seq)
 {
 	size_t at = seq / 8;
 
@@ -107,7 +140,7 @@ static void note_seq(struct peer *p, uint32_t seq)
 	}
 	if (p->seen[at] & 1u << seq % 8) {
 		p->dup++;
-		return;
+		return false;
 	}
 	p->seen[at] |= (uint8_t)(1u << seq % 8);
 	p->unique++;
@@ -115,6 +148,7 @@ static void note_seq(struct peer *p, uint32_t seq)
 		p->reordered++;
 	else
 		p->next_seq = seq + 1;
+	return true;
 }
 
 static void note_packet(struct flow *f, const struct sockaddr_in *from, const struct packet *h)
@@ -131,7 +165,8 @@ static void note_packet(struct flow *f, const struct sockaddr_in *from, const st
 			p->max_gap_ns = MAX_OF(p->max_gap_ns, now - p->last_ns);
 		p->last_ns = now;
 		p->max_delay_ns = MAX_OF(p->max_delay_ns, now - (int64_t)h->sent_ns);
-		note_seq(p, h->seq);
+		if (note_seq(p, h->seq))
+			note_slot(f, &p->heard_in, h->sent_ns);
 		return;
 	}
 	f->strangers++;
@@ -191,13 +226,24 @@ static void print_holes(const struct peer *p)
 	printf("]");
 }
 
+static void print_slots(const char *name, const struct slots *s)
+{
+	printf(",\"%s\":[", name);
+	for (size_t i = 0; i < s->end; i++)
+		printf("%s%u", i ? "," : "", s->n[i]);
+	printf("]");
+}
+
 static void print_result(const struct flow *f, const char *host)
 {
 	char addr[INET_ADDRSTRLEN];
 
-	printf("{\"host\":\"%s\",\"strangers\":%" PRIu64 ",\"socket_overflow\":%" PRIu64
-	       ",\"peers\":{",
-	       host, f->strangers, f->overflow);
+	printf("{\"host\":\"%s\",\"strangers\":%" PRIu64 ",\"socket_overflow\":%" PRIu64, host,
+	       f->strangers, f->overflow);
+	if (f->slot_ns)
+		printf(",\"slot_ms\":%" PRId64 ",\"slot_base\":%" PRId64, f->slot_ns / 1000000,
+		       f->slot_base);
+	printf(",\"peers\":{");
 	for (size_t i = 0; i < f->n_peers; i++) {
 		const struct peer *p = &f->peer[i];
 
@@ -208,6 +254,10 @@ static void print_result(const struct flow *f, const char *host)
 		       i ? "," : "", addr, p->sent, p->send_errors, p->packets, p->unique, p->dup,
 		       p->reordered, (double)p->max_gap_ns / 1e6, (double)p->max_delay_ns / 1e6);
 		print_holes(p);
+		if (f->slot_ns) {
+			print_slots("sent_in", &p->sent_in);
+			print_slots("heard_in", &p->heard_in);
+		}
 		printf("}");
 	}
 	printf("}}\n");
@@ -281,7 +331,7 @@ static void open_all(struct flow *f, const char *host, uint16_t port)
 static void usage(void)
 {
 	fprintf(stderr, "usage: flow [-r PACKETS_PER_SECOND_TO_EACH] [-l PAYLOAD_OCTETS] [-p PORT] "
-			"OWN_ADDRESS PEER_ADDRESS...\n");
+			"[-b SLOT_MS] OWN_ADDRESS PEER_ADDRESS...\n");
 	exit(2);
 }
 
@@ -291,19 +341,23 @@ int main(int argc, char **argv)
 	uint16_t port = 7777;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "r:l:p:")) != -1) {
+	while ((opt = getopt(argc, argv, "r:l:p:b:")) != -1) {
 		if (opt == 'r')
 			f.rate = (unsigned)atoi(optarg);
 		else if (opt == 'l')
 			f.size = (size_t)atoi(optarg);
 		else if (opt == 'p')
 			port = (uint16_t)atoi(optarg);
+		else if (opt == 'b')
+			f.slot_ns = atoi(optarg) * 1000000ll;
 		else
 			usage();
 	}
 	if (argc - optind < 2 || argc - optind - 1 > MAX_PEERS || f.size < sizeof(struct packet) ||
-	    f.size > 2048)
+	    f.size > 2048 || f.slot_ns < 0)
 		usage();
+	if (f.slot_ns)
+		f.slot_base = now_ns() / f.slot_ns;
 	for (int i = optind + 1; i < argc; i++) {
 		struct peer *p = &f.peer[f.n_peers++];
 
@@ -316,7 +370,10 @@ int main(int argc, char **argv)
 	fprintf(stderr, "ready\n");
 	run(&f);
 	print_result(&f, argv[optind]);
-	for (size_t i = 0; i < f.n_peers; i++)
+	for (size_t i = 0; i < f.n_peers; i++) {
 		free(f.peer[i].seen);
+		free(f.peer[i].sent_in.n);
+		free(f.peer[i].heard_in.n);
+	}
 	return 0;
 }

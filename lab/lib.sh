@@ -320,15 +320,16 @@ lab_capture_stop() { # NODE INTERFACE
 # ---- traffic ----
 
 # Numbered UDP among all hosts, RATE packets per second in total.
-lab_flow_start() { # RATE
+lab_flow_start() { # RATE [OPTIONS of lab/flow.c]
 	local hosts host others rate
 	read -r -a hosts <<<"$(topo_nodes host)"
 	rate=$(($1 / (${#hosts[@]} * (${#hosts[@]} - 1))))
+	shift
 	for host in "${hosts[@]}"; do
 		others=$(for o in "${hosts[@]}"; do [ "$o" = "$host" ] || topo_addr "$o"; done)
 		rm -f "$LAB_DIR/$host/flow.log"
 		# shellcheck disable=SC2086 # a list of addresses
-		lab_spawn "$host" flow "$(lab_program flow)" -r "$rate" "$(topo_addr "$host")" $others
+		lab_spawn "$host" flow "$(lab_program flow)" -r "$rate" "$@" "$(topo_addr "$host")" $others
 	done
 	for host in "${hosts[@]}"; do
 		lab_wait_log "$host" flow ready 5 || return 1
@@ -339,8 +340,8 @@ lab_flow_start() { # RATE
 	for host in "${hosts[@]}"; do kill -USR1 "$(lab_pid "$host" flow)" || return 1; done
 }
 
-# Ends it and prints one JSON object: totals, and one entry per directed pair.
-lab_flow_stop() {
+# Ends it; the last line of each host's flow.log is what it counted.
+lab_flow_end() {
 	local hosts host
 	read -r -a hosts <<<"$(topo_nodes host)"
 	for host in "${hosts[@]}"; do kill -TERM "$(lab_pid "$host" flow)"; done
@@ -348,7 +349,13 @@ lab_flow_stop() {
 		lab_until 8 lab_gone "$host" flow || lab_kill "$host" flow KILL
 		rm -f "$LAB_DIR/$host/flow.pid"
 	done
-	for host in "${hosts[@]}"; do tail -n 1 "$LAB_DIR/$host/flow.log"; done | jq -s '
+}
+
+# Ends it and prints one JSON object: totals, and one entry per directed pair.
+lab_flow_stop() {
+	local host
+	lab_flow_end
+	for host in $(topo_nodes host); do tail -n 1 "$LAB_DIR/$host/flow.log"; done | jq -s '
 		(map({key: .host, value: .peers}) | from_entries) as $books
 		| [$books | to_entries[] | .key as $from | .value | to_entries[]
 		   | {from: $from, to: .key, sent: .value.sent} + ($books[.key][$from]

@@ -7,10 +7,11 @@
 #   nat NODE:IF GM…                         a router that changes the source of what leaves there; key
 #                                           servers see these members by its address
 #   route NODE PREFIX via GATEWAY           PREFIX may be default
-#   group NAME IDENTITY KS GM…              the group's members and its key server
+#   group NAME IDENTITY KS[,KS…] GM…        the group's members and its key server; several are a set
 #   rekey NAME multicast ADDRESS [unicast GM…]   rekeys by multicast, to the GMs named by unicast
 #   mroute NODE GROUP from ADDRESS via IF to IF…   a router that copies what ADDRESS sends to GROUP
 #   protect NAME PREFIX PREFIX…             every pair of them travels encrypted
+#   include TOPO                            all lines of another one
 #
 # A group member's ends are not given to its kernel: they become p-IF for espd, which makes a TAP
 # named IF that carries the address. The end named wan faces the network that may not read us.
@@ -24,21 +25,25 @@ topo_routes=()
 topo_path() { [ -e "$1" ] && echo "$1" || echo "$lab_top/lab/topo/$1"; }
 
 topo_load() { # TOPO: a name in lab/topo or a path
-	local path word rest line=0
-	path=$(topo_path "$1")
-	[ -r "$path" ] || lab_die "no topology named $1; there are: $(cd "$lab_top/lab/topo" && echo *)"
 	node_kind=() node_ports=() node_groups=() end_addr=() end_addr6=() end_mtu=() topo_order=() topo_links=()
 	topo_routes=() group_identity=() group_ks=() group_gms=() group_protect=()
 	group_mcast=() group_unicast=() node_mroutes=()
+	topo_include "$1"
+}
+
+topo_include() { # TOPO
+	local path word rest line=0
+	path=$(topo_path "$1")
+	[ -r "$path" ] || lab_die "no topology named $1; there are: $(cd "$lab_top/lab/topo" && echo *)"
 	while read -r word rest; do
 		line=$((line + 1))
 		case $word in
 		'' | '#'*) continue ;;
-		node | link | ipv6 | nat | route | group | rekey | mroute | protect)
+		node | link | ipv6 | nat | route | group | rekey | mroute | protect | include)
 			# shellcheck disable=SC2086 # words of a line
 			topo_$word $rest || lab_die "$path:$line: $word: cannot read \"$rest\""
 			;;
-		*) lab_die "$path:$line: $word is not known; known are: node link ipv6 nat route group rekey mroute protect" ;;
+		*) lab_die "$path:$line: $word is not known; known are: node link ipv6 nat route group rekey mroute protect include" ;;
 		esac
 	done <"$path"
 }
@@ -85,7 +90,7 @@ topo_group() {
 	[[ $# -ge 4 && $2 =~ ^[0-9]+$ ]] || return 1
 	local name=$1 gm
 	group_identity[$name]=$2
-	group_ks[$name]=$3
+	group_ks[$name]=${3//,/ }
 	shift 3
 	group_gms[$name]="$*"
 	for gm in "$@"; do node_groups[$gm]="${node_groups[$gm]:-} $name"; done

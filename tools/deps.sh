@@ -11,9 +11,9 @@ declare -A packages=(
 		libssl-dev libconfig-dev libjansson-dev libevent-dev libedit-dev libcmocka-dev libsqlite3-dev
 		libdpdk-dev libipsec-mb-dev libnuma-dev libnl-route-3-dev"
 	# To raise the lab and look at what it sends.
-	[lab]="iproute2 iputils-ping ethtool procps util-linux jq openssl iperf3 tcpdump tshark nftables smcroute ike-scan"
+	[lab]="iproute2 iputils-ping ethtool procps util-linux jq openssl iperf3 tcpdump tshark nftables smcroute ike-scan python3"
 	# To run every test: fuzzers, sanitizers, peers that we did not write.
-	[test]="clang libclang-rt-14-dev python3 python3-scapy python3-cryptography charon-systemd strongswan-swanctl
+	[test]="clang libclang-rt-14-dev python3-scapy python3-cryptography charon-systemd strongswan-swanctl
 		libstrongswan-standard-plugins spin"
 	# To judge the source.
 	[lint]="clang-format clang-tidy cppcheck shellcheck codespell git"
