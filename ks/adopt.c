@@ -31,7 +31,7 @@ static bool is_saved(const struct ks_group *g, const struct ks_saved *saved)
 }
 
 // Signs for it as before: a key of the same label with the same public half.
-static bool find_signer(const struct ks *ks, struct kek *k)
+bool ks_adopt_signer(const struct ks *ks, struct kek *k)
 {
 	uint8_t pub[PUBKEY_MAX];
 	size_t len;
@@ -84,9 +84,9 @@ static enum ks_adopted judge(const struct ks *ks, struct ks_group *in, mono_t no
 {
 	if (mono_due(in->keys.kek.dies, now))
 		return KS_ADOPT_OVER;
-	if (!find_signer(ks, &in->keys.kek))
+	if (!ks_adopt_signer(ks, &in->keys.kek))
 		return KS_ADOPT_UNSIGNED;
-	if (in->keys.old_kek.params.suite && !find_signer(ks, &in->keys.old_kek))
+	if (in->keys.old_kek.params.suite && !ks_adopt_signer(ks, &in->keys.old_kek))
 		kek_fini(&in->keys.old_kek);
 	return KS_ADOPTED;
 }
@@ -145,6 +145,8 @@ static enum ks_adopted adopt_group(struct ks *ks, struct ks_group *g, mono_t now
 
 	if (!is_saved(g, saved))
 		return KS_ADOPT_NOTHING;
+	if (g->shared)
+		return ks_shared_adopt(ks, g, now, saved, why) ? KS_ADOPT_SHARED : KS_ADOPT_BROKEN;
 	members_init(&in.members);
 	if (!unpack_rows(&in, saved, why) || in.keys.n_gen == 0 || in.sids.bits == 0) {
 		if (!why->why)
@@ -199,6 +201,8 @@ static void tell(const struct ks_group *g, enum ks_adopted a, mono_t now, struct
 			     "members=%zu generations=%zu seq=%u kek-left=%u s%s", g->members.n,
 			     g->keys.n_gen, g->keys.kek.seq, mono_left_s(g->keys.kek.dies, now),
 			     g->push.live ? " rekey=resumed" : "");
+	else if (a == KS_ADOPT_SHARED)
+		ks_out_event(out, EV_KS_RESTORED, &who, "items=%zu", g->shared->coop.store.n);
 	else if (a != KS_ADOPT_NOTHING)
 		ks_out_event(out, EV_KS_NOT_RESTORED, &who,
 			     "%s: new keys; members come by themselves before theirs end",

@@ -26,11 +26,14 @@ struct ks_saved {
 enum ks_adopted {
 	KS_ADOPTED,
 	KS_ADOPT_NOTHING,  // not kept: new to us
+	KS_ADOPT_SHARED,   // of a set: what it is now, its peers say
 	KS_ADOPT_OVER,	   // its KEK ended meanwhile: nobody could be told of new keys
 	KS_ADOPT_UNSIGNED, // the key that signs for its KEK is not configured any more
 	KS_ADOPT_BROKEN,
 };
 
+// Who signs for a KEK that comes without: false, there is no key here that is the right one.
+bool ks_adopt_signer(const struct ks *ks, struct kek *k);
 // Groups of the configuration, whose own first keys nobody has seen yet, take up what was kept.
 // False: something kept cannot be read; out->answer says what, and ks is not to be used.
 bool ks_adopt(struct ks *ks, mono_t now, const struct ks_saved *saved, struct ks_out *out);

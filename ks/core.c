@@ -274,11 +274,11 @@ static void swap_conf(struct ks *ks, mono_t now, struct ks_conf *conf, struct ks
 		if (is_new)
 			group[i] = group_new(&conf->groups[i]);
 		ks->n_groups++;
-		if (is_new)
-			ks_rekey_start(ks, group[i], now);
-		else
-			tell_policy(ks, group[i], out);
 		ks_shared_conf(ks, group[i], now, out);
+		if (is_new && !group[i]->shared)
+			ks_rekey_start(ks, group[i], now, out);
+		else if (group[i]->keys.n_gen > 0)
+			tell_policy(ks, group[i], out);
 	}
 	ks_conf_free(old_conf);
 }
@@ -296,6 +296,10 @@ static bool command_to(struct ks_call *c, struct ks_group *g, char *why, size_t 
 {
 	const struct ks_event *ev = c->ev;
 
+	if ((ev->kind == KS_EV_REKEY || ev->kind == KS_EV_CLEAR) && !ks_shared_may_mint(g)) {
+		snprintf(why, size, "group %s: only the primary makes keys: say it there", g->name);
+		return false;
+	}
 	switch (ev->kind) {
 	case KS_EV_REKEY:
 		return ks_rekey_now(c->ks, g, c->now, ev->at_once, c->out, why, size);
@@ -334,8 +338,10 @@ static void command(struct ks_call *c)
 static void adopt(struct ks_call *c)
 {
 	c->out->refused = !ks_adopt(c->ks, c->now, c->ev->saved, c->out);
-	for (size_t i = 0; i < c->ks->n_groups; i++)
-		tell_policy(c->ks, c->ks->group[i], c->out);
+	for (size_t i = 0; i < c->ks->n_groups; i++) {
+		if (c->ks->group[i]->keys.n_gen > 0)
+			tell_policy(c->ks, c->ks->group[i], c->out);
+	}
 }
 
 // ---- life ----
@@ -453,5 +459,6 @@ void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out
 		adopt(&c);
 		break;
 	}
+	ks_shared_settle(ks, now, out);
 	out->deadline = ks_timers_next(ks, now);
 }

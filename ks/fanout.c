@@ -165,6 +165,7 @@ void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
 	}
 	g->rekeys_sent++;
 	begin_round(g);
+	ks_shared_push(g, now, out);
 	ks_fanout_timer(g, now, out);
 }
 
@@ -181,6 +182,8 @@ void ks_fanout_catch_up(struct ks_group *g, struct member *m, mono_t now, struct
 	ks_fanout_forget(p, m);
 	m->push = MEMBER_PUSH_DUE;
 	p->n_due++;
+	if (p->commit)
+		return;
 	p->round = 0; // its first sending, whatever the others are at
 	send_to(g, m, out);
 	p->round = round;
@@ -338,6 +341,8 @@ static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
 
 mono_t ks_fanout_next(const struct ks_push *p)
 {
+	if (p->live && p->commit)
+		return MONO_NEVER;
 	if (p->live || p->reminding)
 		return p->next;
 	return p->have ? mono_add_s(p->ended, KS_PUSH_KEPT_S) : MONO_NEVER;
@@ -371,7 +376,7 @@ void ks_fanout_timer(struct ks_group *g, mono_t now, struct ks_out *out)
 	}
 	if (p->reminding && !p->live && mono_due(p->next, now))
 		remind(g, now, out);
-	if (!p->live || !mono_due(p->next, now))
+	if (!p->live || p->commit || !mono_due(p->next, now))
 		return;
 	if (all_have_it(p) || (!p->sending && p->round >= g->conf->retransmit_number)) {
 		finish(g, now, out);

@@ -24,7 +24,8 @@ struct keystore *keystore_new(void)
 
 struct keystore *keystore_get(struct keystore *s)
 {
-	s->refs++;
+	if (s)
+		s->refs++;
 	return s;
 }
 
@@ -89,7 +90,7 @@ static void tek_new(struct tek *t, const struct policy_slot *slot, const struct 
 	secret_random(&t->integrity_key, mk->rng, slot->suite->integrity_key_len);
 }
 
-static void gen_fini(struct tek_gen *g)
+void tek_gen_fini(struct tek_gen *g)
 {
 	for (size_t i = 0; i < g->policy->n_slot; i++) {
 		secret_fini(&g->tek[i].alg_key);
@@ -106,7 +107,7 @@ void keys_add_gen(struct keys *k, const struct keys_maker *mk, struct policy *p,
 	struct tek_gen g = { .born = now, .active = active, .drained = MONO_NEVER };
 
 	if (k->n_gen == KEYS_MAX_GENS)
-		gen_fini(&k->gen[--k->n_gen]);
+		tek_gen_fini(&k->gen[--k->n_gen]);
 	g.tek = calloc(p->n_slot, sizeof(*g.tek));
 	BUG_ON(!g.tek);
 	g.policy = policy_get(p);
@@ -120,10 +121,33 @@ void keys_add_gen(struct keys *k, const struct keys_maker *mk, struct policy *p,
 	k->n_gen++;
 }
 
+// Newest first: by version, and of one version by name, so that all key servers agree.
+static bool is_newer(const struct tek_gen *a, const struct tek_gen *b)
+{
+	return a->ver != b->ver ? a->ver > b->ver : memcmp(a->id, b->id, sizeof(a->id)) > 0;
+}
+
+bool keys_insert_gen(struct keys *k, struct tek_gen *gen)
+{
+	size_t at = 0;
+
+	while (at < k->n_gen && is_newer(&k->gen[at], gen))
+		at++;
+	if (at == KEYS_MAX_GENS)
+		return false;
+	if (k->n_gen == KEYS_MAX_GENS)
+		tek_gen_fini(&k->gen[--k->n_gen]);
+	memmove(k->gen + at + 1, k->gen + at, (k->n_gen - at) * sizeof(k->gen[0]));
+	gen->serial = ++k->last_serial;
+	k->gen[at] = *gen;
+	k->n_gen++;
+	return true;
+}
+
 void keys_drop_newest(struct keys *k)
 {
 	BUG_ON(k->n_gen < 2);
-	gen_fini(&k->gen[0]);
+	tek_gen_fini(&k->gen[0]);
 	memmove(k->gen, k->gen + 1, --k->n_gen * sizeof(k->gen[0]));
 }
 
@@ -173,7 +197,7 @@ void keys_expire(struct keys *k, mono_t now)
 
 	for (size_t i = 1; i < k->n_gen; i++) {
 		if (gen_is_over(&k->gen[i], now))
-			gen_fini(&k->gen[i]);
+			tek_gen_fini(&k->gen[i]);
 		else
 			k->gen[kept++] = k->gen[i];
 	}
@@ -183,7 +207,7 @@ void keys_expire(struct keys *k, mono_t now)
 void keys_end_all(struct keys *k)
 {
 	for (size_t i = 0; i < k->n_gen; i++)
-		gen_fini(&k->gen[i]);
+		tek_gen_fini(&k->gen[i]);
 	k->n_gen = 0;
 	kek_fini(&k->kek);
 	kek_fini(&k->old_kek);

@@ -23,6 +23,7 @@
 #define KEYS_MAX_GENS	 8
 #define KEYS_KEK_SPI_LEN 16
 #define KEYS_IV_MAX	 16
+#define KEYS_GEN_ID_LEN	 8
 
 struct tek {
 	uint32_t spi;
@@ -39,14 +40,16 @@ struct keystore {
 	struct signer signer;
 };
 
-struct keystore *keystore_new(void); // one reference
-struct keystore *keystore_get(struct keystore *s);
+struct keystore *keystore_new(void);		   // one reference
+struct keystore *keystore_get(struct keystore *s); // NULL: NULL
 void keystore_put(struct keystore *s);
 
 struct tek_gen {
-	uint32_t serial;       // never given twice in a group
-	struct policy *policy; // under which it was made; one reference
-	struct tek *tek;       // policy->n_slot of them
+	uint32_t serial;	     // never given twice in a group
+	uint64_t ver;		     // in a set: its place among the generations of all key servers
+	uint8_t id[KEYS_GEN_ID_LEN]; // in a set: its name
+	struct policy *policy;	     // under which it was made; one reference
+	struct tek *tek;	     // policy->n_slot of them
 	mono_t born;
 	mono_t active;	// from here on every member may send under it
 	mono_t drained; // MONO_NEVER until replaced; members have dropped it by then
@@ -81,6 +84,7 @@ struct kek {
 	struct secret key;
 	mono_t born, dies;
 	uint32_t seq; // of the last PUSH under this KEK, 0: none yet
+	uint64_t ver; // in a set: of the generation it was made with
 };
 
 // Newest generation first. n_gen 0 only before keys_start.
@@ -112,6 +116,10 @@ void kek_fini(struct kek *k);
 // KEYS_MAX_GENS are alive already the oldest ends.
 void keys_add_gen(struct keys *k, const struct keys_maker *mk, struct policy *p, mono_t now,
 		  mono_t active);
+// One that was made elsewhere, behind those that are newer: its own references and keys move in.
+// False, and gen is the caller's still: it is older than all there is room for.
+bool keys_insert_gen(struct keys *k, struct tek_gen *gen);
+void tek_gen_fini(struct tek_gen *g);
 void keys_drop_newest(struct keys *k); // a rekey could not be built; another generation is left
 struct tek_gen *keys_find_gen(struct keys *k, uint32_t serial); // NULL when it has ended
 // Every generation but the first is forgotten at `when` at the latest.

@@ -54,6 +54,7 @@
 	X(PULL_EXCLUDED, "pull-excluded-member")                                                   \
 	X(PULL_POLICY_FORM, "pull-policy-not-expressible")                                         \
 	X(PULL_KEYS_CHANGED, "pull-keys-changed")                                                  \
+	X(PULL_NO_KEYS, "pull-no-keys-yet") /* the key servers of the set have not met */          \
 	X(PULL_NO_SID, "pull-sender-ids-exhausted")                                                \
 	X(PULL_MEMBERS_FULL, "pull-members-full")                                                  \
 	X(PULL_INTERNAL, "pull-internal-error")                                                    \
@@ -104,7 +105,9 @@ struct ks_push {
 	struct endpoint from, group;   // group: where that KEK told members to listen; or none
 	uint16_t port;		       // of members, where the wire option names one; or 0
 	uint8_t ttl;
+	uint32_t before;	  // SEQ of the one before it under the same KEK
 	uint32_t seq;		  // of its last part
+	uint64_t commit;	  // in a set: it waits for this count; 0: for nothing
 	struct secret ack_key[2]; // RFC 8263: L as block size and as output size
 	size_t n_parts;
 	struct ks_part *part;

@@ -55,6 +55,8 @@ struct member {
 	uint16_t part;		      // of its messages, the one for this member
 	uint8_t form;		      // how what is sent to it is written (ike_form)
 	uint8_t home;		      // in a set: id of the key server where it registered
+	uint8_t told_kek[16];	      // as of which KEK and SEQ it was served
+	uint32_t told_seq;
 	// Counters; they survive a new registration:
 	uint32_t registrations, rekeys_sent, retransmits, acks_received, acks_missed;
 	uint32_t missed_in_row;

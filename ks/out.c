@@ -51,7 +51,13 @@ void ks_out_send_view(struct ks_out *o, const struct endpoint *from, const struc
 		      struct bytes datagram)
 {
 	o->send = grow(o->send, o->n_send, &o->cap_send, sizeof(*o->send));
-	o->send[o->n_send++] = (struct ks_send){ *from, *to, datagram, NULL, false, 0 };
+	o->send[o->n_send++] = (struct ks_send){ .from = *from, .to = *to, .datagram = datagram };
+}
+
+void ks_out_send_owned(struct ks_out *o, const struct ks_send *s)
+{
+	o->send = grow(o->send, o->n_send, &o->cap_send, sizeof(*o->send));
+	o->send[o->n_send++] = *s;
 }
 
 void ks_out_send_copy(struct ks_out *o, const struct endpoint *from, const struct endpoint *to,
@@ -74,6 +80,14 @@ void ks_out_auth(struct ks_out *o, struct ike_auth_job *job)
 void ks_out_waits(struct ks_out *o)
 {
 	o->send[o->n_send - 1].waits = true;
+}
+
+void ks_out_waits_for(struct ks_out *o, uint32_t group)
+{
+	struct ks_send *s = &o->send[o->n_send - 1];
+
+	s->waits = s->shared = true;
+	s->group = group;
 }
 
 void ks_out_touch(struct ks_out *o, uint32_t group, struct member_name member)

@@ -16,9 +16,11 @@
 struct ks_send {
 	struct endpoint from, to;
 	struct bytes datagram;
-	void *owned; // the datagram, when it is ours to free
-	bool waits;  // it releases keys: not before what the group is now is on disk
-	uint8_t ttl; // 0: as usual
+	void *owned;	// the datagram, when it is ours to free
+	bool waits;	// it releases keys: not before what the group is now is on disk
+	bool shared;	// and in a set known to all peers that live
+	uint32_t group; // shared only
+	uint8_t ttl;	// 0: as usual
 };
 
 // A member's record was made, changed in a way that a restart must remember, or deleted.
@@ -84,9 +86,11 @@ void ks_out_fini(struct ks_out *o);
 
 void ks_out_send_copy(struct ks_out *o, const struct endpoint *from, const struct endpoint *to,
 		      struct bytes datagram);
+void ks_out_send_owned(struct ks_out *o, const struct ks_send *s); // s->owned moves in
 void ks_out_send_view(struct ks_out *o, const struct endpoint *from, const struct endpoint *to,
 		      struct bytes datagram);
-void ks_out_waits(struct ks_out *o); // the datagram handed in last
+void ks_out_waits(struct ks_out *o);			 // the datagram handed in last
+void ks_out_waits_for(struct ks_out *o, uint32_t group); // for the disk and the set of the group
 void ks_out_touch(struct ks_out *o, uint32_t group, struct member_name member);
 void ks_out_tell(struct ks_out *o, const struct ks_tell *t); // the frame is copied
 void ks_out_item(struct ks_out *o, uint32_t group, uint8_t kind, struct bytes key);

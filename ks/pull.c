@@ -125,6 +125,10 @@ static struct ks_group *judge_group(struct call *c, uint32_t identity)
 		refuse(c, KS_DROP_PULL_UNKNOWN_GROUP, wire(c)->refused_group_notify, text);
 		return NULL;
 	}
+	if (!ks_shared_may_register(g, c->now)) {
+		refuse(c, KS_DROP_PULL_NO_KEYS, ISAKMP_N_INVALID_KEY_INFORMATION, g->name);
+		return NULL;
+	}
 	if (!authorized(g->conf, c->sa)) {
 		snprintf(text, sizeof(text), "group=%.40s identity=%s", g->name,
 			 ike_peer_str(c->sa, peer));
@@ -338,7 +342,12 @@ static bool take_sids(struct call *c, struct ks_group *g, const struct ks_offer 
 	if (!offers_counter(g, o) || (!asked && !wire(c)->sid_without_request))
 		return true;
 	n = MAX_OF(1, MIN_OF(n, KS_SIDS_MAX));
-	if (!sid_take(&g->sids, n, kd->sid.sid)) {
+	if (g->shared) {
+		if (!ks_shared_take_sids(g, n, kd->sid.sid)) {
+			refuse(c, KS_DROP_PULL_NO_SID, ISAKMP_N_INVALID_KEY_INFORMATION, g->name);
+			return false;
+		}
+	} else if (!sid_take(&g->sids, n, kd->sid.sid)) {
 		if (g->sids_renewed.ms == 0 ||
 		    mono_due(mono_add_s(g->sids_renewed, SIDS_RENEW_S), c->now))
 			ks_rekey_renew_sids(c->ks, g, c->now, c->out);
@@ -427,15 +436,11 @@ static struct member *record(struct call *c, struct ks_pull *p, struct ks_group 
 	m->next_ack = m->ack_asked;
 	m->next_by_group = m->by_group;
 	m->leaf = leaf;
+	m->home = g->shared ? g->shared->coop.conf.id : 0;
+	memcpy(m->told_kek, p->offer.kek_spi, sizeof(m->told_kek));
+	m->told_seq = p->offer.seq;
 	m->form = (uint8_t)ike_form(&c->ks->ike, &c->from.addr);
 	return m;
-}
-
-static bool is_one_behind(const struct ks_group *g, const struct ks_offer *o)
-{
-	const struct ks_push *p = &g->push;
-
-	return p->have && memcmp(o->kek_spi, p->spi, sizeof(p->spi)) == 0 && o->seq + 1 == p->seq;
 }
 
 static void registered(struct call *c, struct ks_pull *p, struct ks_group *g, uint16_t leaf,
@@ -456,7 +461,7 @@ static void registered(struct call *c, struct ks_pull *p, struct ks_group *g, ui
 		     member_str(m, gm), m->identity, p->offer.seq, m->ordered ? "ordered" : "flat",
 		     sids);
 	ks_nat_tell(g, c->sa, c->out);
-	if (is_one_behind(g, &p->offer))
+	if (ks_rekey_is_behind(g, p->offer.kek_spi, p->offer.seq))
 		ks_fanout_catch_up(g, m, c->now, c->out);
 }
 
@@ -502,7 +507,7 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 	if (take_sids(c, g, &p->offer, &pull3, kd) && take_leaf(c, g, &leaf)) {
 		if (seal_4(c, p, g, leaf, kd, &msg)) {
 			reply(c, p, msg);
-			ks_out_waits(c->out);
+			ks_out_waits_for(c->out, g->identity);
 			registered(c, p, g, leaf, kd);
 		} else {
 			give_back_leaf(c, g, leaf);
@@ -528,8 +533,8 @@ static void repeat_4(struct call *c, const struct ks_pull *p, struct bytes msg)
 		return;
 	}
 	ks_out_send_copy(c->out, &c->to, &c->from, msg);
-	ks_out_waits(c->out);
-	if (is_one_behind(g, &p->offer))
+	ks_out_waits_for(c->out, p->group);
+	if (ks_rekey_is_behind(g, p->offer.kek_spi, p->offer.seq))
 		ks_fanout_catch_up(g, m, c->now, c->out);
 }
 
@@ -546,7 +551,7 @@ static void pull_dispatch(struct call *c)
 			repeat_4(c, p, again);
 		} else if (again.len > 0) {
 			ks_out_send_copy(c->out, &c->to, &c->from, again);
-			ks_out_waits(c->out);
+			ks_out_waits_for(c->out, p->group);
 		}
 	} else if (p->done) {
 		drop(c, KS_DROP_PULL_REPLAY, NULL);

@@ -1,6 +1,7 @@
 #include "ks/push.h"
 
 #include "ks/fanout.h"
+#include "ks/mirror.h"
 #include "ks/sa_build.h"
 
 #define PARTS_MAX 4096
@@ -27,17 +28,26 @@ void ks_push_fini(struct ks_push *p)
 	explicit_bzero(p, sizeof(*p));
 }
 
-static bool push_init(const struct ks *ks, const struct ks_group *g, struct ks_push *p)
+// k: the KEK that it is sealed under.
+static bool push_init(const struct ks *ks, const struct ks_group *g, const struct kek *k,
+		      mono_t now, struct ks_push *p)
 {
-	const struct kek *k = &g->keys.kek;
-
 	*p = (struct ks_push){ .seq = k->seq,
+			       .before = k->seq,
 			       .ack_lkh = k->params.ack == KEK_ACK_LKH,
 			       .from = { ks->conf->address, ks->conf->port },
 			       .port = ks->ike.wire.push_port,
 			       .group = k->params.group,
 			       .ttl = k->params.ttl };
 	memcpy(p->spi, k->spi, sizeof(p->spi));
+	if (!k->store)
+		return false;
+	if (g->shared) {
+		p->seq = ks_mirror_seq_next(g, now, k) - 1;
+		p->commit = UINT64_MAX;
+		if (p->seq == UINT32_MAX) // there is none left
+			return false;
+	}
 	return ks_ack_keys(BYTES(k->key.b, k->key.len), k->spi, p->ack_key) == 0;
 }
 
@@ -178,8 +188,7 @@ static bool build_variant(const struct ks_roll *r, struct ks_part *part, unsigne
 	BUG_ON(!m);
 	m->seq = part->seq;
 	build_deletes(r, m, del);
-	ok = build_sa(r, variant, next, m, &joined) &&
-	     write_push(r->ks, &r->g->keys.kek, m, part, variant);
+	ok = build_sa(r, variant, next, m, &joined) && write_push(r->ks, r->seal, m, part, variant);
 	free(m);
 	secret_fini(&joined);
 	return ok;
@@ -250,7 +259,7 @@ void ks_push_forms(const struct ks *ks, struct ks_group *g)
 bool ks_push_build(const struct ks_roll *r, struct ks_push *p)
 {
 	size_t *ends = calloc(PARTS_MAX, sizeof(*ends)), next = 0;
-	bool ok = push_init(r->ks, r->g, p), more = ok;
+	bool ok = push_init(r->ks, r->g, r->seal, r->now, p), more = ok;
 
 	BUG_ON(!ends);
 	ks_push_forms(r->ks, r->g);
@@ -271,22 +280,23 @@ bool ks_push_build(const struct ks_roll *r, struct ks_push *p)
 	return ok;
 }
 
-bool ks_push_build_delete(struct ks *ks, struct ks_group *g, bool teks, struct ks_push *p)
+bool ks_push_build_delete(struct ks *ks, struct ks_group *g, const struct kek *under, bool teks,
+			  mono_t now, struct ks_push *p)
 {
 	struct gdoi_push *m = calloc(1, sizeof(*m));
 	uint8_t spi[GDOI_TEK_SPI_LEN];
-	bool ok = push_init(ks, g, p);
+	bool ok = push_init(ks, g, under, now, p);
 
 	BUG_ON(!m);
 	p->clears = true;
 	if (teks)
 		m->del[m->n_del++] = gdoi_delete_teks(GDOI_PROTO_ESP, NULL, 0, spi);
-	m->del[m->n_del++] = gdoi_delete_kek(teks ? NULL : g->keys.kek.spi);
+	m->del[m->n_del++] = gdoi_delete_kek(teks ? NULL : under->spi);
 	part_add(p);
 	m->seq = p->seq;
 	ks_push_forms(ks, g);
 	for (unsigned form = 0; ok && form < MAX_OF(ks->ike.n_forms, 1u); form++)
-		ok = write_push(ks, &g->keys.kek, m, &p->part[0], form * KS_V_FORM);
+		ok = write_push(ks, under, m, &p->part[0], form * KS_V_FORM);
 	free(m);
 	if (ok)
 		assign_first(g);

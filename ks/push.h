@@ -20,6 +20,7 @@ struct ks_roll {
 	bool tek, kek;
 	bool replace; // the former TEKs are deleted by it
 	struct ks_delays delays;
+	const struct kek *seal;	      // it is sealed under this one
 	struct kek_params kek_params; // kek only: of the new one, and who signs for it
 	struct keystore *store;
 	struct kek new_kek;	  // kek only
@@ -28,10 +29,11 @@ struct ks_roll {
 
 bool ks_has_tree(const struct ks_group *g);
 
-// HDR*, SEQ, SA(SAK, GAP, SATs), KD, SIG under the KEK in force. False: p holds nothing.
+// HDR*, SEQ, SA(SAK, GAP, SATs), KD, SIG. False: p holds nothing.
 bool ks_push_build(const struct ks_roll *r, struct ks_push *p);
 // HDR*, SEQ, D(KEK), SIG; with teks, D(all TEKs) before it and all KEKs.
-bool ks_push_build_delete(struct ks *ks, struct ks_group *g, bool teks, struct ks_push *p);
+bool ks_push_build_delete(struct ks *ks, struct ks_group *g, const struct kek *under, bool teks,
+			  mono_t now, struct ks_push *p);
 void ks_push_fini(struct ks_push *p);
 // Every member's wire form, as the configuration in force has it.
 void ks_push_forms(const struct ks *ks, struct ks_group *g);

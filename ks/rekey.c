@@ -3,6 +3,7 @@
 #include "common/ike/keylog.h"
 #include "ks/core.h"
 #include "ks/fanout.h"
+#include "ks/mirror.h"
 #include "ks/plan.h"
 #include "ks/push.h"
 
@@ -40,6 +41,8 @@ static struct ks_delays delays_of(const struct ks_group *g, uint32_t life_s, mon
 	uint32_t atd = c->atd_s ? c->atd_s : d.spread_s + c->retransmit_s + 1;
 	uint32_t left_s = mono_left_s(tek_gen_dies(&g->keys.gen[0]), now);
 
+	if (g->shared) // before the first is sent
+		atd += (g->shared->coop.conf.commit_ms + 999) / 1000;
 	atd = MIN_OF(atd, life_s / 5 > 3 ? life_s / 5 - 3 : 1);
 	d.atd_s = MIN_OF(MIN_OF(atd, left_s / 3), UINT16_MAX / 3);
 	d.dtd_s = 2 * d.atd_s + DTD_EXTRA_S;
@@ -126,12 +129,21 @@ static mono_t wanted_at(const struct ks_group *g)
 	return g->wanted && !g->push.live && !g->removal.pending ? g->removal.until : MONO_NEVER;
 }
 
+// Nothing, at a key server that follows another one.
+static mono_t made_at(const struct ks_group *g, mono_t now)
+{
+	mono_t due;
+
+	if (!ks_shared_may_mint(g) || g->keys.n_gen == 0)
+		return MONO_NEVER;
+	due = mono_min(mono_min(scheduled(g), removal_at(g, now)), wanted_at(g));
+	return mono_before(due, g->not_before) ? g->not_before : due;
+}
+
 mono_t ks_rekey_next(const struct ks_group *g, mono_t now)
 {
-	mono_t due = mono_min(mono_min(scheduled(g), removal_at(g, now)), wanted_at(g));
+	mono_t due = made_at(g, now);
 
-	if (mono_before(due, g->not_before))
-		due = g->not_before;
 	return mono_min(mono_min(due, ks_fanout_next(&g->push)), keys_next_expiry(&g->keys));
 }
 
@@ -148,9 +160,56 @@ static bool spi_taken(void *arg, uint32_t spi)
 	return false;
 }
 
-static struct keys_maker maker_of(struct ks *ks)
+// What the next keys are drawn from: chance, or in a set the chain that all key servers have.
+struct making {
+	struct keys_maker teks, kek;
+	struct ks_mint *mint; // NULL: alone
+};
+
+// early, epoch: as ks_mirror_mint.
+static void making_begin(struct making *m, struct ks *ks, const struct ks_group *g, bool early,
+			 bool epoch)
 {
-	return (struct keys_maker){ ks->rng, spi_taken, ks };
+	*m = (struct making){ { ks->rng, spi_taken, ks }, { ks->rng, spi_taken, ks }, NULL };
+	if (!g->shared)
+		return;
+	m->mint = malloc(sizeof(*m->mint));
+	BUG_ON(!m->mint);
+	ks_mirror_mint(ks, g, early, epoch, m->mint);
+	m->teks.rng = &m->mint->teks.rng;
+	m->kek.rng = &m->mint->kek.rng;
+}
+
+static void making_end(struct making *m)
+{
+	if (m->mint)
+		ks_mirror_mint_fini(m->mint);
+	free(m->mint);
+}
+
+static void add_gen(struct ks_group *g, const struct making *m, struct policy *p, mono_t now,
+		    mono_t active)
+{
+	keys_add_gen(&g->keys, &m->teks, p, now, active);
+	if (!m->mint)
+		return;
+	g->keys.gen[0].ver = m->mint->ver;
+	memcpy(g->keys.gen[0].id, m->mint->id, sizeof(m->mint->id));
+}
+
+static void new_kek(const struct making *m, const struct kek_params *p, struct keystore *store,
+		    mono_t now, struct kek *out)
+{
+	kek_new(&m->kek, p, store, now, out);
+	if (m->mint)
+		out->ver = m->mint->ver;
+}
+
+static void tell_made(struct ks_group *g, mono_t now, const struct making *m, bool has_kek,
+		      struct ks_out *out)
+{
+	if (m->mint)
+		ks_mirror_made(g, now, m->mint, has_kek, out);
 }
 
 #if CONCLAVE_KEYLOG
@@ -181,12 +240,12 @@ static void log_keys(const struct ks *ks, const struct ks_group *g)
 #endif
 
 // A KEK that nobody has yet, and with it a key tree without members where the policy wants one.
-static void start_kek(struct ks *ks, struct ks_group *g, const struct ks_plan *plan, mono_t now)
+static void start_kek(struct ks *ks, struct ks_group *g, const struct making *mk,
+		      const struct ks_plan *plan, mono_t now)
 {
 	const struct kek_params *p = &plan->kek;
-	struct keys_maker mk = maker_of(ks);
 
-	kek_new(&mk, p, plan->store, now, &g->keys.kek);
+	new_kek(mk, p, plan->store, now, &g->keys.kek);
 	lkh_fini(&g->lkh);
 	for (struct member *m = g->members.first; m; m = m->next)
 		m->leaf = 0;
@@ -198,36 +257,42 @@ static void start_kek(struct ks *ks, struct ks_group *g, const struct ks_plan *p
 	kek_set_key(&g->keys.kek, lkh_kek(&g->lkh));
 }
 
-static void start(struct ks *ks, struct ks_group *g, const struct ks_plan *plan, mono_t now)
+static void start(struct ks *ks, struct ks_group *g, const struct ks_plan *plan, mono_t now,
+		  struct ks_out *out)
 {
-	struct keys_maker mk = maker_of(ks);
+	struct making mk;
 
-	start_kek(ks, g, plan, now);
+	making_begin(&mk, ks, g, true, true);
+	start_kek(ks, g, &mk, plan, now);
 	if (g->pseudo.epoch == 0)
 		ks_pseudo_start(&g->pseudo, ks->rng, now);
-	keys_add_gen(&g->keys, &mk, plan->policy, now, now);
+	add_gen(g, &mk, plan->policy, now, now);
 	sid_pool_reset(&g->sids, plan->sid_bits);
 	log_keys(ks, g);
+	tell_made(g, now, &mk, true, out);
+	making_end(&mk);
 }
 
-void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now)
+void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	struct ks_plan plan = ks_plan_staged(ks, g);
 
-	start(ks, g, &plan, now);
+	start(ks, g, &plan, now, out);
 	ks_plan_fini(&plan);
 }
 
 void ks_rekey_revive(struct ks *ks, struct ks_group *g, mono_t now)
 {
-	struct keys_maker mk = maker_of(ks);
+	struct making mk;
 
-	if (!mono_due(tek_gen_dies(&g->keys.gen[0]), now))
+	if (g->shared || !mono_due(tek_gen_dies(&g->keys.gen[0]), now))
 		return;
-	keys_add_gen(&g->keys, &mk, g->keys.gen[0].policy, now, now);
+	making_begin(&mk, ks, g, false, false);
+	add_gen(g, &mk, g->keys.gen[0].policy, now, now);
 	g->wanted = MAX_OF(g->wanted, KS_WANT_KEYS);
 	g->revived = true;
 	log_keys(ks, g);
+	making_end(&mk);
 }
 
 // ---- deciding ----
@@ -284,11 +349,11 @@ static void adopt_kek(struct ks_group *g, struct ks_roll *r)
 	explicit_bzero(&r->new_kek, sizeof(r->new_kek));
 }
 
-static bool make_kek(struct ks_roll *r, const struct keys_maker *mk)
+static bool make_kek(struct ks_roll *r, const struct making *mk)
 {
 	struct ks_group *g = r->g;
 
-	kek_new(mk, &r->kek_params, r->store, r->now, &r->new_kek);
+	new_kek(mk, &r->kek_params, r->store, r->now, &r->new_kek);
 	if (!ks_has_tree(g))
 		return true;
 	if (lkh_rekey(&g->lkh, r->ks->rng, &r->update))
@@ -304,15 +369,15 @@ static void roll_fini(struct ks_roll *r)
 }
 
 // All of it is built before any of it counts.
-static bool roll_out(struct ks_roll *r, struct policy *policy, struct ks_out *out)
+static bool roll_out(struct ks_roll *r, const struct making *mk, struct policy *policy,
+		     struct ks_out *out)
 {
 	struct ks_group *g = r->g;
-	struct keys_maker mk = maker_of(r->ks);
 	struct ks_push p;
 
 	if (r->tek)
-		keys_add_gen(&g->keys, &mk, policy, r->now, mono_add_s(r->now, r->delays.atd_s));
-	if ((r->kek && !make_kek(r, &mk)) || !ks_push_build(r, &p)) {
+		add_gen(g, mk, policy, r->now, mono_add_s(r->now, r->delays.atd_s));
+	if ((r->kek && !make_kek(r, mk)) || !ks_push_build(r, &p)) {
 		if (r->tek)
 			keys_drop_newest(&g->keys);
 		failed(g, r->now, out);
@@ -331,6 +396,7 @@ static bool roll_out(struct ks_roll *r, struct policy *policy, struct ks_out *ou
 	adopt_kek(g, r);
 	log_keys(r->ks, g);
 	announce(g, r, out);
+	tell_made(g, r->now, mk, r->kek, out);
 	ks_fanout_start(g, r->now, out);
 	return true;
 }
@@ -342,6 +408,7 @@ static bool renew(struct ks *ks, struct ks_group *g, const struct ks_plan *plan,
 struct asked {
 	struct ks_plan plan;
 	bool tek, kek, replace;
+	bool early; // it is not the schedule that asks
 };
 
 static struct ks_delays delays_for(const struct ks_group *g, const struct asked *a, mono_t now)
@@ -371,7 +438,7 @@ static bool roll(struct ks *ks, struct ks_group *g, mono_t now, struct asked *a,
 {
 	bool alone = a->kek && ks_has_tree(g) &&
 		     (lkh_is_stale(&g->lkh) || g->removal.pending == REMOVAL_SHUT_OUT);
-	bool with_kek = a->kek && !ks->ike.wire.send_kek_only_push;
+	bool with_kek = a->kek && (!ks->ike.wire.send_kek_only_push || g->shared);
 	struct ks_roll r = { .ks = ks,
 			     .g = g,
 			     .now = now,
@@ -379,14 +446,18 @@ static bool roll(struct ks *ks, struct ks_group *g, mono_t now, struct asked *a,
 			     .kek = a->kek,
 			     .replace = a->replace && !alone,
 			     .delays = delays_for(g, a, now),
+			     .seal = &g->keys.kek,
 			     .kek_params = a->plan.kek,
 			     .store = a->plan.store };
+	struct making mk;
 	bool ok;
 
 	if (a->kek && !ks_plan_fits_tree(g, &a->plan.kek)) {
 		ok = renew(ks, g, &a->plan, now, out);
 	} else {
-		ok = roll_out(&r, a->plan.policy, out);
+		making_begin(&mk, ks, g, a->early, false);
+		ok = roll_out(&r, &mk, a->plan.policy, out);
+		making_end(&mk);
 		roll_fini(&r);
 		if (ok && r.tek && (staged || g->wanted == KS_WANT_KEYS))
 			g->wanted = KS_WANT_NOTHING;
@@ -400,16 +471,16 @@ static bool roll(struct ks *ks, struct ks_group *g, mono_t now, struct asked *a,
 }
 
 static bool roll_running(struct ks *ks, struct ks_group *g, mono_t now, bool tek, bool kek,
-			 struct ks_out *out)
+			 bool early, struct ks_out *out)
 {
-	struct asked a = { ks_plan_running(g), tek, kek, false };
+	struct asked a = { ks_plan_running(g), tek, kek, false, early };
 
 	return roll(ks, g, now, &a, false, out);
 }
 
 bool ks_rekey_shut_out(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
-	return roll_running(ks, g, now, true, true, out);
+	return roll_running(ks, g, now, true, true, true, out);
 }
 
 static void tell_clear(const struct ks_group *g, uint32_t grace_s, struct ks_out *out)
@@ -437,17 +508,71 @@ static bool renew(struct ks *ks, struct ks_group *g, const struct ks_plan *plan,
 {
 	struct ks_push p;
 
-	if (!ks_push_build_delete(ks, g, true, &p)) {
+	if (!ks_push_build_delete(ks, g, &g->keys.kek, true, now, &p)) {
 		failed(g, now, out);
 		return false;
 	}
 	ks_push_fini(&g->push);
 	g->push = p;
 	leave_tree(g, out);
+	if (g->shared) { // that they are over is news to the others
+		keys_shorten(&g->keys, now);
+		ks_mirror_gens(g, now, out);
+	}
 	keys_end_all(&g->keys);
-	start(ks, g, plan, now);
+	start(ks, g, plan, now, out);
 	g->wanted = KS_WANT_NOTHING;
 	tell_clear(g, 0, out);
+	ks_fanout_start(g, now, out);
+	return true;
+}
+
+// What somebody else has begun to send, as far as it is not over: the same keys, and how long they
+// still have to wait. Whoever has it already takes it for one more.
+bool ks_rekey_again(struct ks *ks, struct ks_group *g, mono_t now, const struct kek *under,
+		    struct ks_out *out)
+{
+	struct ks_roll r = { .ks = ks,
+			     .g = g,
+			     .now = now,
+			     .tek = true,
+			     .kek = memcmp(under->spi, g->keys.kek.spi, KEYS_KEK_SPI_LEN) != 0,
+			     .delays = ks_rekey_delays(g, now),
+			     .seal = under,
+			     .new_kek = g->keys.kek };
+	struct ks_push p;
+
+	r.delays.atd_s = mono_left_s(g->keys.gen[0].active, now);
+	r.delays.dtd_s = 2 * r.delays.atd_s + DTD_EXTRA_S;
+	if (!ks_push_build(&r, &p)) {
+		failed(g, now, out);
+		return false;
+	}
+	ks_push_fini(&g->push);
+	g->push = p;
+	if (!r.kek)
+		g->keys.kek.seq = p.seq;
+	ks_pseudo_told(&g->pseudo, now);
+	announce(g, &r, out);
+	ks_fanout_start(g, now, out);
+	explicit_bzero(&r, sizeof(r));
+	return true;
+}
+
+// The same of one that told members to register again.
+bool ks_rekey_clear_again(struct ks *ks, struct ks_group *g, mono_t now, const struct kek *under,
+			  struct ks_out *out)
+{
+	struct ks_push p;
+
+	if (!ks_push_build_delete(ks, g, under, false, now, &p)) {
+		failed(g, now, out);
+		return false;
+	}
+	ks_push_fini(&g->push);
+	g->push = p;
+	g->removal.until = g->keys.gen[0].active;
+	tell_clear(g, mono_left_s(g->keys.gen[0].active, now), out);
 	ks_fanout_start(g, now, out);
 	return true;
 }
@@ -489,13 +614,13 @@ static uint32_t grace_of(const struct ks_group *g, mono_t now)
 
 bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
-	struct keys_maker mk = maker_of(ks);
 	uint32_t grace_s = grace_of(g, now);
 	mono_t active = mono_add_s(now, grace_s);
 	struct ks_plan plan;
+	struct making mk;
 	struct ks_push p;
 
-	if (!ks_push_build_delete(ks, g, false, &p)) {
+	if (!ks_push_build_delete(ks, g, &g->keys.kek, false, now, &p)) {
 		failed(g, now, out);
 		return false;
 	}
@@ -504,10 +629,13 @@ bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_ou
 	leave_tree(g, out);
 	plan = ks_plan_running(g);
 	keys_shorten(&g->keys, mono_add_s(active, GRACE_OVERLAP_S));
-	keys_add_gen(&g->keys, &mk, plan.policy, now, active);
+	making_begin(&mk, ks, g, true, false);
+	add_gen(g, &mk, plan.policy, now, active);
 	kek_fini(&g->keys.kek);
 	kek_fini(&g->keys.old_kek);
-	start_kek(ks, g, &plan, now);
+	start_kek(ks, g, &mk, &plan, now);
+	tell_made(g, now, &mk, true, out);
+	making_end(&mk);
 	ks_plan_fini(&plan);
 	g->wanted = g->wanted == KS_WANT_KEYS ? KS_WANT_NOTHING : g->wanted;
 	log_keys(ks, g);
@@ -525,7 +653,7 @@ static bool send_staged(struct ks *ks, struct ks_group *g, mono_t now, bool repl
 {
 	bool replaces = replace || g->wanted == KS_WANT_REPLACE, ok;
 	struct asked a = { ks_plan_staged(ks, g), true, replaces || ks_plan_kek_differs(ks, g),
-			   replaces };
+			   replaces, true };
 
 	if (g->sids.bits == g->conf->sid_bits)
 		return roll(ks, g, now, &a, true, out);
@@ -537,7 +665,7 @@ static bool send_staged(struct ks *ks, struct ks_group *g, mono_t now, bool repl
 static bool wanted(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	if (g->wanted == KS_WANT_KEYS)
-		return roll_running(ks, g, now, true, false, out);
+		return roll_running(ks, g, now, true, false, true, out);
 	return send_staged(ks, g, now, false, out);
 }
 
@@ -591,8 +719,8 @@ static void due(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *ou
 
 	if (mono_due(removal_at(g, now), now))
 		removal_due(ks, g, now, out);
-	else if (mono_due(scheduled(g), now))
-		roll_running(ks, g, now, tek, kek, out);
+	else if (mono_due(scheduled(g), now) && (!g->shared || ks_mirror_is_due(g, now)))
+		roll_running(ks, g, now, tek, kek, false, out);
 	else if (mono_due(wanted_at(g), now))
 		wanted(ks, g, now, out);
 }
@@ -604,9 +732,10 @@ void ks_rekey_timer(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	ks_fanout_timer(g, now, out);
 	// out views the datagrams of the rekey in flight: a new one takes their place in the next
 	// step, which is due at once.
-	if (out->n_send == sent && mono_due(g->not_before, now))
+	if (out->n_send == sent && mono_due(made_at(g, now), now))
 		due(ks, g, now, out);
-	keys_expire(&g->keys, now);
+	if (g->keys.n_gen > 0)
+		keys_expire(&g->keys, now);
 }
 
 // ---- registrations under way ----
@@ -617,15 +746,23 @@ bool ks_rekey_can_catch_up(const struct ks_group *g, const uint8_t *kek_spi, uin
 
 	if (memcmp(kek_spi, g->keys.kek.spi, KEYS_KEK_SPI_LEN) == 0 && seq == g->keys.kek.seq)
 		return true;
+	return ks_rekey_is_behind(g, kek_spi, seq) && seq == p->before;
+}
+
+bool ks_rekey_is_behind(const struct ks_group *g, const uint8_t *kek_spi, uint32_t seq)
+{
+	const struct ks_push *p = &g->push;
+
 	return p->have && !p->clears && !p->tree && memcmp(kek_spi, p->spi, sizeof(p->spi)) == 0 &&
-	       seq + 1 == p->seq;
+	       seq < p->seq;
 }
 
 const struct kek *ks_rekey_kek(const struct ks_group *g, const uint8_t *kek_spi)
 {
 	if (memcmp(kek_spi, g->keys.kek.spi, KEYS_KEK_SPI_LEN) == 0)
 		return &g->keys.kek;
-	if (g->keys.old_kek.store && memcmp(kek_spi, g->keys.old_kek.spi, KEYS_KEK_SPI_LEN) == 0)
+	if (g->keys.old_kek.params.suite &&
+	    memcmp(kek_spi, g->keys.old_kek.spi, KEYS_KEK_SPI_LEN) == 0)
 		return &g->keys.old_kek;
 	return NULL;
 }

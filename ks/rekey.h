@@ -26,7 +26,7 @@ mono_t ks_rekey_kek_due(const struct ks_group *g);
 mono_t ks_rekey_next(const struct ks_group *g, mono_t now); // whatever this room waits for
 
 // First keys of a group: nobody to tell.
-void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now);
+void ks_rekey_start(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
 // TEKs that have died while nobody served, or while another rekey was in the way, have a successor
 // at once, for whoever registers; a rekey brings others to the rest.
 void ks_rekey_revive(struct ks *ks, struct ks_group *g, mono_t now);
@@ -37,6 +37,12 @@ bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, bool replace, s
 		  char *why, size_t why_size);
 // All keys end now; members are told to register again. False: it could not be signed.
 bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
+// For a key server that has come to lead: the last rekey, or the last word to register again,
+// sealed under that KEK, once more.
+bool ks_rekey_again(struct ks *ks, struct ks_group *g, mono_t now, const struct kek *under,
+		    struct ks_out *out);
+bool ks_rekey_clear_again(struct ks *ks, struct ks_group *g, mono_t now, const struct kek *under,
+			  struct ks_out *out);
 // Sender ids are exhausted (RFC 6407 3.5): the same.
 void ks_rekey_renew_sids(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
 // Members are told to register again; until the new TEKs are active, when all are back, the old
@@ -48,6 +54,8 @@ bool ks_rekey_shut_out(struct ks *ks, struct ks_group *g, mono_t now, struct ks_
 // A registration was offered keys as of (KEK, SEQ): it has missed nothing since, or only the last
 // rekey, which can still be sent to it.
 bool ks_rekey_can_catch_up(const struct ks_group *g, const uint8_t *kek_spi, uint32_t seq);
+// It has missed the last rekey, or more, and can read it.
+bool ks_rekey_is_behind(const struct ks_group *g, const uint8_t *kek_spi, uint32_t seq);
 const struct kek *ks_rekey_kek(const struct ks_group *g, const uint8_t *kek_spi); // or NULL
 
 // "rk=7f3a/42": the tag of one rekey in every log.

@@ -35,6 +35,23 @@ bool removal_has_name(const struct removal *r, uint64_t proved)
 	return false;
 }
 
+bool removal_has_tombstone(const struct removal *r, const struct tombstone *t)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (addr_eq(&r->tombstone[i].who, &t->who) && r->tombstone[i].proved == t->proved)
+			return true;
+	}
+	return false;
+}
+
+void removal_take(struct removal *r, const struct tombstone *t)
+{
+	for (size_t i = r->n; i-- > 0;) {
+		if (addr_eq(&r->tombstone[i].who, &t->who) && r->tombstone[i].proved == t->proved)
+			r->tombstone[i] = r->tombstone[--r->n];
+	}
+}
+
 static void bury(struct removal *r, const struct addr *who, uint64_t proved)
 {
 	r->tombstone = reallocarray(r->tombstone, r->n + 1, sizeof(*r->tombstone));
@@ -119,6 +136,23 @@ static size_t drop_all(struct ks_group *g, const struct addr *who, struct ks_out
 	return n;
 }
 
+void ks_removal_learn(struct ks_group *g, const struct tombstone *t, struct ks_out *out)
+{
+	size_t n = 0;
+
+	if (g->removal.n == TOMBSTONES_MAX)
+		return;
+	bury(&g->removal, &t->who, t->proved);
+	for (struct member *m = g->members.first, *next; m; m = next) {
+		next = m->next;
+		if (!member_is(m, &t->who) && !(t->proved && m->proved == t->proved))
+			continue;
+		ks_removal_drop(g, m);
+		n++;
+	}
+	tell_excluded(g, &t->who, n, out);
+}
+
 // Its tombstone stands from here on, whatever becomes of the rekeys: they are tried until they go
 // out.
 bool ks_removal_exclude(struct ks *ks, struct ks_group *g, mono_t now, const struct addr *who,
@@ -135,7 +169,14 @@ bool ks_removal_exclude(struct ks *ks, struct ks_group *g, mono_t now, const str
 		return false;
 	}
 	n = drop_all(g, who, out);
+	if (g->shared)
+		g->shared->bans_changed = true;
 	tell_excluded(g, who, n, out);
+	if (!ks_shared_may_mint(g)) {
+		snprintf(why, why_size, "group %s: %s is excluded; the primary makes new keys",
+			 g->name, addr);
+		return true;
+	}
 	if (!(ks_has_tree(g) ? shut_out(ks, g, now, out) : retire(ks, g, now, out)))
 		snprintf(why, why_size,
 			 "group %s: %s is excluded, but the rekey could not be signed yet", g->name,
@@ -166,6 +207,8 @@ bool ks_removal_readmit(struct ks_group *g, const struct addr *who, struct ks_ou
 	}
 	for (; t; t = find(&g->removal, who))
 		*t = g->removal.tombstone[--g->removal.n];
+	if (g->shared)
+		g->shared->bans_changed = true;
 	ks_group_logctx(g, &lc);
 	ks_out_line(out, LOG_M_PULL, LOG_L_NOTICE, &lc, "gm=%s may register again", addr);
 	snprintf(why, why_size, "group %s: %s may register again", g->name, addr);

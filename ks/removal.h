@@ -52,6 +52,11 @@ bool removal_has_name(const struct removal *r, uint64_t proved);
 // A record goes, and its place in the key tree; the next KEK is not for it.
 void ks_removal_drop(struct ks_group *g, struct member *m);
 
+bool removal_has_tombstone(const struct removal *r, const struct tombstone *t);
+void removal_take(struct removal *r, const struct tombstone *t);
+// Another key server of the set has excluded somebody: its record is gone here too.
+void ks_removal_learn(struct ks_group *g, const struct tombstone *t, struct ks_out *out);
+
 // Operator's words; why: what was done, or why not (false).
 bool ks_removal_clear(struct ks *ks, struct ks_group *g, mono_t now, bool at_once,
 		      struct ks_out *out, char *why, size_t why_size);

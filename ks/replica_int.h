@@ -27,6 +27,10 @@ void rep_get_endpoint(struct rd *r, struct endpoint *e);
 void rep_put_group(struct wr *w, const struct endpoint *e, uint8_t ttl);
 void rep_get_group(struct rd *r, struct endpoint *e, uint8_t *ttl);
 
+void rep_put_policy(struct wr *w, const struct policy *p);
+struct policy *rep_get_policy(struct rd *r);	     // one reference; NULL: refused
+void rep_put_kek(struct wr *w, const struct kek *k); // without its times and its SEQ
+void rep_get_kek(struct rd *r, struct kek *k);
 void rep_put_keys(struct wr *w, const struct ks_group *g, int64_t base_ms);
 void rep_get_keys(struct rd *r, struct ks_group *g, int64_t base_ms);
 void rep_put_push(struct wr *w, const struct ks_group *g, int64_t base_ms);

@@ -50,7 +50,7 @@ static size_t get_rules(struct rd *r, size_t n_slot, struct policy_rule *rule)
 	return n;
 }
 
-static void put_policy(struct wr *w, const struct policy *p)
+void rep_put_policy(struct wr *w, const struct policy *p)
 {
 	wr_count8(w, p->n_slot);
 	for (size_t i = 0; i < p->n_slot; i++) {
@@ -90,7 +90,7 @@ static void get_slot(struct rd *r, struct policy *p, struct policy_slot *s)
 	p->life_s = MIN_OF(p->life_s, s->life_s);
 }
 
-static struct policy *get_policy(struct rd *r)
+struct policy *rep_get_policy(struct rd *r)
 {
 	struct policy *p = calloc(1, sizeof(*p));
 
@@ -116,7 +116,7 @@ static struct policy *get_policy(struct rd *r)
 
 // ---- keys ----
 
-static void put_kek(struct wr *w, const struct kek *k, int64_t base_ms)
+void rep_put_kek(struct wr *w, const struct kek *k)
 {
 	const struct kek_params *p = &k->params;
 
@@ -136,12 +136,17 @@ static void put_kek(struct wr *w, const struct kek *k, int64_t base_ms)
 	wr_put(w, k->pub, k->pub_len);
 	wr_put(w, k->iv, sizeof(k->iv));
 	rep_put_secret(w, &k->key);
+}
+
+static void put_kek(struct wr *w, const struct kek *k, int64_t base_ms)
+{
+	rep_put_kek(w, k);
 	rep_put_time(w, k->born, base_ms);
 	rep_put_time(w, k->dies, base_ms);
 	wr_u32(w, k->seq);
 }
 
-static void get_kek(struct rd *r, struct kek *k, int64_t base_ms)
+void rep_get_kek(struct rd *r, struct kek *k)
 {
 	struct kek_params *p = &k->params;
 	struct bytes pub;
@@ -180,6 +185,11 @@ static void get_kek(struct rd *r, struct kek *k, int64_t base_ms)
 	k->pub_len = pub.len;
 	rd_copy(r, k->iv, sizeof(k->iv));
 	rep_get_secret(r, p->suite->key_len, &k->key);
+}
+
+static void get_kek(struct rd *r, struct kek *k, int64_t base_ms)
+{
+	rep_get_kek(r, k);
 	k->born = rep_get_time(r, base_ms);
 	k->dies = rep_get_time(r, base_ms);
 	k->seq = rd_u32(r);
@@ -194,7 +204,7 @@ static void put_gen(struct wr *w, const struct keys *k, const struct tek_gen *g,
 		policy++;
 	wr_u8(w, policy);
 	if (g == &k->gen[policy])
-		put_policy(w, g->policy);
+		rep_put_policy(w, g->policy);
 	wr_u32(w, g->serial);
 	rep_put_time(w, g->born, base_ms);
 	rep_put_time(w, g->active, base_ms);
@@ -227,7 +237,7 @@ static bool get_gen(struct rd *r, struct keys *k, int64_t base_ms)
 		rd_fail(r, "generation without a policy");
 		return false;
 	}
-	g->policy = policy == k->n_gen ? get_policy(r) : policy_get(k->gen[policy].policy);
+	g->policy = policy == k->n_gen ? rep_get_policy(r) : policy_get(k->gen[policy].policy);
 	if (!g->policy)
 		return false;
 	g->tek = calloc(MAX_OF(g->policy->n_slot, 1u), sizeof(*g->tek));

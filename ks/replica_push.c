@@ -115,6 +115,7 @@ void rep_get_push(struct rd *r, struct ks_group *g, int64_t base_ms)
 	get_push_parts(r, p);
 	p->started = rep_get_time(r, base_ms);
 	p->ended = rep_get_time(r, base_ms);
+	p->before = p->seq - (uint32_t)p->n_parts;
 	if (p->n_parts == 0 || !p->have)
 		rd_fail(r, "rekey without messages");
 	if (!rd_end(r, 0))

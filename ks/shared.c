@@ -3,6 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ks/adopt.h"
+#include "ks/mirror.h"
+#include "ks/rekey.h"
+
+#define HELD_MAX  (64u << 20) // octets; more is lost, as any datagram may be
+#define REINIT_MS 20000	      // so long a new epoch is given to reach all
+
+struct ks_shared_held {
+	struct ks_shared_held *next;
+	uint64_t count;
+	struct ks_send send;
+};
+
 // ---- what a step of coop says ----
 
 static void send(const struct ks_group *g, const struct coop_act *a, struct ks_out *out)
@@ -42,6 +55,22 @@ static void tell(const struct ks_group *g, const struct coop_act *a, struct ks_o
 		     peer[0] ? ")" : "");
 }
 
+// Whoever does not lead any more sends nothing more of what it began: who leads now sends it.
+static void role(struct ks_group *g, mono_t now, const struct coop_act *a)
+{
+	struct ks_shared *s = g->shared;
+	struct ks_push *p = &g->push;
+
+	s->led = s->gen_came = s->kek_lesser = s->ban_came = false;
+	s->fresh = a->fresh;
+	if (a->role == COOP_PRIMARY || !p->have)
+		return;
+	p->live = p->reminding = p->sending = false;
+	p->cursor = NULL;
+	p->commit = 0;
+	p->ended = now;
+}
+
 static void act_on(struct ks_group *g, mono_t now, const struct coop_act *a, struct ks_out *out)
 {
 	struct ks_shared *s = g->shared;
@@ -64,8 +93,11 @@ static void act_on(struct ks_group *g, mono_t now, const struct coop_act *a, str
 	case COOP_ACT_APPLY:
 		news(s, a->item);
 		break;
-	case COOP_ACT_COMMITTED:
-		s->committed = MAX_OF(s->committed, a->no);
+	case COOP_ACT_ROLE:
+		role(g, now, a);
+		break;
+	case COOP_ACT_REINIT:
+		s->reinit = true;
 		break;
 	case COOP_ACT_CLOSE:
 		out->close |= 1u << a->peer;
@@ -73,8 +105,7 @@ static void act_on(struct ks_group *g, mono_t now, const struct coop_act *a, str
 	case COOP_ACT_LOG:
 		tell(g, a, out);
 		break;
-	case COOP_ACT_ROLE:
-	case COOP_ACT_REINIT:
+	case COOP_ACT_COMMITTED: // asked for when it matters
 		break;
 	}
 }
@@ -156,7 +187,250 @@ bool ks_shared_role(struct ks_group *g, mono_t now, struct ks_out *out, char *wh
 	return true;
 }
 
+// ---- who may do what ----
+
+bool ks_shared_may_mint(const struct ks_group *g)
+{
+	return !g->shared || (g->shared->led && coop_may_mint(&g->shared->coop));
+}
+
+static const struct tek_gen *newest_active(const struct ks_group *g, mono_t now)
+{
+	for (size_t i = 0; i < g->keys.n_gen; i++) {
+		if (mono_due(g->keys.gen[i].active, now))
+			return &g->keys.gen[i];
+	}
+	return NULL;
+}
+
+// Sender ids of an epoch must not be used under keys of another.
+bool ks_shared_may_register(const struct ks_group *g, mono_t now)
+{
+	const struct tek_gen *gen = newest_active(g, now);
+
+	return !g->shared ||
+	       (coop_may_register(&g->shared->coop) && gen &&
+		COOP_VER_EPOCH(gen->ver) == coop_epoch(&g->shared->coop) &&
+		!mono_due(tek_gen_dies(gen), now) && !mono_due(g->keys.kek.dies, now));
+}
+
+bool ks_shared_take_sids(struct ks_group *g, size_t n, uint32_t *out)
+{
+	uint32_t first;
+
+	if (!coop_sid_take(&g->shared->coop, (uint32_t)n, &first))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		out[i] = first + (uint32_t)i;
+	return true;
+}
+
+// ---- what waits until it is committed ----
+
+static bool waits(const struct ks_shared *s)
+{
+	return s->coop.count > s->coop.committed;
+}
+
+static void hold_one(struct ks_shared *s, struct ks_send *send)
+{
+	struct ks_shared_held *h;
+
+	if (s->held_octets + send->datagram.len > HELD_MAX) {
+		s->n_lost++;
+		free(send->owned);
+		return;
+	}
+	BUG_ON(!send->owned); // ks_out_waits_for is for copies
+	h = calloc(1, sizeof(*h));
+	BUG_ON(!h);
+	h->count = s->coop.count;
+	h->send = *send;
+	h->send.shared = false;
+	s->held_octets += send->datagram.len;
+	*(s->last ? &s->last->next : &s->first) = h;
+	s->last = h;
+}
+
+static void hold(struct ks_group *g, struct ks_out *out)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < out->n_send; i++) {
+		if (out->send[i].shared && out->send[i].group == g->identity && waits(g->shared))
+			hold_one(g->shared, &out->send[i]);
+		else
+			out->send[kept++] = out->send[i];
+	}
+	out->n_send = kept;
+}
+
+static void pop(struct ks_shared *s)
+{
+	struct ks_shared_held *h = s->first;
+
+	s->held_octets -= h->send.datagram.len;
+	s->first = h->next;
+	if (!s->first)
+		s->last = NULL;
+	free(h);
+}
+
+static void release(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_shared *s = g->shared;
+
+	while (s->first && s->first->count <= s->coop.committed) {
+		ks_out_send_owned(out, &s->first->send);
+		pop(s);
+	}
+	if (g->push.commit && g->push.commit <= s->coop.committed) {
+		g->push.commit = 0;
+		g->push.next = now;
+	}
+}
+
+void ks_shared_push(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	if (!g->shared)
+		return;
+	ks_mirror_push(g, now, out);
+	g->shared->push_live = true;
+	g->push.commit = g->shared->coop.count;
+}
+
+// ---- the part of a primary ----
+
+// First keys of all; or new ones for all, since nobody knows what was given out under the old.
+static void begin(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	if (g->keys.n_gen > 0 && !mono_due(g->keys.kek.dies, now)) {
+		ks_rekey_renew(ks, g, now, out);
+		return;
+	}
+	keys_end_all(&g->keys);
+	ks_rekey_start(ks, g, now, out);
+}
+
+// What the one before has not brought to its end.
+static void carry_on(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_mirror_begun b;
+	struct kek under;
+
+	if (ks_mirror_ban_is_open(g))
+		g->removal.pending = REMOVAL_RETIRE;
+	if (g->push.live || !ks_mirror_begun(g, &b) || !b.live ||
+	    !ks_mirror_kek(ks, g, b.spi, &under))
+		return;
+	if (b.clears)
+		ks_rekey_clear_again(ks, g, now, &under, out);
+	else
+		ks_rekey_again(ks, g, now, &under, out);
+	kek_fini(&under);
+}
+
+static void lead(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_shared *s = g->shared;
+
+	if (!s->led) {
+		s->led = true;
+		if (s->fresh || g->keys.n_gen == 0 || mono_due(g->keys.kek.dies, now))
+			begin(ks, g, now, out);
+		else
+			carry_on(ks, g, now, out);
+		s->fresh = false;
+	}
+	if (s->ban_came)
+		g->removal.pending = REMOVAL_RETIRE;
+	if (s->reinit &&
+	    (g->sids_renewed.ms == 0 || mono_due(mono_add_ms(g->sids_renewed, REINIT_MS), now)))
+		ks_rekey_renew_sids(ks, g, now, out);
+	s->reinit = s->ban_came = false;
+}
+
+// ---- after each step ----
+
+static void take_news(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_shared *s = g->shared;
+
+	if (s->all_news)
+		ks_mirror_apply_all(ks, g, now, out);
+	for (size_t i = 0; i < s->n_news && !s->all_news; i++)
+		ks_mirror_apply(ks, g, now, &s->news[i], out);
+	s->all_news = false;
+	s->n_news = 0;
+	g->pseudo.ahead_ms = (int64_t)coop_pseudotime(&s->coop, now) - now.ms;
+}
+
+static void tell_changes(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_shared *s = g->shared;
+
+	for (size_t i = 0; i < out->n_touch; i++) {
+		if (out->touch[i].group == g->identity)
+			ks_mirror_member(g, now, &out->touch[i].member, out);
+	}
+	if (s->bans_changed)
+		ks_mirror_bans(g, now, out);
+	s->bans_changed = false;
+	if (s->push_live && ks_shared_may_mint(g) && !g->push.live && !g->push.reminding) {
+		ks_mirror_push(g, now, out);
+		s->push_live = false;
+	}
+}
+
+void ks_shared_settle(struct ks *ks, mono_t now, struct ks_out *out)
+{
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		struct ks_group *g = ks->group[i];
+
+		if (!g->shared)
+			continue;
+		take_news(ks, g, now, out);
+		if (coop_may_mint(&g->shared->coop))
+			lead(ks, g, now, out);
+		tell_changes(g, now, out);
+		hold(g, out);
+		release(g, now, out);
+	}
+}
+
 // ---- life ----
+
+bool ks_shared_adopt(struct ks *ks, struct ks_group *g, mono_t now, const struct ks_saved *saved,
+		     struct rd_err *why)
+{
+	struct coop *c = &g->shared->coop;
+	struct ks_shared_saved kept;
+	struct coop_item item;
+
+	for (size_t i = 0; i < saved->n && !saved->mint; i++) {
+		const struct ks_saved_row *row = &saved->row[i];
+
+		if (row->group != g->identity)
+			continue;
+		if (row->part == KS_PART_META) {
+			if (!ks_shared_unpack_meta(row->data, saved->base_ms, &kept, why))
+				return false;
+			if (kept.id != g->conf->set.id) {
+				why->why = "it was kept by a key server of another id";
+				return false;
+			}
+			coop_fini(c);
+			coop_init(c, &g->conf->set, ks->rng, now, &kept.meta,
+				  (uint64_t)mono_left_ms(now, kept.at));
+		} else if (row->part == KS_PART_ITEM) {
+			if (!ks_shared_unpack_item(row->data, saved->base_ms, &item, why))
+				return false;
+			coop_load(c, &item);
+		}
+	}
+	g->shared->all_news = true;
+	return true;
+}
 
 void ks_shared_conf(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
@@ -175,6 +449,7 @@ void ks_shared_conf(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	coop_out_init(&s->out);
 	s->wake = now;
 	g->shared = s;
+	g->sids.bits = g->conf->sid_bits;
 }
 
 void ks_shared_free(struct ks_group *g)
@@ -183,6 +458,10 @@ void ks_shared_free(struct ks_group *g)
 
 	if (!s)
 		return;
+	while (s->first) {
+		free(s->first->send.owned);
+		pop(s);
+	}
 	coop_fini(&s->coop);
 	coop_out_fini(&s->out);
 	free(s->news);

@@ -35,8 +35,24 @@ struct ks_shared {
 	mono_t wake; // when the next tick is due
 	size_t n_news, cap_news;
 	struct ks_item_name *news; // came from peers, are to be applied
-	uint64_t committed;	   // puts up to this count are safe here and at all who live
+	bool led;		   // has taken up what its part as primary is
+	bool fresh;	   // nobody could tell it what it did before: all keys are to be new
+	bool reinit;	   // sender ids have run out
+	bool all_news;	   // everything is to be applied: it was kept from a former run
+	bool bans_changed; // by an operator's word here
+	bool gen_came, kek_lesser, ban_came; // since led was set, from peers
+	bool push_live;			     // as the others were told
+	struct ks_shared_held *first, *last; // until their counts are committed
+	size_t held_octets;
+	uint64_t n_lost; // there was no room to hold them
 };
+
+// Alone, or as the primary.
+bool ks_shared_may_mint(const struct ks_group *g);
+bool ks_shared_may_register(const struct ks_group *g, mono_t now);
+bool ks_shared_take_sids(struct ks_group *g, size_t n, uint32_t *out);
+// A rekey was made: it goes out when what it brings is safe.
+void ks_shared_push(struct ks_group *g, mono_t now, struct ks_out *out);
 
 // A group of the configuration has begun to be in a set, has another one, or is gone.
 void ks_shared_conf(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
@@ -44,6 +60,8 @@ void ks_shared_free(struct ks_group *g);
 
 // KS_EV_LINK, KS_EV_FRAME, KS_EV_DURABLE.
 void ks_shared_event(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out *out);
+// After each step: what came is taken over, what was made is told, what waited goes on.
+void ks_shared_settle(struct ks *ks, mono_t now, struct ks_out *out);
 void ks_shared_tick(struct ks_group *g, mono_t now, struct ks_out *out);
 // An operator's word; why: what was done, or why not (false).
 bool ks_shared_role(struct ks_group *g, mono_t now, struct ks_out *out, char *why, size_t size);
@@ -52,6 +70,11 @@ void ks_shared_put(struct ks_group *g, mono_t now, const struct coop_put *p, str
 // As rows of the store: an item with its name in it; what is kept besides. Wiped by ks_blob_fini.
 void ks_shared_pack_item(const struct coop_item *i, int64_t base_ms, struct ks_blob *out);
 void ks_shared_pack_meta(const struct ks_shared *s, int64_t base_ms, struct ks_blob *out);
+
+struct ks_saved;
+// What a former run has kept. False, and why.
+bool ks_shared_adopt(struct ks *ks, struct ks_group *g, mono_t now, const struct ks_saved *saved,
+		     struct rd_err *why);
 
 struct ks_shared_saved {
 	uint8_t id; // whose it is

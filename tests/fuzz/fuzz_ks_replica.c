@@ -30,7 +30,7 @@ void fuzz_one(struct bytes input)
 
 	if (input.len < 1 || crypto_init() < 0)
 		return;
-	part = (enum ks_part_kind)(KS_PART_KEYS + input.p[0] % (KS_PART_COUNT - KS_PART_KEYS));
+	part = (enum ks_part_kind)(KS_PART_KEYS + input.p[0] % (KS_PART_META - KS_PART_KEYS));
 	if (load(&a, part, BYTES(input.p + 1, input.len - 1))) {
 		ks_replica_pack(&a, part, a.members.first, 0, &once);
 		BUG_ON(!load(&b, part, BYTES(once.p, once.len)));

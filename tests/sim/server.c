@@ -216,7 +216,7 @@ static size_t disk_read(const struct disk *d, struct ks_saved_row *out)
 {
 	size_t n = 0;
 
-	for (int part = KS_PART_KEYS; part < KS_PART_COUNT; part++) {
+	for (int part = KS_PART_KEYS; part <= KS_PART_MEMBER; part++) {
 		for (size_t i = 0; i < d->n; i++) {
 			if (d->row[i].part == part)
 				out[n++] =

@@ -1,0 +1,64 @@
+// ks/mirror.h - the state of a group as items that all key servers of its set know, and back.
+//
+//	item      body
+//	CHAIN     secret of the newest generation, from which the next ones follow; epoch of the pseudotime
+//	GEN       its policy; of each TEK SPI and keys
+//	KEK       as members get it, without its times
+//	SEQ       what coop needs for the next one
+//	PUSH      the rekey that is on its way: under which KEK, and what it says
+//	MEMBER    its record, and as of which (KEK, SEQ) it was served
+//	BAN       tombstone
+//
+// Times are the items' own. Of GEN, the end is that of the TEK that lives longest.
+// From:   shared.c, in each step; rekey.c when it has made keys.     To: coop; replica's writers.
+// Always: a body is decoded whole, and checked, before any of it counts. What is of no use is left
+//	   out and told; it stays an item, for key servers that know better.
+// Never:  makes keys. Puts again what came from a peer.
+#pragma once
+#include "ks/chain.h"
+#include "ks/ks.h"
+
+// What the next keys of a group in a set are made with.
+struct ks_mint {
+	struct chain teks, kek;
+	struct secret secret; // of the generation after it
+	uint8_t id[KEYS_GEN_ID_LEN];
+	uint64_t ver;
+};
+
+// early: not what the chain says, since somebody may know it, or the policy is another one.
+// epoch: sender ids begin anew.
+void ks_mirror_mint(struct ks *ks, const struct ks_group *g, bool early, bool epoch,
+		    struct ks_mint *out);
+void ks_mirror_mint_fini(struct ks_mint *m);
+// When the next generation may be made by schedule: never, while one is on its way from a peer.
+bool ks_mirror_is_due(const struct ks_group *g, mono_t now);
+
+// What was made is told: the newest generation, the chain behind it, the KEK (has_kek).
+void ks_mirror_made(struct ks_group *g, mono_t now, const struct ks_mint *m, bool has_kek,
+		    struct ks_out *out);
+void ks_mirror_gens(struct ks_group *g, mono_t now, struct ks_out *out); // ends that have moved
+void ks_mirror_seq(struct ks_group *g, mono_t now, const struct kek *under, uint32_t seq,
+		   struct ks_out *out);
+// The SEQ for the next rekey under a KEK; 0: there is none.
+uint32_t ks_mirror_seq_next(const struct ks_group *g, mono_t now, const struct kek *under);
+void ks_mirror_push(struct ks_group *g, mono_t now, struct ks_out *out);
+void ks_mirror_member(struct ks_group *g, mono_t now, const struct member_name *n,
+		      struct ks_out *out);
+void ks_mirror_bans(struct ks_group *g, mono_t now, struct ks_out *out);
+
+// What of the rekeys of others is unfinished.
+struct ks_mirror_begun {
+	bool live, clears;
+	uint8_t spi[KEYS_KEK_SPI_LEN]; // sealed under
+};
+bool ks_mirror_begun(const struct ks_group *g, struct ks_mirror_begun *out);
+// A KEK of the set, in force or before: false if there is none such.
+bool ks_mirror_kek(const struct ks *ks, const struct ks_group *g,
+		   const uint8_t spi[KEYS_KEK_SPI_LEN], struct kek *out);
+// Somebody was excluded, and no keys were made since.
+bool ks_mirror_ban_is_open(const struct ks_group *g);
+
+void ks_mirror_apply(struct ks *ks, struct ks_group *g, mono_t now, const struct ks_item_name *name,
+		     struct ks_out *out);
+void ks_mirror_apply_all(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
