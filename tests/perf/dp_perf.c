@@ -124,7 +124,7 @@ static double cpu_ns(void)
 
 static void raw(bool in, const char *size)
 {
-	static uint8_t buf[N_PACKETS][2048] __attribute__((aligned(64)));
+	static uint8_t buf[N_PACKETS][2048 + 64] __attribute__((aligned(64)));
 	const struct esp_suite *s = esp_suite_get(DP_SUITE_AES128_GCM16);
 	struct gcm_context_data ctx;
 	struct gcm_key_data k;
