@@ -273,3 +273,27 @@ int pki_key_new(enum sign_alg a, unsigned bits, char **pem, size_t *len)
 	EVP_PKEY_free(key);
 	return err;
 }
+
+bool pki_key_is(struct bytes pem, enum sign_alg a, unsigned bits)
+{
+	EVP_PKEY *key;
+	unsigned has = 0;
+	bool is = pki_key_from_pem(pem, NULL, &key) == 0 && sign_key_kind(key, &has) == a &&
+		  (a != SIGN_RSA || has == bits);
+
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	return is;
+}
+
+bool pki_key_same(struct bytes pem, struct bytes other)
+{
+	EVP_PKEY *a, *b = NULL;
+	bool same = pki_key_from_pem(pem, NULL, &a) == 0 &&
+		    pki_key_from_pem(other, NULL, &b) == 0 && EVP_PKEY_eq(a, b) == 1;
+
+	EVP_PKEY_free(a);
+	EVP_PKEY_free(b);
+	ERR_clear_error();
+	return same;
+}

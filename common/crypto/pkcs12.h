@@ -35,3 +35,5 @@ MUST_CHECK int pki_to_pem(const struct pki_bundle *b, const char *pass, uint8_t 
 
 // A fresh private key as PEM: bits is used for RSA only.
 MUST_CHECK int pki_key_new(enum sign_alg a, unsigned bits, char **pem, size_t *len);
+bool pki_key_is(struct bytes pem, enum sign_alg a, unsigned bits); // one that _new would make
+bool pki_key_same(struct bytes pem, struct bytes other);	   // both private keys, and equal

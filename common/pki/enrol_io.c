@@ -95,26 +95,20 @@ static void tell(struct slot *s, bool ok, const char *text)
 
 // ---- on the thread ----
 
-static void timed_wait(struct enroller *e, int seconds)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_sec += seconds;
-	pthread_cond_timedwait(&e->wake, &e->lock, &t);
-}
-
 static bool job_sleep(void *arg, int seconds)
 {
 	struct job *j = arg;
-	time_t until = time(NULL) + seconds;
+	struct timespec until;
 	bool go_on;
+	int err = 0;
 
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += seconds;
 	pthread_mutex_lock(&j->e->lock);
 	j->waiting = true;
 	eventfd_write(j->e->efd, 1);
-	while (!j->e->stop && !j->give_up && time(NULL) < until)
-		timed_wait(j->e, (int)(until - time(NULL)));
+	while (!j->e->stop && !j->give_up && !err)
+		err = pthread_cond_timedwait(&j->e->wake, &j->e->lock, &until);
 	go_on = !j->e->stop && !j->give_up;
 	pthread_mutex_unlock(&j->e->lock);
 	return go_on;
@@ -145,9 +139,9 @@ static int job_exchange(void *arg, struct bytes message, uint8_t **answer, size_
 	*answer = j->answer;
 	*len = j->answer_len;
 	j->answer = NULL;
-	if (j->e->stop || !*answer)
+	if (j->e->stop || j->give_up || !*answer)
 		err = -EIO;
-	if (j->e->stop)
+	if (j->e->stop || j->give_up)
 		snprintf(why, why_size, "interrupted");
 	else if (err && j->status)
 		snprintf(why, why_size, "%s answered with HTTP status %d", j->work->conf.url,
@@ -295,7 +289,9 @@ static bool received(struct enroller *e, struct slot *s, struct enrol_work *w)
 
 static void failed(struct enroller *e, struct slot *s, const struct enrol_work *w)
 {
-	bool again = w->conf.renew_percent > 0;
+	size_t at;
+	const struct ike_trustpoint *tp = trustpoint_of(e, s->name, &at); // as it is by now
+	bool again = tp && tp->enrol.renew_percent > 0;
 	int64_t wait = renew_retry_s(++s->failures, e->rng);
 
 	note(s, "%s", w->why);
@@ -399,11 +395,11 @@ static const char *begin(struct enroller *e, struct slot *s, const struct ike_tr
 	j->work->sleep = job_sleep;
 	j->work->arg = j;
 	j->work->conf.new_key |= other_key;
-	s->retry = s->renew = 0;
 	if (job_start(j)) {
 		job_free(j);
 		return "no thread can be started";
 	}
+	s->retry = s->renew = 0;
 	s->job = j;
 	return NULL;
 }
@@ -422,6 +418,15 @@ void enroller_enroll(struct enroller *e, const char *name, bool other_key, enrol
 	}
 	s->told = told;
 	s->told_arg = arg;
+}
+
+bool enroller_cancel(struct enroller *e, const char *name)
+{
+	struct slot *s = slot_of(e, name);
+
+	if (s && s->job)
+		job_give_up(s->job);
+	return s && s->job;
 }
 
 static void begin_by_itself(struct enroller *e, struct slot *s, const struct ike_trustpoint *tp)
@@ -473,8 +478,12 @@ static void arm(struct enroller *e)
 	int64_t now = time(NULL), at = now + LOOK_S;
 	struct timeval tv = { 0 };
 
-	for (size_t i = 0; i < e->n; i++)
-		at = earliest(earliest(at, e->slot[i].renew), e->slot[i].retry);
+	for (size_t i = 0; i < e->n; i++) {
+		const struct slot *s = &e->slot[i];
+
+		if (!s->job) // else its end arms anew
+			at = earliest(earliest(at, s->renew), s->retry);
+	}
 	tv.tv_sec = at > now ? at - now : 0;
 	tv.tv_usec = at > now ? 0 : 1000;
 	evtimer_add(e->timer, &tv);
@@ -491,8 +500,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		size_t at;
 		const struct ike_trustpoint *tp = trustpoint_of(e, s->name, &at);
 
-		if (!tp)
+		if (!tp) {
+			s->renew = s->retry = 0;
 			continue;
+		}
 		if (tp->n_own > 0)
 			warn_of_end(s, tp, now);
 		if (!s->job && (is_due(s->renew, now) || is_due(s->retry, now)))
@@ -623,7 +634,8 @@ void enroller_config(struct enroller *e)
 			*s = (struct slot){ 0 };
 			memcpy(s->name, p->tp[i].name, sizeof(s->name));
 		}
-		plan(e, s, &p->tp[i]);
+		if (!s->job)
+			plan(e, s, &p->tp[i]);
 	}
 	evtimer_add(e->timer, &(struct timeval){ .tv_usec = 1000 });
 }
@@ -642,6 +654,7 @@ int enroller_new(struct event_base *base, struct rng *rng, const struct enrol_ho
 		 struct enroller **out)
 {
 	struct enroller *e = calloc(1, sizeof(*e));
+	pthread_condattr_t attr;
 	int err;
 
 	*out = NULL;
@@ -651,7 +664,10 @@ int enroller_new(struct event_base *base, struct rng *rng, const struct enrol_ho
 	e->rng = rng;
 	e->efd = -1;
 	pthread_mutex_init(&e->lock, NULL);
-	pthread_cond_init(&e->wake, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); // a stepped clock must not stop a job
+	pthread_cond_init(&e->wake, &attr);
+	pthread_condattr_destroy(&attr);
 	err = fetcher_new(base, &e->fetcher);
 	if (!err)
 		err = watch(e, base);

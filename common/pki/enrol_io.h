@@ -31,6 +31,9 @@ typedef void enrol_told(void *arg, bool ok, const char *text);
 // The operator's `crypto pki enroll NAME`. other_key: cr with a key of its own, not a renewal.
 void enroller_enroll(struct enroller *e, const char *name, bool other_key, enrol_told *told,
 		     void *arg);
+// Ends the one under way, within the time that an answer may take; its enrol_told is called then.
+// False: there is none.
+bool enroller_cancel(struct enroller *e, const char *name);
 // PEM that the operator brought takes the place of what the trustpoint has; -errno and why.
 MUST_CHECK int enroller_import(struct enroller *e, const char *name, struct pki_bundle *b,
 			       char why[CMP_WHY_LEN]);

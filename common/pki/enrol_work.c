@@ -58,17 +58,34 @@ static bool write_new_key(struct enrol_work *w, const char *path, const struct t
 	return !err;
 }
 
+static bool wants_another_key(const struct enrol_work *w)
+{
+	return w->kind != CMP_KUR || w->conf.new_key;
+}
+
+// The key of an earlier attempt goes on where it left off, if it is of the kind wanted by now. When
+// another key than the present one is wanted, the present one lying there does not count: the
+// daemon was killed after it had replaced FILE, or a renewal under the same key did not succeed.
+static bool goes_on(const struct enrol_work *w, const struct text *own, const struct text *key)
+{
+	struct bytes left = BYTES(key->p, key->len);
+
+	if (own->p && pki_key_same(left, BYTES(own->p, own->len)))
+		return !wants_another_key(w);
+	return pki_key_is(left, w->conf.key_alg, w->conf.key_bits);
+}
+
 // The key of an earlier attempt, the present one, or a fresh one.
 static bool find_key(struct enrol_work *w, const struct text *own, const char *path,
 		     struct text *key)
 {
 	struct pki_bundle b;
 
-	if (file_read(path, PKI_FILE_MAX, &key->p, &key->len) == 0 && key->len > 0)
+	if (file_read(path, PKI_FILE_MAX, &key->p, &key->len) == 0 && goes_on(w, own, key))
 		return true;
 	file_free(key->p, key->len);
 	*key = (struct text){ 0 };
-	if (own->p && w->kind == CMP_KUR && !w->conf.new_key) {
+	if (own->p && !wants_another_key(w)) {
 		if (pki_from_pem(BYTES(own->p, own->len), NULL, BYTES(own->p, own->len), &b)) {
 			say(w, "%s cannot be read", w->conf.file);
 			return false;
@@ -85,6 +102,13 @@ static bool find_key(struct enrol_work *w, const struct text *own, const char *p
 
 // ---- the CA ----
 
+// As long as the CA says, but ever longer: a CA that says "in a second" is asked some 250 times in
+// a day, and takes a sixteenth longer at most.
+static int pause_s(int wait_s, int waited)
+{
+	return MIN_OF(MAX_OF(wait_s, waited / 16), ENROL_POLL_MAX_S);
+}
+
 // Until the CA has decided.
 static bool ask(struct enrol_work *w, struct cmp *c)
 {
@@ -97,7 +121,7 @@ static bool ask(struct enrol_work *w, struct cmp *c)
 			say(w, "%s", cmp_why(c));
 		if (p != CMP_WAIT)
 			return p == CMP_DONE;
-		wait_s = MIN_OF(wait_s, ENROL_POLL_MAX_S);
+		wait_s = pause_s(wait_s, waited);
 		waited += wait_s;
 		if (waited > ENROL_POLL_TOTAL_S) {
 			say(w, "the CA has not decided for a day");

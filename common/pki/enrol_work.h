@@ -8,8 +8,8 @@
 #pragma once
 #include "common/ike/auth.h"
 
-#define ENROL_POLL_MAX_S   600 // between two questions about a request that waits
-#define ENROL_POLL_TOTAL_S 86400
+#define ENROL_POLL_MAX_S   600	 // between two questions about a request that waits
+#define ENROL_POLL_TOTAL_S 86400 // then the request is given up
 
 struct enrol_work {
 	enum cmp_kind kind;

@@ -39,6 +39,17 @@ static void said(struct ctl_req *req, const char *text)
 	ctl_reply_text_take(req, &t);
 }
 
+static struct ike_trustpoint *find(const struct pki_io *p, const char *name, size_t *at)
+{
+	struct ike_pki *pki = enroller_pki(p->e);
+
+	for (*at = 0; pki && *at < pki->n; (*at)++) {
+		if (strcmp(pki->tp[*at].name, name) == 0)
+			return &pki->tp[*at];
+	}
+	return NULL;
+}
+
 // ---- enroll ----
 
 static void on_enrolled(void *arg, bool ok, const char *text)
@@ -54,18 +65,22 @@ static void enroll(struct pki_io *p, struct ctl_req *req)
 	enroller_enroll(p->e, ctl_req_word(req, 3), ctl_req_word(req, 4) != NULL, on_enrolled, req);
 }
 
-// ---- authenticate ----
-
-static struct ike_trustpoint *find(const struct pki_io *p, const char *name, size_t *at)
+static void cancel(struct pki_io *p, struct ctl_req *req)
 {
-	struct ike_pki *pki = enroller_pki(p->e);
+	size_t at;
+	const char *name = ctl_req_word(req, 4);
+	const struct ike_trustpoint *tp = find(p, name, &at);
 
-	for (*at = 0; pki && *at < pki->n; (*at)++) {
-		if (strcmp(pki->tp[*at].name, name) == 0)
-			return &pki->tp[*at];
-	}
-	return NULL;
+	if (!tp)
+		ctl_reply_error(req, "no such trustpoint", NULL);
+	else if (!enroller_cancel(p->e, name))
+		ctl_reply_error(req, "no enrolment is under way", NULL);
+	else
+		said(req, tp->enrol.renew_percent ? "given up; auto_enroll asks again by itself"
+						  : "given up");
 }
+
+// ---- authenticate ----
 
 static struct cert *ca_decode(struct bytes body)
 {
@@ -295,6 +310,8 @@ void pki_io_command(struct pki_io *p, struct ctl_req *req)
 
 	if (strcmp(ctl_req_word(req, 0), "show") == 0)
 		show(p, req);
+	else if (strcmp(ctl_req_word(req, 0), "no") == 0)
+		cancel(p, req);
 	else if (strcmp(what, "enroll") == 0)
 		enroll(p, req);
 	else if (strcmp(what, "import") == 0)

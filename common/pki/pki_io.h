@@ -24,6 +24,7 @@ void pki_io_config(struct pki_io *p); // after every (re)load
 	  "fetch the CA's certificate; take it when it is the one named", run },                   \
 	{ "crypto pki enroll NAME [rekey]",                                                        \
 	  "ask the CA for a certificate, or its successor; rekey: for a new key", run },           \
+	{ "no crypto pki enroll NAME", "give up the request that waits for the CA", run },         \
 	{ "crypto pki import NAME pem FILE [password WORD]",                                       \
 	  "key, certificate and chain out of a PEM file of yours", run },                          \
 	{ "crypto pki import NAME pkcs12 FILE [password WORD]", "out of a PKCS#12 file", run },    \

@@ -96,6 +96,9 @@ issue() { # KEYFILE NAME ADDRESS SECONDS
 			-in "$pki/$2.csr" -out "$pki/$2.pem" 2>/dev/null
 }
 
+# More words for it, like how often it has to be asked before it decides.
+cmp_more=()
+
 # Serves one certificate to who proves itself by the secret, or by a certificate of ours: then the
 # answers are signed too.
 cmp_serve() { # NS CERTIFICATE [SECRET|-]
@@ -103,7 +106,7 @@ cmp_serve() { # NS CERTIFICATE [SECRET|-]
 	[ "${3:-}" != - ] || prove=(-srv_cert "$pki/cmp.pem" -srv_key "$pki/cmp.key" -srv_trusted "$pki/root.pem" -srv_untrusted "$pki/mid.pem")
 	end "$cmp_pid"
 	: >"$dir/cmp.log"
-	ip netns exec "$1" openssl cmp -port 8829 "${prove[@]}" -rsp_cert "$2" -rsp_extracerts "$pki/mid.pem" >"$dir/cmp.log" 2>&1 &
+	ip netns exec "$1" openssl cmp -port 8829 "${prove[@]}" "${cmp_more[@]}" -rsp_cert "$2" -rsp_extracerts "$pki/mid.pem" >"$dir/cmp.log" 2>&1 &
 	cmp_pid=$!
 	said cmp 'ACCEPT' 5
 }
@@ -229,6 +232,47 @@ renewal() {
 	check "ksd shows the CRL it asked" says ksd 'show crypto pki crls' 'CN=mid,O=Example'
 }
 
+received_by_cr() { # N: so often by now
+	local i
+	for ((i = 0; i < 200; i++)); do
+		[ "$(grep -c 'PKI-6-CERTRET.*request=cr' "$dir/gmd.log")" != "$1" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# A CA whose people look at every request: it says "later" for a while, and then gives, or the
+# operator has enough of it.
+waits() {
+	end "$cmp_pid"
+	cmp_pid=''
+	gvsh gmd 'crypto pki enroll CORP rekey'
+	issue "$dir/gm1-own.pem.new" gm1 10.98.0.2 86400
+	cmp_more=(-poll_count 3 -check_after 1)
+	cmp_serve "$b" "$pki/gm1.pem" - || exit 1
+	check "the CA has not decided: the operator is told so at once" says gmd 'crypto pki enroll CORP rekey' 'has not decided yet'
+	check "it is asked until it has" received_by_cr 2
+
+	cmp_more=(-poll_count 1000 -check_after 1)
+	cmp_serve "$b" "$pki/gm1.pem" - || exit 1
+	check "a CA that does not decide" says gmd 'crypto pki enroll CORP rekey' 'has not decided yet'
+	check "a second request has to wait" says gmd 'crypto pki enroll CORP' 'an enrolment is under way'
+	check "the operator gives it up" says gmd 'no crypto pki enroll CORP' 'given up'
+	check "and it ends" said gmd 'PKI-4-CERTFAIL.*request=cr.*interrupted' 15
+	check "there is nothing left to give up" says gmd 'no crypto pki enroll CORP' 'no enrolment is under way'
+
+	cmp_serve "$b" "$pki/gm1.pem" - || exit 1 # the mock mixes the next request up with the one given up
+	check "again a request that waits" says gmd 'crypto pki enroll CORP rekey' 'has not decided yet'
+	issue "$dir/gm1-own.pem.new" gm1 10.98.0.2 86400
+	kill -9 "$gmd_pid"
+	wait "$gmd_pid" 2>/dev/null
+	cmp_more=()
+	cmp_serve "$b" "$pki/gm1.pem" - || exit 1
+	gmd_start
+	check "after kill -9 it goes on with the key it had asked for" says gmd 'crypto pki enroll CORP rekey' 'certificate [0-9A-F:]+ received'
+	check "the pending key is gone" test ! -e "$dir/gm1-own.pem.new"
+}
+
 old_is_refused() {
 	stop gmd
 	cp "$dir/gm1-own.pem" "$dir/gm1-new.pem"
@@ -344,6 +388,7 @@ pki_serve "$pki" 8080 "$a"
 first_of_ksd
 first_of_gmd
 renewal
+waits
 old_is_refused
 files
 hostile

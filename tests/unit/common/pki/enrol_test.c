@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 
+#include "common/base/mono.h"
 #include "common/pki/enrol_io.h"
 #include "common/pki/enrol_work.h"
 #include "common/pki/files.h"
@@ -128,6 +129,133 @@ static void a_certificate_without_our_name_does_not_replace_the_present_one(void
 	}
 }
 
+static bool attempt(struct world *w, enum cmp_kind kind, bool new_key, char why[CMP_WHY_LEN])
+{
+	struct enrol_work *work = enrol_work_new(w->tp);
+	bool done;
+
+	work->kind = kind;
+	work->conf.new_key = new_key;
+	work->exchange = cmp_ca_exchange;
+	work->sleep = never_waits;
+	work->arg = &w->ca;
+	enrol_work_run(work);
+	done = work->done;
+	strcpy(why, work->why);
+	enrol_work_free(work);
+	return done;
+}
+
+// The CA issues for the key that lay there first: a fresh one is told by that.
+static void assert_fresh_key(struct world *w, enum cmp_kind kind, bool new_key)
+{
+	char why[CMP_WHY_LEN];
+
+	assert_false(attempt(w, kind, new_key, why));
+	assert_non_null(strstr(why, "another key than ours"));
+}
+
+static void put_pending(const struct world *w, const char *text)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%s.new", w->file);
+	put_file(path, text);
+}
+
+static void a_pending_key_that_cannot_be_read_is_replaced(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w, IKE_ID_AUTO);
+	key_make(&w);
+	put_pending(&w, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+	assert_fresh_key(&w, CMP_IR, true);
+	assert_true(is_as_before(&w));
+	world_end(&w);
+}
+
+static void a_pending_key_of_another_kind_than_is_configured_now_is_replaced(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w, IKE_ID_AUTO);
+	key_make(&w);
+	w.tp->enrol.key_alg = SIGN_ECDSA_P384;
+	assert_fresh_key(&w, CMP_IR, true);
+	world_end(&w);
+}
+
+static void the_present_key_into_file_and_pending(struct world *w);
+
+// kill -9 after FILE was replaced and before FILE.new was removed; or a renewal that failed.
+static void the_present_key_lying_there_is_not_taken_for_a_new_one(void **state)
+{
+	char why[CMP_WHY_LEN];
+	struct world w;
+
+	(void)state;
+	world_make(&w, IKE_ID_AUTO);
+	cmp_ca_prove(&w.ca, NULL);
+	the_present_key_into_file_and_pending(&w);
+	assert_true(attempt(&w, CMP_KUR, false, why)); // the same key was wanted
+
+	the_present_key_into_file_and_pending(&w);
+	assert_fresh_key(&w, CMP_CR, true);
+	the_present_key_into_file_and_pending(&w);
+	assert_fresh_key(&w, CMP_KUR, true);
+	world_end(&w);
+}
+
+struct patience {
+	struct cmp_ca *ca;
+	unsigned times;
+	int64_t s;
+};
+
+static int ask_patiently(void *arg, struct bytes message, uint8_t **answer, size_t *len, char *why,
+			 size_t why_size)
+{
+	return cmp_ca_exchange(((struct patience *)arg)->ca, message, answer, len, why, why_size);
+}
+
+static bool wait_patiently(void *arg, int seconds)
+{
+	struct patience *p = arg;
+
+	assert_true(seconds >= 1 && seconds <= ENROL_POLL_MAX_S);
+	p->times++;
+	p->s += seconds;
+	return true;
+}
+
+static void a_ca_that_never_decides_is_asked_ever_less_often_and_given_up(void **state)
+{
+	struct patience p;
+	struct enrol_work *work;
+	struct world w;
+
+	(void)state;
+	world_make(&w, IKE_ID_AUTO);
+	key_make(&w);
+	w.ca.polls = 1000000;
+	p = (struct patience){ .ca = &w.ca };
+	work = enrol_work_new(w.tp);
+	work->kind = CMP_IR;
+	work->exchange = ask_patiently;
+	work->sleep = wait_patiently;
+	work->arg = &p;
+	enrol_work_run(work);
+	assert_false(work->done);
+	assert_non_null(strstr(work->why, "has not decided for a day"));
+	assert_in_range(p.s, ENROL_POLL_TOTAL_S - ENROL_POLL_MAX_S, ENROL_POLL_TOTAL_S);
+	assert_true(p.times < 300);
+	enrol_work_free(work);
+	world_end(&w);
+}
+
 // ---- by hand ----
 
 static struct ike_pki *pki_now(void *arg)
@@ -162,6 +290,25 @@ static void bundle_make(const struct world *w, const char *alt_name, struct pki_
 	assert_int_equal(pki_from_pem(BYTES(p, (size_t)len), NULL, BYTES(p, (size_t)len), out), 0);
 	BIO_free(b);
 	mp_free(&n);
+}
+
+static void the_present_key_into_file_and_pending(struct world *w)
+{
+	struct pki_bundle b;
+	char *pem;
+	size_t len;
+	BIO *bio;
+
+	bundle_make(w, "DNS:gm1.example.net", &b);
+	pem = pki_join(BYTES(b.key_pem, b.key_len), (const struct cert *const *)&b.own, 1, &len);
+	put_file(w->file, pem);
+	file_free(pem, len);
+	put_pending(w, b.key_pem);
+	EVP_PKEY_free(w->ca.subject_key);
+	bio = BIO_new_mem_buf(b.key_pem, (int)b.key_len);
+	w->ca.subject_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	pki_bundle_fini(&b);
 }
 
 static void an_import_without_our_name_leaves_the_file_as_it_is(void **state)
@@ -318,6 +465,91 @@ static void an_import_ends_an_enrolment_that_waits_for_the_ca(void **state)
 	world_end(&w);
 }
 
+// An enrolment that waits for the CA.
+struct waiting {
+	struct world w;
+	struct event_base *base;
+	struct enroller *e;
+	struct evhttp *h;
+	struct rng rng;
+	char told[CMP_WHY_LEN];
+};
+
+static void waiting_make(struct waiting *v)
+{
+	world_make(&v->w, IKE_ID_AUTO);
+	v->base = event_base_new();
+	v->told[0] = '\0';
+	v->w.ca.polls = 1000;
+	v->h = ca_listens(&v->w, v->base);
+	rng_seed(&v->rng, 1);
+	assert_int_equal(enroller_new(v->base, &v->rng,
+				      &(struct enrol_hooks){ pki_now, pki_take, &v->w }, &v->e),
+			 0);
+	enroller_config(v->e);
+	enroller_enroll(v->e, "CORP", false, remember, v->told);
+	run_until(v->base, is_told, v->told);
+	assert_non_null(strstr(v->told, "has not decided yet"));
+}
+
+static void waiting_end(struct waiting *v)
+{
+	enroller_free(v->e);
+	evhttp_free(v->h);
+	event_base_free(v->base);
+	world_end(&v->w);
+}
+
+static void an_operator_can_give_up_what_waits_for_the_ca(void **state)
+{
+	struct enrol_status st;
+	struct waiting v;
+
+	(void)state;
+	waiting_make(&v);
+	assert_false(enroller_cancel(v.e, "OTHER"));
+	assert_true(enroller_cancel(v.e, "CORP"));
+	run_until(v.base, is_over, v.e);
+	assert_false(enroller_cancel(v.e, "CORP"));
+	assert_true(enroller_status(v.e, "CORP", &st));
+	assert_string_equal(st.last, "interrupted");
+	assert_int_equal(st.retry, 0);
+	assert_true(is_as_before(&v.w));
+	waiting_end(&v);
+}
+
+static unsigned turns_in_a_moment(struct event_base *base)
+{
+	unsigned n = 0;
+
+	for (mono_t end = mono_add_ms(mono_now(), 300); mono_before(mono_now(), end); n++) {
+		event_base_loopexit(base, &(struct timeval){ .tv_usec = 300000 });
+		event_base_loop(base, EVLOOP_ONCE);
+	}
+	return n;
+}
+
+// What is due begins when the one under way has ended: until then there is nothing to wake up for.
+static void a_reload_while_an_enrolment_waits_costs_no_time(void **state)
+{
+	struct enrol_status st;
+	struct waiting v;
+
+	(void)state;
+	waiting_make(&v);
+	v.w.tp->enrol.renew_percent = 50;
+	enroller_config(v.e);
+	assert_true(turns_in_a_moment(v.base) < 20);
+	v.w.pki->n = 0; // a reload that takes the trustpoint away
+	enroller_config(v.e);
+	assert_true(enroller_cancel(v.e, "CORP"));
+	run_until(v.base, is_over, v.e);
+	assert_true(enroller_status(v.e, "CORP", &st));
+	assert_int_equal(st.retry, 0);
+	v.w.pki->n = 1;
+	waiting_end(&v);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -325,6 +557,12 @@ int main(void)
 		cmocka_unit_test(an_import_without_our_name_leaves_the_file_as_it_is),
 		cmocka_unit_test(no_import_while_an_enrolment_is_under_way),
 		cmocka_unit_test(an_import_ends_an_enrolment_that_waits_for_the_ca),
+		cmocka_unit_test(a_pending_key_that_cannot_be_read_is_replaced),
+		cmocka_unit_test(a_pending_key_of_another_kind_than_is_configured_now_is_replaced),
+		cmocka_unit_test(the_present_key_lying_there_is_not_taken_for_a_new_one),
+		cmocka_unit_test(a_ca_that_never_decides_is_asked_ever_less_often_and_given_up),
+		cmocka_unit_test(an_operator_can_give_up_what_waits_for_the_ca),
+		cmocka_unit_test(a_reload_while_an_enrolment_waits_costs_no_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
