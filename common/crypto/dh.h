@@ -45,6 +45,7 @@ struct dh_job {
 size_t dh_public_len(enum dh_group g); // octets in a KE payload; 0 for a group we do not have
 size_t dh_shared_len(enum dh_group g);
 const char *dh_name(enum dh_group g); // "MODP-2048", "ECP-256"
+bool dh_is_quick(enum dh_group g);    // a job costs less than handing it to another thread and back
 
 // NULL when out of memory or for a group we do not have. Freed (and wiped) by dh_job_free.
 struct dh_job *dh_job_new(enum dh_group g);

@@ -162,6 +162,29 @@ static void other_lengths_and_groups_are_refused(void **state)
 	assert_null(dh_job_new((enum dh_group)25));
 }
 
+static void a_pair_that_does_not_belong_together_is_refused(void **state)
+{
+	struct dh_job *a = dh_job_new(DH_ECP256), *b = dh_job_new(DH_ECP256);
+	struct secret x = { 0 };
+	uint8_t order[32];
+
+	(void)state;
+	assert_int_equal(dh_job_private(a, &x), -EINVAL); // none yet
+	assert_int_equal(dh_job_run(a), 0);
+	assert_int_equal(dh_job_private(a, &x), 0);
+	assert_int_equal(dh_job_set_private(b, BYTES(x.b, x.len), BYTES(a->own, a->own_len)), 0);
+	assert_memory_equal(b->own, a->own, a->own_len);
+	x.b[31] ^= 1;
+	assert_int_equal(dh_job_set_private(b, BYTES(x.b, x.len), BYTES(a->own, a->own_len)),
+			 -EINVAL);
+	unhex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", order,
+	      sizeof(order));
+	assert_int_equal(dh_job_set_private(b, BYTES_OF(order), BYTES(a->own, a->own_len)),
+			 -EINVAL);
+	dh_job_free(a);
+	dh_job_free(b);
+}
+
 static void *thread(void *arg)
 {
 	(void)arg;
@@ -196,6 +219,7 @@ int main(void)
 		cmocka_unit_test(degenerate_modp_values_are_refused),
 		cmocka_unit_test(points_off_the_curve_are_refused),
 		cmocka_unit_test(other_lengths_and_groups_are_refused),
+		cmocka_unit_test(a_pair_that_does_not_belong_together_is_refused),
 		cmocka_unit_test(jobs_run_on_any_thread),
 	};
 
