@@ -16,12 +16,13 @@
 #include "ks/udp_io.h"
 
 #define DH_JOBS_MAX 8192 // waiting: some seconds of work; whoever waits longer has given up
+#define DH_HERE_MAX 8	 // datagrams that may wait while a quick job is done in line
 
 struct ks_io {
 	struct event_base *base;
 	struct event *on_timer, *on_dh, *on_kept, *on_term, *on_int, *on_hup;
 	struct ctl_server *ctl;
-	struct jobs *pool; // NULL: done in line
+	struct jobs *pool; // NULL: everything is done in line
 	struct auth_runner *auth;
 	struct pki_io *pki;
 	struct ks_keep *keep; // NULL: no state is kept
@@ -102,12 +103,21 @@ static void dh_drop(void *arg)
 	free(dh);
 }
 
+// A thread is worth its wake-up and ours when the work is long, or when there is much of it: then
+// one wake-up serves many.
+static bool dh_in_line(const struct ks_io *io, const struct ks_dh *dh)
+{
+	return !io->pool || (dh_is_quick(dh->job->group) && ks_udp_waiting(io->udp) <= DH_HERE_MAX);
+}
+
 static void run_dh(struct ks_io *io, const struct ks_dh *dh)
 {
 	struct ks_event done = { .kind = KS_EV_DH_DONE, .dh = *dh };
 	struct ks_dh *copy;
 
-	if (io->pool) {
+	if (dh_in_line(io, dh)) {
+		dh_job_run(dh->job);
+	} else {
 		copy = malloc(sizeof(*copy));
 		BUG_ON(!copy);
 		*copy = *dh;
@@ -115,8 +125,6 @@ static void run_dh(struct ks_io *io, const struct ks_dh *dh)
 			return;
 		free(copy);
 		dh->job->err = -EAGAIN; // refused and counted; the peer may try again
-	} else {
-		dh_job_run(dh->job);
 	}
 	step(io, &done);
 }
@@ -208,8 +216,10 @@ static void on_auth(void *arg, struct ike_auth_job *job)
 static void send_one(void *arg, const struct ks_send *s)
 {
 	struct ks_io *io = arg;
+	struct ks_send one = *s;
 
-	ks_udp_send(io->udp, s, 1);
+	one.owned = NULL; // stays the caller's
+	ks_udp_send(io->udp, &one, 1);
 }
 
 static void tell_one(void *arg, const struct ks_tell *t)

@@ -24,6 +24,26 @@ struct port {
 	struct event *on_rx;
 };
 
+union ttl_room {
+	struct cmsghdr align;
+	uint8_t b[CMSG_SPACE(sizeof(int))];
+};
+
+// What one system call is given; too large to be zeroed on the stack for each datagram.
+struct tx {
+	struct sockaddr_storage to[TX_BATCH];
+	struct mmsghdr m[TX_BATCH];
+	struct iovec v[TX_BATCH][2];
+	union ttl_room ttl[TX_BATCH];
+};
+
+struct rx {
+	struct sockaddr_storage from[RX_BATCH];
+	struct mmsghdr m[RX_BATCH];
+	struct iovec v[RX_BATCH];
+	uint8_t octets[RX_BATCH][KS_DGRAM_MAX];
+};
+
 struct ks_udp {
 	ks_udp_in *in;
 	void *arg;
@@ -31,7 +51,12 @@ struct ks_udp {
 	struct port port[PORTS_MAX];
 	uint64_t n_tx_failed;
 	struct log_limit tx_log;
-	uint8_t rx[RX_BATCH][KS_DGRAM_MAX];
+	size_t waiting; // received and not yet handed in
+	bool in_batch;	// answers are kept until the last is handed in
+	size_t n_later;
+	struct ks_send later[TX_BATCH];
+	struct tx tx;
+	struct rx rx;
 };
 
 // ---- out ----
@@ -46,11 +71,6 @@ static void tx_failed(struct ks_udp *u, size_t n, int err)
 			 strerror(err), (unsigned long long)u->n_tx_failed,
 			 (unsigned long long)held);
 }
-
-union ttl_room {
-	struct cmsghdr align;
-	uint8_t b[CMSG_SPACE(sizeof(int))];
-};
 
 static void set_ttl(struct msghdr *m, union ttl_room *room, const struct ks_send *s)
 {
@@ -67,28 +87,30 @@ static void set_ttl(struct msghdr *m, union ttl_room *room, const struct ks_send
 	memcpy(CMSG_DATA(c), &ttl, sizeof(ttl));
 }
 
-static void send_some(struct ks_udp *u, const struct port *p, const struct ks_send *s, size_t n)
+static void fill(struct tx *t, size_t i, const struct ks_send *s, bool marked)
 {
 	static const uint8_t marker[NATT_MARKER_LEN];
-	struct sockaddr_storage to[TX_BATCH];
-	struct mmsghdr m[TX_BATCH];
-	struct iovec v[TX_BATCH][2];
-	union ttl_room ttl[TX_BATCH];
+
+	t->v[i][0] = (struct iovec){ (void *)(uintptr_t)marker, sizeof(marker) };
+	t->v[i][1] = (struct iovec){ (void *)(uintptr_t)s->datagram.p, s->datagram.len };
+	t->m[i].msg_hdr = (struct msghdr){
+		.msg_iov = marked ? &t->v[i][0] : &t->v[i][1],
+		.msg_iovlen = marked ? 2 : 1,
+		.msg_name = &t->to[i],
+		.msg_namelen = (socklen_t)endpoint_to_sockaddr(&s->to, &t->to[i]),
+	};
+	if (s->ttl)
+		set_ttl(&t->m[i].msg_hdr, &t->ttl[i], s);
+}
+
+static void send_some(struct ks_udp *u, const struct port *p, const struct ks_send *s, size_t n)
+{
 	size_t done = 0;
 
-	memset(m, 0, sizeof(m));
-	for (size_t i = 0; i < n; i++) {
-		v[i][0] = (struct iovec){ (void *)(uintptr_t)marker, sizeof(marker) };
-		v[i][1] = (struct iovec){ (void *)(uintptr_t)s[i].datagram.p, s[i].datagram.len };
-		m[i].msg_hdr.msg_iov = p->marked ? &v[i][0] : &v[i][1];
-		m[i].msg_hdr.msg_iovlen = p->marked ? 2 : 1;
-		m[i].msg_hdr.msg_name = &to[i];
-		m[i].msg_hdr.msg_namelen = (socklen_t)endpoint_to_sockaddr(&s[i].to, &to[i]);
-		if (s[i].ttl)
-			set_ttl(&m[i].msg_hdr, &ttl[i], &s[i]);
-	}
+	for (size_t i = 0; i < n; i++)
+		fill(&u->tx, i, &s[i], p->marked);
 	while (done < n) {
-		int sent = sendmmsg(p->fd, m + done, (unsigned)(n - done), 0);
+		int sent = sendmmsg(p->fd, u->tx.m + done, (unsigned)(n - done), 0);
 
 		if (sent < 0) {
 			tx_failed(u, 1, errno);
@@ -107,7 +129,7 @@ static const struct port *port_of(const struct ks_udp *u, const struct endpoint 
 	return &u->port[0]; // of a former life, read back from disk
 }
 
-void ks_udp_send(struct ks_udp *u, const struct ks_send *s, size_t n)
+static void send_now(struct ks_udp *u, const struct ks_send *s, size_t n)
 {
 	while (n > 0) {
 		const struct port *p = port_of(u, &s->from);
@@ -121,43 +143,83 @@ void ks_udp_send(struct ks_udp *u, const struct ks_send *s, size_t n)
 	}
 }
 
+static void send_later(struct ks_udp *u)
+{
+	send_now(u, u->later, u->n_later);
+	for (size_t i = 0; i < u->n_later; i++)
+		free(u->later[i].owned);
+	u->n_later = 0;
+}
+
+static bool all_owned(const struct ks_send *s, size_t n)
+{
+	while (n > 0 && s[n - 1].owned)
+		n--;
+	return n == 0;
+}
+
+// The peers of a batch are answered together: one system call, and what they say next comes
+// together too.
+void ks_udp_send(struct ks_udp *u, struct ks_send *s, size_t n)
+{
+	if (!u->in_batch || !all_owned(s, n)) {
+		send_later(u);
+		send_now(u, s, n);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (u->n_later == N_ELEMS(u->later))
+			send_later(u);
+		u->later[u->n_later++] = s[i];
+		s[i].owned = NULL;
+	}
+}
+
 // ---- in ----
 
-static int receive(struct ks_udp *u, int fd, struct mmsghdr m[RX_BATCH],
-		   struct sockaddr_storage from[RX_BATCH])
+static int receive(struct rx *r, int fd)
 {
-	struct iovec v[RX_BATCH];
-
-	memset(m, 0, RX_BATCH * sizeof(m[0]));
 	for (size_t i = 0; i < RX_BATCH; i++) {
-		v[i] = (struct iovec){ u->rx[i], sizeof(u->rx[i]) };
-		m[i].msg_hdr.msg_iov = &v[i];
-		m[i].msg_hdr.msg_iovlen = 1;
-		m[i].msg_hdr.msg_name = &from[i];
-		m[i].msg_hdr.msg_namelen = sizeof(from[i]);
+		r->v[i] = (struct iovec){ r->octets[i], sizeof(r->octets[i]) };
+		r->m[i].msg_hdr = (struct msghdr){ .msg_iov = &r->v[i],
+						   .msg_iovlen = 1,
+						   .msg_name = &r->from[i],
+						   .msg_namelen = sizeof(r->from[i]) };
 	}
-	return recvmmsg(fd, m, RX_BATCH, MSG_DONTWAIT, NULL);
+	return recvmmsg(fd, r->m, RX_BATCH, MSG_DONTWAIT, NULL);
+}
+
+static void hand_in(struct port *p, int n)
+{
+	struct ks_udp *u = p->udp;
+	const struct rx *r = &u->rx;
+	struct endpoint from;
+
+	u->in_batch = true;
+	for (int i = 0; i < n; i++) {
+		u->waiting = (size_t)(n - 1 - i);
+		if (endpoint_from_sockaddr(&r->from[i], &from) == 0)
+			u->in(u->arg, &from, &p->self, BYTES(r->octets[i], r->m[i].msg_len));
+	}
+	u->in_batch = false;
+	send_later(u);
 }
 
 static void on_rx(evutil_socket_t fd, short what, void *arg)
 {
-	const struct port *p = arg;
-	struct ks_udp *u = p->udp;
-	struct sockaddr_storage ss[RX_BATCH];
-	struct mmsghdr m[RX_BATCH];
-	struct endpoint from;
+	struct port *p = arg;
+	int n = RX_BATCH;
 
 	(void)what;
-	for (size_t round = 0; round < RX_ROUNDS; round++) {
-		int n = receive(u, fd, m, ss);
-
-		for (int i = 0; i < n; i++) {
-			if (endpoint_from_sockaddr(&ss[i], &from) == 0)
-				u->in(u->arg, &from, &p->self, BYTES(u->rx[i], m[i].msg_len));
-		}
-		if (n < RX_BATCH)
-			return;
+	for (size_t round = 0; round < RX_ROUNDS && n == RX_BATCH; round++) {
+		n = receive(&p->udp->rx, fd);
+		hand_in(p, n);
 	}
+}
+
+size_t ks_udp_waiting(const struct ks_udp *u)
+{
+	return u->waiting;
 }
 
 // ---- life ----
@@ -238,6 +300,7 @@ void ks_udp_free(struct ks_udp *u)
 {
 	if (!u)
 		return;
+	send_later(u);
 	for (size_t i = 0; i < u->n; i++) {
 		event_free(u->port[i].on_rx);
 		close(u->port[i].fd);

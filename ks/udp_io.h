@@ -19,5 +19,8 @@ typedef void ks_udp_in(void *arg, const struct endpoint *from, const struct endp
 MUST_CHECK int ks_udp_new(struct event_base *base, const struct ks_conf *conf, ks_udp_in *in,
 			  void *arg, struct ks_udp **out);
 void ks_udp_free(struct ks_udp *u);
-// A datagram that cannot be sent is lost, as any other on its way; resending makes up for both.
-void ks_udp_send(struct ks_udp *u, const struct ks_send *s, size_t n);
+// At once, or, out of `in`, with the other answers of its batch: then what is owned is taken. A
+// datagram that cannot be sent is lost, as any other on its way; resending makes up for both.
+void ks_udp_send(struct ks_udp *u, struct ks_send *s, size_t n);
+// Datagrams that have come and are handed in next, as soon as `in` returns.
+size_t ks_udp_waiting(const struct ks_udp *u);
