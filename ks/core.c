@@ -372,7 +372,7 @@ int ks_init(struct ks *ks, struct rng *rng, const struct ks_options *options, mo
 	struct ks_out out;
 	int err;
 
-	*ks = (struct ks){ .rng = rng, .sweep = MONO_NEVER };
+	*ks = (struct ks){ .rng = rng, .sweep = MONO_NEVER, .set_keys = keystore_new() };
 	ks->sources.seed = rng_u32(rng);
 	ks->sources.max_unproven = (uint32_t)options->n_sas / 2;
 	ks->sources.max_unproven_each = (uint32_t)options->per_source;
@@ -413,6 +413,7 @@ void ks_fini(struct ks *ks)
 		group_free(ks->group[i]);
 	free(ks->group);
 	ks_conf_free(ks->conf);
+	keystore_put(ks->set_keys);
 	free(ks->buf);
 	free(ks->plain);
 	*ks = (struct ks){ 0 };

@@ -179,14 +179,19 @@ static void write_group(struct ks_durable *d, const struct ks_group *g, int64_t 
 			struct ks_write *w)
 {
 	struct ks_durable_group *known = find(d, g->identity);
+	bool is_new = !known;
 
-	if (!known) {
+	if (is_new) {
 		row_new(w, g->identity, 0); // nothing of a former group of this number stays
 		known = add(d, g->identity);
 	}
 	known->seen = true;
-	if (g->shared)
+	if (g->shared) {
+		if (is_new)
+			ks_sharing_pack(&g->shared->sharing,
+					&row_new(w, g->identity, KS_PART_WRAP)->data);
 		return;
+	}
 	for (int part = KS_PART_KEYS; part < KS_PART_MEMBER; part++) {
 		uint64_t mark = ks_replica_mark(g, (enum ks_part_kind)part);
 

@@ -168,6 +168,7 @@ struct ks_sources {
 struct ks {
 	struct rng *rng; // of the process; borrowed
 	struct ks_conf *conf;
+	struct keystore *set_keys; // that sign for groups in a set; they outlive a configuration
 	struct ike_conf ike;
 	struct ike_table sas;
 	struct ike_halfopen halfopen;

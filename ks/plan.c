@@ -10,10 +10,22 @@ struct ks_plan ks_plan_running(const struct ks_group *g)
 				 keystore_get(k->store), g->sids.bits };
 }
 
+struct keystore *ks_plan_kek(const struct ks *ks, const struct ks_group *g, struct kek_params *out)
+{
+	struct keystore *store = ks->conf->store;
+
+	*out = g->conf->kek;
+	if (g->shared)
+		(void)ks_sharing_pick(ks, g, out, &store); // none: nothing is made yet
+	return store;
+}
+
 struct ks_plan ks_plan_staged(const struct ks *ks, const struct ks_group *g)
 {
-	return (struct ks_plan){ policy_get(g->conf->policy), g->conf->kek,
-				 keystore_get(ks->conf->store), g->conf->sid_bits };
+	struct ks_plan p = { .policy = policy_get(g->conf->policy), .sid_bits = g->conf->sid_bits };
+
+	p.store = keystore_get(ks_plan_kek(ks, g, &p.kek));
+	return p;
 }
 
 void ks_plan_fini(struct ks_plan *p)
@@ -32,7 +44,9 @@ bool ks_plan_fits_tree(const struct ks_group *g, const struct kek_params *want)
 
 bool ks_plan_kek_differs(const struct ks *ks, const struct ks_group *g)
 {
-	const struct kek_params *have = &g->keys.kek.params, *want = &g->conf->kek;
+	struct kek_params want_now;
+	const struct keystore *store = ks_plan_kek(ks, g, &want_now);
+	const struct kek_params *have = &g->keys.kek.params, *want = &want_now;
 	const struct kek *k = &g->keys.kek;
 	uint8_t pub[PUBKEY_MAX];
 	size_t len;
@@ -41,7 +55,7 @@ bool ks_plan_kek_differs(const struct ks *ks, const struct ks_group *g)
 	    have->sign_hash != want->sign_hash || have->sign_form != want->sign_form ||
 	    have->ack != want->ack || have->ttl != want->ttl ||
 	    !endpoint_eq(&have->group, &want->group) || !ks_plan_fits_tree(g, want) ||
-	    signer_public(&ks->conf->store->signer, want->sign_label, pub, sizeof(pub), &len))
+	    signer_public(&store->signer, want->sign_label, pub, sizeof(pub), &len))
 		return true;
 	return !bytes_eq(BYTES(pub, len), BYTES(k->pub, k->pub_len));
 }

@@ -25,6 +25,8 @@ struct ks_plan {
 struct ks_plan ks_plan_running(const struct ks_group *g);
 struct ks_plan ks_plan_staged(const struct ks *ks, const struct ks_group *g);
 void ks_plan_fini(struct ks_plan *p);
+// What is configured of the KEK, and where the key is that signs for it (borrowed).
+struct keystore *ks_plan_kek(const struct ks *ks, const struct ks_group *g, struct kek_params *out);
 
 // Does the key tree of the group, or that it has none, suit these parameters? A tree has one
 // cipher and one degree for life.

@@ -7,6 +7,9 @@
 //	TREE     keys of the key tree                              when members join or leave it
 //	BANNED   tombstones of excluded members                    by an operator's word
 //	MEMBER   one record, under its name                        when it registers or goes
+//
+// Of a group in a set instead: META, what coop keeps besides items; ITEM, one of them (shared.h);
+// WRAP, the key server's own key for wrapping (sharing.h).
 //	META     of a group in a set: terms, counts                all that such a group is, is in
 //	ITEM     one item of it, under its name                    these; it has no other parts
 //
@@ -29,6 +32,7 @@ enum ks_part_kind {
 	KS_PART_MEMBER,
 	KS_PART_META,
 	KS_PART_ITEM,
+	KS_PART_WRAP,
 	KS_PART_COUNT,
 };
 

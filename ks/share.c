@@ -116,7 +116,7 @@ static int admit(struct signer *s, struct signer *own, const char *label, const 
 	share_fingerprint(BYTES(spki, len), fp);
 	if (memcmp(fp, w->fp, SHARE_FP_LEN) != 0)
 		return -EBADMSG;
-	return signer_share(s, own, label);
+	return signer_share(s, label, own, label);
 }
 
 int share_sign_open(struct signer *s, const struct share_way *w, const struct hpke_key *with,

@@ -40,6 +40,7 @@ static void news(struct ks_shared *s, const struct coop_item *i)
 	}
 	n = &s->news[s->n_news++];
 	*n = (struct ks_item_name){ .kind = i->kind, .key_len = i->key_len };
+	s->sharing.look = s->sharing.look || ks_sharing_concerns(i->kind);
 	memcpy(n->key, i->key, i->key_len);
 }
 
@@ -125,6 +126,11 @@ static void step(struct ks_group *g, mono_t now, const struct coop_event *ev, st
 void ks_shared_put(struct ks_group *g, mono_t now, const struct coop_put *p, struct ks_out *out)
 {
 	step(g, now, &(struct coop_event){ .kind = COOP_EV_PUT, .put = p }, out);
+}
+
+void ks_shared_able(struct ks_group *g, mono_t now, bool able, struct ks_out *out)
+{
+	step(g, now, &(struct coop_event){ .kind = COOP_EV_ABLE, .able = able }, out);
 }
 
 void ks_shared_tick(struct ks_group *g, mono_t now, struct ks_out *out)
@@ -334,6 +340,8 @@ static void lead(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *o
 {
 	struct ks_shared *s = g->shared;
 
+	if (!s->led && !ks_sharing_ready(ks, g, now, out))
+		return;
 	if (!s->led) {
 		s->led = true;
 		if (s->fresh || g->keys.n_gen == 0 || mono_due(g->keys.kek.dies, now))
@@ -390,6 +398,7 @@ void ks_shared_settle(struct ks *ks, mono_t now, struct ks_out *out)
 		if (!g->shared)
 			continue;
 		take_news(ks, g, now, out);
+		ks_sharing_settle(ks, g, now, out);
 		if (coop_may_mint(&g->shared->coop))
 			lead(ks, g, now, out);
 		tell_changes(g, now, out);
@@ -426,9 +435,13 @@ bool ks_shared_adopt(struct ks *ks, struct ks_group *g, mono_t now, const struct
 			if (!ks_shared_unpack_item(row->data, saved->base_ms, &item, why))
 				return false;
 			coop_load(c, &item);
+		} else if (row->part == KS_PART_WRAP &&
+			   !ks_sharing_unpack(&g->shared->sharing, row->data, why)) {
+			return false;
 		}
 	}
 	g->shared->all_news = true;
+	g->shared->sharing.look = true;
 	return true;
 }
 
@@ -437,6 +450,7 @@ void ks_shared_conf(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	struct ks_shared *s = g->shared;
 
 	if (s && g->conf->in_set) {
+		s->sharing.look = true;
 		step(g, now, &(struct coop_event){ .kind = COOP_EV_CONF, .conf = &g->conf->set },
 		     out);
 		return;
@@ -447,6 +461,7 @@ void ks_shared_conf(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	BUG_ON(!s);
 	coop_init(&s->coop, &g->conf->set, ks->rng, now, NULL, 0);
 	coop_out_init(&s->out);
+	BUG_ON(ks_sharing_init(&s->sharing) != 0);
 	s->wake = now;
 	g->shared = s;
 	g->sids.bits = g->conf->sid_bits;
@@ -464,6 +479,7 @@ void ks_shared_free(struct ks_group *g)
 	}
 	coop_fini(&s->coop);
 	coop_out_fini(&s->out);
+	ks_sharing_fini(&s->sharing);
 	free(s->news);
 	free(s);
 	g->shared = NULL;

@@ -14,6 +14,7 @@
 // Never:  makes keys; a group without peers knows nothing of it.
 #pragma once
 #include "coop/coop.h"
+#include "ks/sharing.h"
 
 struct bytes;
 struct ks;
@@ -30,7 +31,8 @@ struct ks_item_name {
 struct ks_shared {
 	struct coop coop;
 	struct coop_out out;
-	struct coop_meta meta; // of the newest write
+	struct ks_sharing sharing; // keys that sign rekeys
+	struct coop_meta meta;	   // of the newest write
 	mono_t meta_at;
 	mono_t wake; // when the next tick is due
 	size_t n_news, cap_news;
@@ -65,6 +67,7 @@ void ks_shared_settle(struct ks *ks, mono_t now, struct ks_out *out);
 void ks_shared_tick(struct ks_group *g, mono_t now, struct ks_out *out);
 // An operator's word; why: what was done, or why not (false).
 bool ks_shared_role(struct ks_group *g, mono_t now, struct ks_out *out, char *why, size_t size);
+void ks_shared_able(struct ks_group *g, mono_t now, bool able, struct ks_out *out);
 void ks_shared_put(struct ks_group *g, mono_t now, const struct coop_put *p, struct ks_out *out);
 
 // As rows of the store: an item with its name in it; what is kept besides. Wiped by ks_blob_fini.

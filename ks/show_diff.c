@@ -82,10 +82,13 @@ static const char *direction_word(const struct policy *p)
 
 static void params_of(const struct ks *ks, const struct ks_group *g, struct params *out)
 {
-	const struct kek_params *a = &g->keys.kek.params, *b = &g->conf->kek;
+	const struct kek_params *a = &g->keys.kek.params, *b;
+	struct kek_params staged;
 	char x[ENDPOINT_STRLEN + 40], y[ENDPOINT_STRLEN + 40];
 
 	out->n = 0;
+	ks_plan_kek(ks, g, &staged);
+	b = &staged;
 	param(out, "rekey transport", transport_str(a, x), transport_str(b, y));
 	param(out, "rekey algorithm", a->suite->name, b->suite->name);
 	number(out, "rekey lifetime", a->life_s, b->life_s);

@@ -146,9 +146,10 @@ int signer_generate(struct signer *s, const char *label, enum sign_alg a, unsign
 	}
 }
 
-int signer_share(struct signer *s, const struct signer *from, const char *label)
+int signer_share(struct signer *s, const char *label, const struct signer *from,
+		 const char *its_label)
 {
-	const struct signer_key *k = find(from, label);
+	const struct signer_key *k = find(from, its_label);
 	int err = k ? room_for(s, label) : -ENOENT;
 
 	if (err)

@@ -32,8 +32,9 @@ MUST_CHECK int signer_add_pem(struct signer *s, const char *label, struct bytes 
 // A fresh key: bits is used for RSA only. What ksd does when the operator names no file.
 MUST_CHECK int signer_generate(struct signer *s, const char *label, enum sign_alg a, unsigned bits);
 
-// The key of another signer's label, under the same one here.
-MUST_CHECK int signer_share(struct signer *s, const struct signer *from, const char *label);
+// The key that another signer has under a label of its own.
+MUST_CHECK int signer_share(struct signer *s, const char *label, const struct signer *from,
+			    const char *its_label);
 
 // To another machine's signer: the private key sealed to its public value, bound to aad (which
 // says from whom, to whom, what for). -ENOENT, -EMSGSIZE, -EBADMSG: `to` is no public value.

@@ -62,7 +62,7 @@ int ike_pki_copy(const struct ike_pki *p, size_t but, struct ike_pki **out)
 			tp->own[k] = cert_get(tp->own[k]);
 		tp->signer = tp->n_own > 0 ? &c->signer : NULL;
 		if (tp->signer)
-			err = signer_share(&c->signer, &p->signer, tp->label);
+			err = signer_share(&c->signer, tp->label, &p->signer, tp->label);
 	}
 	*out = err ? NULL : c;
 	if (err)
