@@ -47,6 +47,11 @@ struct ks_group *ks_group_by_name(const struct ks *ks, const char *name)
 	return NULL;
 }
 
+const struct policy *ks_group_policy(const struct ks_group *g)
+{
+	return g->keys.n_gen > 0 ? g->keys.gen[0].policy : g->conf->policy;
+}
+
 void ks_group_logctx(const struct ks_group *g, struct logctx *c)
 {
 	logctx_set(c, "group=%s", g->name);

@@ -194,4 +194,6 @@ struct ks {
 const char *ks_drop_name(enum ks_drop d);
 struct ks_group *ks_group_by_identity(const struct ks *ks, uint32_t identity);
 struct ks_group *ks_group_by_name(const struct ks *ks, const char *name);
+// Of its newest TEKs; a group that has none yet: the configured one.
+const struct policy *ks_group_policy(const struct ks_group *g);
 void ks_group_logctx(const struct ks_group *g, struct logctx *c);

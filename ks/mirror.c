@@ -399,18 +399,22 @@ uint32_t ks_mirror_seq_next(const struct ks_group *g, mono_t now, const struct k
 			     body);
 }
 
-void ks_mirror_seq(struct ks_group *g, mono_t now, const struct kek *under, uint32_t seq,
-		   struct ks_out *out)
+// Used up: nobody uses it again. It lives as long as the KEK.
+static void put_seq(struct ks_group *g, mono_t now, struct bytes spi, uint32_t seq,
+		    struct ks_out *out)
 {
+	const struct coop_item *kek = find(g, COOP_K_KEK, spi);
 	uint8_t body[COOP_SEQ_BODY];
 
-	(void)coop_seq_next(&g->shared->coop, now, find(g, COOP_K_SEQ, BYTES_OF(under->spi)), body);
+	if (!kek)
+		return;
+	(void)coop_seq_next(&g->shared->coop, now, find(g, COOP_K_SEQ, spi), body);
 	ks_shared_put(g, now,
 		      &(struct coop_put){ .kind = COOP_K_SEQ,
-					  .key = BYTES_OF(under->spi),
+					  .key = spi,
 					  .ver = seq,
 					  .body = BYTES_OF(body),
-					  .dies = under->dies },
+					  .dies = kek->dies },
 		      out);
 }
 
@@ -442,6 +446,7 @@ void ks_mirror_push(struct ks_group *g, mono_t now, struct ks_out *out)
 	const struct ks_push *p = &g->push;
 	struct body b;
 
+	put_seq(g, now, BYTES_OF(p->spi), p->seq, out);
 	body_begin(&b);
 	rep_put_bool(&b.w, p->live || p->reminding);
 	rep_put_bool(&b.w, p->clears);

@@ -38,10 +38,9 @@ bool ks_mirror_is_due(const struct ks_group *g, mono_t now);
 void ks_mirror_made(struct ks_group *g, mono_t now, const struct ks_mint *m, bool has_kek,
 		    struct ks_out *out);
 void ks_mirror_gens(struct ks_group *g, mono_t now, struct ks_out *out); // ends that have moved
-void ks_mirror_seq(struct ks_group *g, mono_t now, const struct kek *under, uint32_t seq,
-		   struct ks_out *out);
 // The SEQ for the next rekey under a KEK; 0: there is none.
 uint32_t ks_mirror_seq_next(const struct ks_group *g, mono_t now, const struct kek *under);
+// The rekey that was made, or has come to its end; and the SEQ that it has used.
 void ks_mirror_push(struct ks_group *g, mono_t now, struct ks_out *out);
 void ks_mirror_member(struct ks_group *g, mono_t now, const struct member_name *n,
 		      struct ks_out *out);

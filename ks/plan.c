@@ -62,6 +62,8 @@ bool ks_plan_kek_differs(const struct ks *ks, const struct ks_group *g)
 
 bool ks_plan_is_staged(const struct ks *ks, const struct ks_group *g)
 {
+	if (g->keys.n_gen == 0)
+		return false;
 	return ks_plan_kek_differs(ks, g) || !policy_eq(g->keys.gen[0].policy, g->conf->policy) ||
 	       g->sids.bits != g->conf->sid_bits;
 }

@@ -72,9 +72,12 @@ static uint32_t members_renew_s(uint32_t life_s)
 mono_t ks_rekey_tek_due(const struct ks_group *g)
 {
 	const struct tek_gen *gen = &g->keys.gen[0];
-	struct ks_delays d = ks_rekey_delays(g, gen->born);
-	uint32_t needed_s = MAX_OF(d.dtd_s, members_renew_s(gen->policy->life_s));
+	uint32_t needed_s;
 
+	if (g->keys.n_gen == 0)
+		return (mono_t){ 0 };
+	needed_s =
+		MAX_OF(ks_rekey_delays(g, gen->born).dtd_s, members_renew_s(gen->policy->life_s));
 	return mono_add_s(tek_gen_dies(gen), -(int64_t)(needed_s + tek_margin_s(g)));
 }
 

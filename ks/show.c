@@ -161,7 +161,8 @@ static void kek_text(const struct ks_group *g, mono_t now, struct ctl_text *t)
 	char spi[2 * KEYS_KEK_SPI_LEN + 1], to[ENDPOINT_STRLEN];
 	size_t sig_len = 0;
 
-	signer_alg(&k->store->signer, k->params.sign_label, &sig_len);
+	if (k->store)
+		signer_alg(&k->store->signer, k->params.sign_label, &sig_len);
 	ctl_text_add(t, "  KEK POLICY (transport type : %s)\n", transport_word(g));
 	if (k->params.group.addr.family)
 		ctl_text_add(t, "    group address      : %s ttl %u\n",
@@ -229,7 +230,10 @@ void ks_show_policy(const struct ks *ks, mono_t now, const char *word, struct ct
 		ctl_text_add(t, "For group %s (handle: %zu) server %s (handle: %zu):\n\n", g->name,
 			     i + 1, addr_str(&ks->conf->address, addr), i + 1);
 		ctl_text_add(t, "  # of teks : %zu  Seq num : %u\n", n_teks(g), g->keys.kek.seq);
-		kek_text(g, now, t);
+		if (g->keys.n_gen > 0)
+			kek_text(g, now, t);
+		else
+			ctl_text_add(t, "  No keys yet: the key servers of the set have not met\n");
 		for (size_t k = 0; k < g->keys.n_gen; k++) {
 			const struct tek_gen *gen = &g->keys.gen[k];
 
@@ -246,7 +250,7 @@ static void sa_rekey_text(const struct ks_group *g, mono_t now, struct ctl_text 
 	const struct tek_gen *gen = &g->keys.gen[0];
 	uint16_t shown = 0;
 
-	for (size_t i = 0; i < gen->policy->n_slot; i++) {
+	for (size_t i = 0; g->keys.n_gen > 0 && i < gen->policy->n_slot; i++) {
 		const struct policy_slot *s = &gen->policy->slot[i];
 
 		if (s->sa_number == shown)
@@ -309,7 +313,7 @@ void ks_show_summary(const struct ks *ks, mono_t now, const char *word, struct c
 		     ks_show_n_members(ks));
 	for (size_t i = 0; i < ks->n_groups; i++) {
 		const struct ks_group *g = ks->group[i];
-		const struct policy *p = g->keys.gen[0].policy;
+		const struct policy *p = ks_group_policy(g);
 		const char *shown = "";
 
 		ctl_text_add(t, "Key Server Information For Group %s:\n", g->name);

@@ -96,7 +96,7 @@ static void params_of(const struct ks *ks, const struct ks_group *g, struct para
 	param(out, "rekey sig-hash", hash_str(a), hash_str(b));
 	number(out, "rekey key tree degree", a->lkh_degree, b->lkh_degree);
 	param(out, "rekey acknowledgement", ks_show_ack_word(a->ack), ks_show_ack_word(b->ack));
-	param(out, "sa direction", direction_word(g->keys.gen[0].policy),
+	param(out, "sa direction", direction_word(ks_group_policy(g)),
 	      direction_word(g->conf->policy));
 	number(out, "sender id bits", g->sids.bits, g->conf->sid_bits);
 	if (out->n == 0 && ks_plan_kek_differs(ks, g)) // under the same label
@@ -132,7 +132,7 @@ static void impact_text(const struct ks *ks, const struct ks_group *g, struct ct
 	char addr[ADDR_STRLEN];
 
 	ctl_text_add(t, "    SPIs      : %zu before, %zu after; each permit line gets a new one\n",
-		     g->keys.gen[0].policy->n_slot, g->conf->policy->n_slot);
+		     ks_group_policy(g)->n_slot, g->conf->policy->n_slot);
 	ctl_text_add(t, "    Sending   : %s\n", how(ks, g));
 	if (n == 0) {
 		ctl_text_add(t, "    Members   : all %zu can express it\n", g->members.n);
@@ -157,7 +157,7 @@ static void impact_text(const struct ks *ks, const struct ks_group *g, struct ct
 static void slot_change_text(const struct ks_group *g, const struct policy_change *c,
 			     struct ctl_text *t)
 {
-	const struct policy_slot *a = &g->keys.gen[0].policy->slot[c->before->slot];
+	const struct policy_slot *a = &ks_group_policy(g)->slot[c->before->slot];
 	const struct policy_slot *b = &g->conf->policy->slot[c->after->slot];
 
 	char was[REPLAY_STRLEN], is[REPLAY_STRLEN];
@@ -178,7 +178,7 @@ static void diff_text(const struct ks *ks, const struct ks_group *g, struct ctl_
 	char line[FLOW_STRLEN + 8];
 
 	BUG_ON(!d);
-	policy_diff_make(g->keys.gen[0].policy, g->conf->policy, d);
+	policy_diff_make(ks_group_policy(g), g->conf->policy, d);
 	params_of(ks, g, &params);
 	ctl_text_add(t, "    Lines     : %zu added, %zu removed, %zu changed\n", d->n_added,
 		     d->n_removed, d->n_changed);
@@ -261,7 +261,7 @@ static json_t *change_json(const struct ks_group *g, const struct policy_change 
 		[POLICY_ADDED] = "added", [POLICY_REMOVED] = "removed", [POLICY_CHANGED] = "changed"
 	};
 	const struct policy_rule *r = c->after ? c->after : c->before;
-	const struct policy *p = c->after ? g->conf->policy : g->keys.gen[0].policy;
+	const struct policy *p = c->after ? g->conf->policy : ks_group_policy(g);
 	const struct replay *replay = &p->slot[r->slot].replay;
 	char flow[FLOW_STRLEN];
 
@@ -304,8 +304,10 @@ static json_t *diff_json(const struct ks *ks, const struct ks_group *g)
 	struct params params;
 
 	BUG_ON(!d);
-	policy_diff_make(g->keys.gen[0].policy, g->conf->policy, d);
-	params_of(ks, g, &params);
+	policy_diff_make(ks_group_policy(g), g->conf->policy, d);
+	params.n = 0;
+	if (g->keys.n_gen > 0)
+		params_of(ks, g, &params);
 	for (size_t i = 0; i < d->n; i++) {
 		if (d->change[i].op != POLICY_KEPT)
 			json_array_append_new(lines, change_json(g, &d->change[i]));
@@ -314,7 +316,7 @@ static json_t *diff_json(const struct ks *ks, const struct ks_group *g)
 	return json_pack("{s:s, s:b, s:o, s:o, s:I, s:I, s:b, s:b, s:o}", "name", g->name, "staged",
 			 ks_plan_is_staged(ks, g), "lines", lines, "parameters",
 			 params_json(&params), "spis_before",
-			 (json_int_t)g->keys.gen[0].policy->n_slot, "spis_after",
+			 (json_int_t)ks_group_policy(g)->n_slot, "spis_after",
 			 (json_int_t)g->conf->policy->n_slot, "new_kek", ks_plan_kek_differs(ks, g),
 			 "register_again", ks_plan_starts_over(g), "cannot_express", lost_json(g));
 }

@@ -125,9 +125,10 @@ json_t *ks_show_policy_json(const struct ks *ks, mono_t now, const char *word)
 		json_array_append_new(groups,
 				      json_pack("{s:s, s:I, s:o, s:o, s:b, s:I, s:I}", "name",
 						g->name, "identity", (json_int_t)g->identity, "kek",
-						kek_json(g, now), "teks", teks,
-						"policy_change_pending", ks_plan_is_staged(ks, g),
-						"sid_bits", (json_int_t)g->sids.bits, "sids_left",
+						g->keys.n_gen > 0 ? kek_json(g, now) : json_null(),
+						"teks", teks, "policy_change_pending",
+						ks_plan_is_staged(ks, g), "sid_bits",
+						(json_int_t)g->sids.bits, "sids_left",
 						(json_int_t)sid_pool_left(&g->sids)));
 	}
 	return json_pack("{s:o}", "groups", groups);
@@ -175,7 +176,7 @@ json_t *ks_show_summary_json(const struct ks *ks, mono_t now, const char *word)
 			json_pack("{s:s, s:I, s:I, s:I, s:s, s:b}", "name", g->name, "identity",
 				  (json_int_t)g->identity, "members", (json_int_t)g->members.n,
 				  "registrations", (json_int_t)g->registrations, "direction",
-				  g->keys.gen[0].policy->receive_only ? "receive-only" : "both",
+				  ks_group_policy(g)->receive_only ? "receive-only" : "both",
 				  "policy_change_pending", ks_plan_is_staged(ks, g)));
 	}
 	return json_pack("{s:I, s:o}", "members", (json_int_t)ks_show_n_members(ks), "groups",

@@ -14,7 +14,7 @@ void ks_show_replay(const struct ks *ks, mono_t now, const char *word, struct ct
 	(void)word;
 	for (size_t i = 0; i < ks->n_groups; i++) {
 		const struct ks_group *g = ks->group[i];
-		const struct policy *p = g->keys.gen[0].policy;
+		const struct policy *p = ks_group_policy(g);
 		struct pseudotime at = ks_pseudo_at(&g->pseudo, now);
 
 		ctl_text_add(t, "Anti-replay Information For Group %s:\n", g->name);
@@ -37,7 +37,7 @@ json_t *ks_show_replay_json(const struct ks *ks, mono_t now, const char *word)
 	(void)word;
 	for (size_t i = 0; i < ks->n_groups; i++) {
 		const struct ks_group *g = ks->group[i];
-		const struct policy *p = g->keys.gen[0].policy;
+		const struct policy *p = ks_group_policy(g);
 		struct pseudotime at = ks_pseudo_at(&g->pseudo, now);
 		json_t *sas = json_array();
 

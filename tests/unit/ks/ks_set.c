@@ -113,6 +113,10 @@ static void take_out(struct set *s, size_t i)
 		t->hello = out->tell[n].hello;
 		t->from = i;
 		t->to = peer_of(i, out->tell[n].peer);
+		if (k->disk_held && out->tell[n].waits) {
+			assert_true(k->n_held < N_ELEMS(k->held));
+			k->held[k->n_held++] = s->thing[--s->n_things];
+		}
 	}
 	for (size_t n = 0; n < out->n_send; n++) {
 		struct set_thing *t = put(s, out->send[n].datagram);
@@ -143,6 +147,19 @@ void set_step(struct set *s, size_t i, const struct ks_event *ev)
 		if (!k->disk_held)
 			safe(s, i);
 	}
+}
+
+void set_disk(struct set *s, size_t i, bool held)
+{
+	struct set_ks *k = &s->ks[i];
+
+	k->disk_held = held;
+	if (held)
+		return;
+	safe(s, i);
+	for (size_t n = 0; n < k->n_held; n++)
+		s->thing[s->n_things++] = k->held[n];
+	k->n_held = 0;
 }
 
 static void to_member(struct set *s, const struct set_thing *t)

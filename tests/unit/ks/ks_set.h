@@ -20,6 +20,8 @@ struct set_thing {
 struct set_ks {
 	bool up;
 	bool disk_held; // its writes are not safe
+	size_t n_held;	// and what waits for them
+	struct set_thing held[256];
 	struct ks ks;
 	struct ks_out out;
 	struct rng rng;
@@ -52,6 +54,7 @@ void set_free(struct set *s);
 void set_start(struct set *s, size_t i);
 void set_kill(struct set *s, size_t i);
 void set_cut(struct set *s, size_t a, size_t b, bool cut);
+void set_disk(struct set *s, size_t i, bool held);
 void set_step(struct set *s, size_t i, const struct ks_event *ev);
 void set_pass(struct set *s, int64_t ms);
 // It keeps what it knows; nobody else does.
