@@ -88,15 +88,33 @@ mono_t ks_rekey_kek_due(const struct ks_group *g)
 	return mono_add_s(g->keys.kek.dies, -(int64_t)(needed_s + kek_margin_s(g)));
 }
 
+// Members are shut out one after the other, and TEKs come between a new KEK and the next exclusion,
+// when the KEK is everywhere. There is an end to such waiting: the TEKs in use must not die of it.
+// For these two, a rekey gets as long as two copies of it take.
+enum last_call { LAST_CALL_TEKS = 2, LAST_CALL_SHUT_OUT = 4 };
+
+static mono_t last_call(const struct ks_group *g, enum last_call copies)
+{
+	uint32_t life_s = g->keys.gen[0].policy->life_s;
+	uint32_t copy_s = ks_fanout_spread_s(g->members.n) + g->conf->retransmit_s + 1;
+
+	copy_s = MIN_OF(copy_s, life_s / 16);
+	return mono_add_s(tek_gen_dies(&g->keys.gen[0]),
+			  -(int64_t)(members_renew_s(life_s) + (uint32_t)copies * copy_s));
+}
+
 // A rekey that is being sent is let finish: a member whom the next one reaches first refuses it as
 // old and lacks its keys. Half of the margin is what that may cost. While somebody is being shut
-// out nothing else comes: it holds the KEK in force until the next one is everywhere.
+// out nothing else comes, if it can be helped: it holds the KEK in force until the next one is
+// everywhere.
 static mono_t scheduled(const struct ks_group *g)
 {
 	mono_t tek = ks_rekey_tek_due(g), kek = ks_rekey_kek_due(g);
 
-	if (g->removal.pending || (g->push.live && g->push.tree))
+	if (g->removal.pending)
 		return MONO_NEVER;
+	if (g->push.live && g->push.tree)
+		return mono_max(tek, last_call(g, LAST_CALL_TEKS));
 	if (g->push.live) {
 		tek = mono_add_s(tek, tek_margin_s(g) / 2);
 		kek = mono_add_s(kek, kek_margin_s(g) / 2);
@@ -120,7 +138,7 @@ static mono_t removal_at(const struct ks_group *g, mono_t now)
 	case REMOVAL_RETIRE:
 		return retire_at(g, now);
 	case REMOVAL_SHUT_OUT:
-		return g->push.live ? MONO_NEVER : now;
+		return g->push.live ? last_call(g, LAST_CALL_SHUT_OUT) : now;
 	case REMOVAL_NONE:
 		break;
 	}

@@ -39,6 +39,11 @@ static inline mono_t mono_min(mono_t a, mono_t b)
 	return a.ms < b.ms ? a : b;
 }
 
+static inline mono_t mono_max(mono_t a, mono_t b)
+{
+	return a.ms < b.ms ? b : a;
+}
+
 static inline bool mono_is_never(mono_t a)
 {
 	return a.ms == INT64_MAX;

@@ -40,6 +40,7 @@ static struct net {
 	bool lose_many;			// rekeys of more than one message reach nobody
 	char answer[256];
 	bool refused;
+	uint32_t tek_s; // 0: an hour, and acknowledgements; else short, slow and without
 } * net;
 
 static void post(const struct endpoint *from, const struct endpoint *to, struct bytes d)
@@ -155,7 +156,8 @@ static struct policy *policy(void)
 {
 	struct acl_conf_line line = { .line = 1, .acl.permit = true };
 	struct acl_conf acl = { .name = "LANS", .n = 1, .lines = &line };
-	struct policy_sa sa = { 10, suite_tek_named("esp-gcm 128"), 3600, &acl };
+	struct policy_sa sa = { 10, suite_tek_named("esp-gcm 128"), net->tek_s ? net->tek_s : 3600,
+				&acl };
 	struct policy_error why;
 	struct prefix ten;
 
@@ -190,6 +192,11 @@ static struct ks_conf *server_conf(uint16_t degree, bool ack_lkh)
 				      .sign_hash = HASH_ALG_SHA256,
 				      .lkh_degree = degree,
 				      .ack = ack_lkh ? KEK_ACK_LKH : KEK_ACK_KEK };
+	if (net->tek_s) {
+		g->kek.ack = KEK_ACK_NONE;
+		g->retransmit_s = 5;
+		g->retransmit_number = 4;
+	}
 	c->groups = g;
 	c->n_groups = 1;
 	return c;
@@ -222,11 +229,12 @@ static struct gm_group *of(size_t i)
 	return net->box[i].gm->group[0];
 }
 
-static void begin(size_t n, uint16_t degree, bool ack_lkh)
+static void begin_with(size_t n, uint16_t degree, bool ack_lkh, uint32_t tek_s)
 {
 	const struct ks_options options = { .n_sas = 256, .n_halfopen = 256, .per_source = 16 };
 
 	net = calloc(1, sizeof(*net));
+	net->tek_s = tek_s;
 	rng_seed(&net->rng, 7);
 	net->now = (mono_t){ 1000 };
 	net->server = (struct endpoint){ addr_from_v4(0x0a000001), 848 };
@@ -240,6 +248,11 @@ static void begin(size_t n, uint16_t degree, bool ack_lkh)
 	deliver();
 	pass(2);
 	assert_int_equal(group()->members.n, n);
+}
+
+static void begin(size_t n, uint16_t degree, bool ack_lkh)
+{
+	begin_with(n, degree, ack_lkh, 0);
 }
 
 static void end(void)
@@ -468,6 +481,35 @@ static void exclusion_waits_for_the_rekey_that_is_being_sent(void **state)
 	end();
 }
 
+// Each new KEK takes 25 s to be everywhere; there was a time when the next exclusion always came
+// before the TEKs that were to follow the last.
+static void exclusions_in_a_row_do_not_let_the_keys_end(void **state)
+{
+	uint32_t made_before = 0;
+
+	(void)state;
+	begin_with(12, 2, false, 130);
+	for (size_t second = 0; second < 400; second++) {
+		const struct tek_gen *gen = &group()->keys.gen[0];
+
+		if (second >= 60 && second % 16 == 0 && second / 16 < 12) {
+			made_before = group()->keys.last_serial;
+			exclude(second / 16 - 4);
+		}
+		pass(1);
+		assert_false(mono_due(tek_gen_dies(gen), net->now));
+		for (size_t i = 8; i < net->n; i++) {
+			assert_true(of(i)->teks.n > 0);
+			assert_int_equal(of(i)->n.registrations, 1);
+		}
+	}
+	assert_true(group()->keys.last_serial > made_before);
+	assert_int_equal(group()->members.n, 4);
+	for (size_t i = 0; i < 8; i++)
+		assert_false(has_tek(i));
+	end();
+}
+
 static void leaf_keyed_acknowledgements_cannot_be_made_by_another(void **state)
 {
 	struct packet ack = { 0 };
@@ -656,6 +698,7 @@ int main(void)
 		cmocka_unit_test(an_excluded_member_may_not_register_until_readmitted),
 		cmocka_unit_test(exclusion_waits_for_the_rekey_that_is_being_sent),
 		cmocka_unit_test(leaf_keyed_acknowledgements_cannot_be_made_by_another),
+		cmocka_unit_test(exclusions_in_a_row_do_not_let_the_keys_end),
 		cmocka_unit_test(many_exclusions_take_several_messages_of_one_rekey),
 		cmocka_unit_test(messages_of_one_rekey_may_come_in_any_order),
 		cmocka_unit_test(
