@@ -61,6 +61,7 @@ struct coop_peer {
 	bool opened; // and its OPEN was accepted
 	bool refused;
 	uint8_t id, priority, role, flags, choice, version;
+	char text[COOP_TEXT_MAX + 1]; // what it calls itself
 	uint64_t boot, counter, stamp, conf;
 	mono_t heard, echoed; // its last hello; when we sent what it last heard of us
 	bool alive;	      // heard both ways

@@ -111,6 +111,8 @@ void coop_sync_open(struct coop *c, mono_t now, size_t peer, const struct coop_o
 	p->id = o->id;
 	p->priority = o->priority;
 	p->version = MIN_OF(o->ver_max, COOP_VERSION);
+	memcpy(p->text, o->text, o->text_len);
+	p->text[o->text_len] = '\0';
 	p->resend = mono_add_ms(now, COOP_RESEND_HELLOS * (int64_t)c->conf.hello_ms);
 	if (o->flags & COOP_OPEN_ANSWER)
 		send_open(c, peer, 0, out);
