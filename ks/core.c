@@ -68,6 +68,8 @@ static enum event_id drop_event(enum ks_drop why)
 		return EV_UNAUTHORIZED_IPADDR;
 	case KS_DROP_PULL_IDENTITY:
 		return EV_UNAUTHORIZED_IDENTITY;
+	case KS_DROP_PULL_TOO_OFTEN:
+		return EV_KS_GM_TOO_OFTEN;
 	default:
 		return EV_IKE_BAD_MESSAGE;
 	}

@@ -52,6 +52,7 @@
 	X(PULL_UNAUTHORIZED, "pull-unauthorized-address")                                          \
 	X(PULL_IDENTITY, "pull-unauthorized-identity")                                             \
 	X(PULL_EXCLUDED, "pull-excluded-member")                                                   \
+	X(PULL_TOO_OFTEN, "pull-too-often") /* this member, lately */                              \
 	X(PULL_POLICY_FORM, "pull-policy-not-expressible")                                         \
 	X(PULL_KEYS_CHANGED, "pull-keys-changed")                                                  \
 	X(PULL_NO_KEYS, "pull-no-keys-yet") /* the key servers of the set have not met */          \

@@ -10,6 +10,7 @@
 #include "common/ike/ike_conf.h"
 #include "coop/coop.h"
 #include "ks/keys.h"
+#include "ks/members.h"
 #include "ks/policy.h"
 
 #define KS_NAME_LEN POLICY_NAME_LEN
@@ -25,6 +26,7 @@ struct ks_group_conf {
 	bool periodic;	// then again, until who was asked has acknowledged
 	uint32_t atd_s; // 0: computed
 	uint8_t sid_bits;
+	struct member_limit reg_limit;
 	bool receive_only; // as policy->receive_only
 	size_t n_no_ack, n_authorized, n_unicast;
 	struct addr *no_ack;	   // members never asked for one

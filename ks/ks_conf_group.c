@@ -437,6 +437,10 @@ static const struct set_row group_rows[] = {
 	{ "rekey", SET_GROUP, .each = read_rekey, .required = true, .help = "the rekey SA" },
 	{ "sid_bits", SET_U32, offsetof(struct group_in, sid_bits), .min = 8, .max = 32,
 	  .def = "24", .help = "length of sender ids: 8, 12, 16, 24 or 32" },
+	{ "registration_burst", SET_U32, GC(reg_limit.burst), .min = 0, .max = 1000, .def = "10",
+	  .help = "registrations of one member in quick succession; 0: no limit" },
+	{ "registration_interval_s", SET_U32, GC(reg_limit.interval_s), .min = 1, .max = 3600,
+	  .def = "30", .help = "and one more for each so many seconds" },
 	{ "receive_only", SET_BOOL, GC(receive_only), .def = "false",
 	  .help = "members accept traffic protected or in clear, and send it in clear: the first "
 		  "step of a migration" },

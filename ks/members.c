@@ -137,8 +137,21 @@ void members_del(struct members *m, struct member *r)
 	free(r);
 }
 
+bool member_may_register(const struct member *m, const struct member_limit *l, mono_t now)
+{
+	int64_t spare_s = l->burst ? (int64_t)(l->burst - 1) * l->interval_s : 0;
+
+	return !m || l->burst == 0 || mono_due(m->unspent, mono_add_s(now, spare_s));
+}
+
+void member_count_registration(struct member *m, const struct member_limit *l, mono_t now)
+{
+	m->unspent = mono_add_s(mono_due(m->unspent, now) ? now : m->unspent, l->interval_s);
+}
+
 static void inherit(struct member *r, const struct member *old)
 {
+	r->unspent = old->unspent;
 	r->acked_ever = old->acked_ever;
 	r->registrations = old->registrations;
 	r->rekeys_sent = old->rekeys_sent;

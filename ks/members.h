@@ -43,6 +43,7 @@ struct member {
 	uint64_t
 		proved; // digest of the name that its certificate, or a key of its own, proved; 0: none
 	mono_t registered;
+	mono_t unspent; // from when on it may register burst times again; survives a new registration
 	bool conclave; // showed our vendor id
 	uint8_t major, minor;
 	bool ordered;		      // takes the ordered form of the policy
@@ -61,6 +62,12 @@ struct member {
 	uint32_t registrations, rekeys_sent, retransmits, acks_received, acks_missed;
 	uint32_t missed_in_row;
 	uint32_t sent_seq[MEMBER_SEQ_SHOWN], acked_seq[MEMBER_SEQ_SHOWN]; // newest first
+};
+
+// How often one may register: burst times in quick succession, and once more for each interval_s
+// that goes by. burst 0: as often as it likes.
+struct member_limit {
+	uint32_t burst, interval_s;
 };
 
 struct members {
@@ -91,6 +98,9 @@ const char *member_str(const struct member *m, char buf[MEMBER_STRLEN]); // for 
 // this one replaces, already deleted; its counters move over. NULL: none.
 struct member *members_add(struct members *m, const struct endpoint *remote,
 			   const struct member *old);
+// Never registered, or not too often of late.
+bool member_may_register(const struct member *m, const struct member_limit *l, mono_t now);
+void member_count_registration(struct member *m, const struct member_limit *l, mono_t now);
 void members_del(struct members *m, struct member *r);
 
 void member_note_seq(uint32_t shown[MEMBER_SEQ_SHOWN], uint32_t seq);

@@ -144,6 +144,11 @@ static struct ks_group *judge_group(struct call *c, uint32_t identity)
 		refuse(c, KS_DROP_PULL_IDENTITY, ISAKMP_N_AUTHENTICATION_FAILED, g->name);
 		return NULL;
 	}
+	if (!member_may_register(members_named(&g->members, &c->name), &g->conf->reg_limit,
+				 c->now)) {
+		refuse(c, KS_DROP_PULL_TOO_OFTEN, ISAKMP_N_INVALID_KEY_INFORMATION, g->name);
+		return NULL;
+	}
 	if (!takes_ordered(c->sa) && g->keys.gen[0].policy->no_flat_at) {
 		refuse(c, KS_DROP_PULL_POLICY_FORM, ISAKMP_N_ATTRIBUTES_NOT_SUPPORTED, g->name);
 		return NULL;
@@ -426,6 +431,7 @@ static struct member *record(struct call *c, struct ks_pull *p, struct ks_group 
 	m->behind = c->name.behind;
 	m->inner = ks_nat_inner(c->sa);
 	m->registered = c->now;
+	member_count_registration(m, &g->conf->reg_limit, c->now);
 	m->proved = proved_name(c->sa);
 	m->conclave = c->sa->peer_conclave;
 	m->major = c->sa->peer_major;

@@ -68,6 +68,8 @@
 	X(POLICY_CHANGE, "GDOI", 5, "POLICY_CHANGE", "policy differs; run crypto gdoi ks rekey")   \
 	X(UNAUTHORIZED_IPADDR, "GDOI", 4, "UNAUTHORIZED_IPADDR", "address may not join the group") \
 	X(UNAUTHORIZED_IDENTITY, "GDOI", 4, "UNAUTHORIZED_IDENTITY", "identity may not join")      \
+	X(KS_GM_TOO_OFTEN, "GDOI", 4, "KS_GM_TOO_OFTEN",                                           \
+	  "a member registers again and again; it is refused for a while")                         \
 	X(UNKNOWN_GROUP, "GDOI", 4, "UNKNOWN_GROUP", "a member asked for a group we do not serve") \
 	X(IKE_ESTABLISHED, "CRYPTO", 6, "IKMP_SA_ESTABLISHED", "phase 1 stands")                   \
 	X(IKE_AUTH_FAIL, "CRYPTO", 4, "IKMP_AUTH_FAIL", "phase 1 peer could not prove itself")     \

@@ -122,6 +122,7 @@ static struct ks_conf *conf_of(const struct world *w, const struct plan *p)
 	g->retransmit_s = p->resend_s;
 	g->retransmit_number = p->resend_n;
 	g->sid_bits = p->sid_bits;
+	g->reg_limit = (struct member_limit){ 10, 30 }; // as by default
 	g->policy = policy_of(p);
 	return c;
 }

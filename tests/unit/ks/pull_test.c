@@ -352,6 +352,110 @@ static void as_many_sender_ids_as_asked_for_are_given_up_to_a_limit(void **state
 	world_free(w);
 }
 
+static void at_most_four_in_a_row(struct ks_conf *c)
+{
+	c->groups[0].reg_limit = (struct member_limit){ .burst = 4, .interval_s = 30 };
+	c->groups[0].sid_bits = 8;
+}
+
+static void try_to_register(struct world *w, struct test_member *m)
+{
+	m->notify = 0;
+	tm_start(m, w->now);
+	world_settle(w);
+}
+
+static void a_member_that_registers_too_often_waits_and_others_do_not(void **state)
+{
+	struct world *w = world_new(at_most_four_in_a_row);
+	struct test_member *bad = world_member(w, "192.0.2.66");
+	struct test_member *good = world_member(w, "192.0.2.1");
+
+	(void)state;
+	for (int i = 0; i < 4; i++) // a box that is being put into service may do so
+		world_register(w, bad);
+	try_to_register(w, bad);
+	assert_int_equal(bad->state, TM_REFUSED);
+	assert_int_equal(bad->notify, ISAKMP_N_INVALID_KEY_INFORMATION);
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_TOO_OFTEN], 1);
+	assert_int_equal(w->events[EV_KS_GM_TOO_OFTEN], 1);
+	assert_non_null(strstr(w->last_event[EV_KS_GM_TOO_OFTEN], "pull-too-often (G1)"));
+	assert_non_null(world_record(w, bad)); // it is a member as before
+	world_register(w, good);
+	world_pass(w, 29000);
+	try_to_register(w, bad);
+	assert_int_equal(bad->state, TM_REFUSED);
+	world_pass(w, 1000); // what was refused has cost nothing
+	world_register(w, bad);
+	try_to_register(w, bad);
+	assert_int_equal(bad->state, TM_REFUSED);
+	world_pass(w, 4 * 30000);
+	for (int i = 0; i < 4; i++)
+		world_register(w, bad);
+	world_free(w);
+}
+
+// The attack: 16 ids each time, and of 8 bits there are 256.
+static void one_member_does_not_use_up_the_sender_ids_of_all(void **state)
+{
+	struct world *w = world_new(at_most_four_in_a_row);
+	struct test_member *bad = world_member(w, "192.0.2.66");
+	struct test_member *good = world_member(w, "192.0.2.1");
+
+	(void)state;
+	bad->sid_request = KS_SIDS_MAX;
+	for (int i = 0; i < 100; i++)
+		try_to_register(w, bad);
+	assert_int_equal(world_group(w)->sids.next, 4 * KS_SIDS_MAX);
+	assert_int_equal(w->events[EV_KS_SID_EXHAUSTED], 0);
+	world_register(w, good);
+	world_free(w);
+}
+
+static bool keep_message_3(struct world *w, struct world_dgram *d)
+{
+	struct world_dgram *kept = w->tap_arg;
+	struct bytes all = { d->b, d->len };
+	struct rd_err err = { NULL };
+	struct rd r = rd_of(all, &err);
+	struct isakmp_hdr hdr;
+
+	if (!endpoint_eq(&d->to, &w->server) || !isakmp_hdr_decode(&r, &hdr) ||
+	    hdr.exchange != GDOI_XCH_PULL || w->member[0]->state != TM_WAIT_4)
+		return true;
+	while (kept->len)
+		kept++;
+	*kept = (struct world_dgram){ d->from, d->to, malloc(d->len), d->len };
+	memcpy(kept->b, d->b, d->len);
+	return false;
+}
+
+// Many exchanges at a time, all of them let in while there was room for one.
+static void exchanges_side_by_side_do_not_get_past_the_limit(void **state)
+{
+	struct world_dgram kept[KS_PULLS_PER_SA + 4] = { 0 };
+	struct world *w = world_new(at_most_four_in_a_row);
+	struct test_member *bad = world_member(w, "192.0.2.66");
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		world_register(w, bad);
+	w->tap = keep_message_3;
+	w->tap_arg = kept;
+	for (int i = 0; i < KS_PULLS_PER_SA - 1; i++) {
+		tm_pull(bad, w->now);
+		world_settle(w);
+	}
+	w->tap = NULL;
+	for (size_t i = 0; kept[i].len; i++) {
+		world_inject(w, &kept[i].from, BYTES(kept[i].b, kept[i].len));
+		free(kept[i].b);
+	}
+	assert_int_equal(world_record(w, bad)->registrations, 4);
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_TOO_OFTEN], KS_PULLS_PER_SA - 2);
+	world_free(w);
+}
+
 static void a_member_is_told_that_its_message_is_malformed(void **state)
 {
 	static const uint8_t key_exchange[] = { ISAKMP_PL_KE, 0, 0, 0, 8, 1, 2, 3, 4 };
@@ -797,6 +901,9 @@ int main(void)
 		cmocka_unit_test(a_pull_from_another_address_than_its_phase_1_is_dropped),
 		cmocka_unit_test(registering_again_replaces_the_record_and_gives_new_sender_ids),
 		cmocka_unit_test(as_many_sender_ids_as_asked_for_are_given_up_to_a_limit),
+		cmocka_unit_test(a_member_that_registers_too_often_waits_and_others_do_not),
+		cmocka_unit_test(one_member_does_not_use_up_the_sender_ids_of_all),
+		cmocka_unit_test(exchanges_side_by_side_do_not_get_past_the_limit),
 		cmocka_unit_test(a_member_is_told_that_its_message_is_malformed),
 		cmocka_unit_test(a_group_without_counter_modes_gives_no_sender_ids),
 		cmocka_unit_test(counter_mode_keys_that_still_drain_come_with_a_sender_id),
