@@ -20,9 +20,11 @@ static const char *line_str(const struct policy_rule *r, char buf[FLOW_STRLEN + 
 
 // ---- parameters other than lines ----
 
+#define PARAM_STRLEN 128 // a group address with its TTL, or the label of a key
+
 struct param {
 	const char *name;
-	char before[ENDPOINT_STRLEN + 40], after[ENDPOINT_STRLEN + 40];
+	char before[PARAM_STRLEN], after[PARAM_STRLEN];
 };
 
 struct params {
