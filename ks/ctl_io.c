@@ -60,6 +60,11 @@ static void on_replay(struct ctl_req *req, void *arg)
 	answer(req, arg, &(struct show){ ks_show_replay, ks_show_replay_json }, NULL);
 }
 
+static void on_coop(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_coop, ks_show_coop_json }, NULL);
+}
+
 static void on_summary(struct ctl_req *req, void *arg)
 {
 	answer(req, arg, &(struct show){ ks_show_summary, ks_show_summary_json }, NULL);
@@ -173,6 +178,8 @@ const struct ctl_cmd ks_io_commands[] = {
 	{ "show crypto gdoi ks rekey", "rekey timers and the rekey in progress", on_rekey },
 	{ "show crypto gdoi ks replay", "anti-replay windows and pseudotime of each group",
 	  on_replay },
+	{ "show crypto gdoi ks coop", "key servers of each group's set: who leads, who is heard",
+	  on_coop },
 	{ "show crypto gdoi ks counters", "what was answered and what refused, by reason",
 	  on_counters },
 	{ "show crypto isakmp sa", "phase 1 SAs, and whether their peers are there", on_isakmp },

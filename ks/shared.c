@@ -52,8 +52,12 @@ static void tell(const struct ks_group *g, const struct coop_act *a, struct ks_o
 	ks_group_logctx(g, &who);
 	if (a->peer < g->shared->coop.conf.n_peers)
 		addr_str(&g->shared->coop.conf.peer[a->peer], peer);
-	ks_out_event(out, a->event, &who, "%s%s%s%s", a->text, peer[0] ? " (peer " : "", peer,
-		     peer[0] ? ")" : "");
+	if (a->event == EV_COOP_KS_TRANS_TO_PRI) // who may lead in it is said by nobody else
+		ks_out_event(out, a->event, &who, "term=%llu %s",
+			     (unsigned long long)g->shared->coop.term, a->text);
+	else
+		ks_out_event(out, a->event, &who, "%s%s%s%s", a->text, peer[0] ? " (peer " : "",
+			     peer, peer[0] ? ")" : "");
 }
 
 // Whoever does not lead any more sends nothing more of what it began: who leads now sends it.

@@ -20,6 +20,9 @@ json_t *ks_show_counters_json(const struct ks *ks, mono_t now, const char *word)
 // show_replay.c: pseudotime, and the anti-replay of the policy that members hold.
 void ks_show_replay(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
 json_t *ks_show_replay_json(const struct ks *ks, mono_t now, const char *word);
+// show_coop.c: the key servers of each group's set.
+void ks_show_coop(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+json_t *ks_show_coop_json(const struct ks *ks, mono_t now, const char *word);
 // show_diff.c: what is staged, and what sending it would change.
 void ks_show_staged(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
 void ks_show_diff(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
