@@ -14,6 +14,7 @@ LAB_IKE=${LAB_IKE:-aes 256 sha256 19} # encryption, key bits, hash, group of pha
 LAB_SID_BITS=${LAB_SID_BITS:-24}      # of a sender id: how many members there may be
 LAB_GMD=${LAB_GMD:-}                  # more settings of every gmd, as "nat_keepalive = 5;"
 LAB_MEMBER_GROUP=${LAB_MEMBER_GROUP:-} # more settings of every group of a member, as "fail_close = true;"
+LAB_CLOCKS=${LAB_CLOCKS:-}            # not empty: each ksd has a clock that can be set (lab/clock.c)
 LAB_COOP=${LAB_COOP:-}                # more settings of cooperative key servers, as "hello_ms = 100;"
 
 # Comma-separated list of what FUNCTION prints for each of the words.
@@ -231,9 +232,12 @@ conf_espd() { # GM
 	END
 }
 
+conf_clock() { printf '%20d %10d %20d\n%28s' "$2" "${3:-0}" "${4:-0}" '' 1<>"$LAB_DIR/$1/ksd.clock"; } # KS AHEAD_MS [PPM SINCE]
+
 conf_write_all() {
 	local n
 	conf_make_keys || return 1
+	[ -z "$LAB_CLOCKS" ] || for n in $(topo_nodes ks); do conf_clock "$n" 0; done
 	for n in $(topo_nodes ks); do (umask 077 && conf_ksd "$n" >"$LAB_DIR/$n/ksd.conf") || return 1; done
 	for n in "${!node_mroutes[@]}"; do printf '%s' "${node_mroutes[$n]}" >"$LAB_DIR/$n/smcroute.conf"; done
 	for n in $(topo_nodes gm); do

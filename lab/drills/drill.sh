@@ -61,13 +61,20 @@ not() { ! "$@"; }
 
 # ---- a lab with eyes and traffic ----
 
-# With "-multicast" where the drill runs so. Until the drill ends, hosts send and watch.py watches.
-raise() { # TOPO [SECONDS to register]
+# With "-multicast" where the drill runs so.
+raise() { # TOPO
 	lab_up "$1$rekey"
+	lab_in core nft 'add table inet drill; add chain inet drill cut { type filter hook forward priority 0; }'
+	drill_about="Topology $1$rekey, $DRILL_RATE packets a second among the hosts."
+	drill_watch
+}
+
+# From here on hosts send and watch.py watches, until drill_finish.
+drill_watch() {
 	drill_began=$(drill_now)
 	drill_nodes >"$LAB_DIR/drill.json"
-	fact begin '' "\"drill\":\"$drill_name\",\"title\":\"$drill_title\",\"about\":\"Topology $1$rekey, $DRILL_RATE packets a second among the hosts.\",$(sed 's/^{//; s/}$//' "$LAB_DIR/drill.json")"
-	lab_in core nft 'add table inet drill; add chain inet drill cut { type filter hook forward priority 0; }'
+	fact begin '' "\"drill\":\"$drill_name\",\"title\":\"$drill_title\",\"about\":\"$drill_about\",$(sed 's/^{//; s/}$//' "$LAB_DIR/drill.json")"
+	: >"$LAB_DIR/core/watch.log"
 	lab_spawn core watch python3 -B "$lab_top/lab/drills/watch.py" "$LAB_DIR" "$drill_events"
 	lab_wait_log core watch watching 5 || lab_die "the watcher did not start"
 	tail -n +2 -F "$LAB_DIR/core/watch.log" 2>/dev/null & # the first line is for us
@@ -92,6 +99,8 @@ drill_finish() {
 	lab_kill core watch
 	sleep 0.2 # until the teller has told it all
 	kill "$drill_teller"
+	wait "$drill_teller" 2>/dev/null
+	drill_teller=
 }
 
 # ---- breaking and mending; each is told on the terminal and drawn in the picture ----
@@ -143,6 +152,53 @@ heal() {
 	lab_in core nft flush chain inet drill cut
 	fact heal ''
 }
+# What key servers send to each other, and nothing else, is impaired from here on.
+lose() { # PERCENT
+	inject "$1 % of what key servers send each other is lost"
+	drill_impair "numgen random mod 100 < $1 drop"
+}
+double() { # PERCENT
+	local ks
+	inject "$1 % of what key servers send each other comes twice"
+	for ks in $(topo_nodes ks); do
+		drill_impair "ip daddr $(topo_addr "$ks") numgen random mod 100 < $1 dup to $(topo_addr "$ks") device \"$ks\""
+	done
+}
+drill_impair() { # RULE
+	local ks addrs=''
+	for ks in $(topo_nodes ks); do addrs+="${addrs:+, }$(topo_addr "$ks")"; done
+	lab_in core nft 'add table ip impair; add chain ip impair out { type filter hook forward priority 1; }'
+	lab_in core nft "add rule ip impair out iifname != \"relay\" ip saddr { $addrs } ip daddr { $addrs } $1"
+}
+# Through relay.py: each packet is kept for another time, so that they overtake each other.
+delay() { # MS JITTER_MS [MTU of that way]
+	local ks to mark
+	inject "what key servers send each other takes $1 to $(($1 + $2)) ms${3:+, in packets of at most $3 octets}"
+	touch "$LAB_DIR/core/relay.log"
+	mark=$(lab_mark core relay)
+	lab_spawn core relay python3 -B "$lab_top/lab/drills/relay.py" relay "$1" "$2"
+	lab_wait_log core relay relaying 5 "$mark" || lab_die "the relay did not start"
+	ip -n "$(lab_ns core)" link set relay mtu "${3:-1500}" up
+	lab_in core sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.relay.rp_filter=0
+	ip -n "$(lab_ns core)" route replace default dev relay table 99
+	for ks in $(topo_nodes ks); do
+		for to in $(topo_nodes ks); do
+			[ "$ks" = "$to" ] || ip -n "$(lab_ns core)" rule add iif "$ks" to "$(topo_addr "$to")" lookup 99
+		done
+	done
+}
+unimpair() {
+	inject "nothing is lost, doubled or delayed any more"
+	lab_in core nft 'add table ip impair; delete table ip impair'
+	while ip -n "$(lab_ns core)" rule del lookup 99 2>/dev/null; do :; done
+	lab_kill core relay
+}
+
+clock() { # KS AHEAD_MS [PPM too fast]: in a lab with LAB_CLOCKS
+	inject "the clock of $1 is $(($2 / 1000)) s ahead${3:+, and $3 ppm too fast}"
+	conf_clock "$1" "$2" "${3:-0}" "$(drill_now)"
+}
+
 # The hosts behind members of two sides: "h1>h3 h3>h1 …".
 pairs_between() { # "GMS" "GMS"
 	local a b
@@ -184,9 +240,9 @@ all_moved_on() { # [KEYS]
 	[ "$(wc -l <<<"$kinds")" = 1 ] && [ "$(awk '{print $1}' <<<"$kinds")" = "$(topo_nodes gm | wc -w)" ] &&
 		[ "$(keys_of gm1)" != '[]' ] && [ "$(keys_of gm1)" != "${1:-}" ]
 }
-rekey_at() { # KS
+rekey_at() { # KS: the rekey before may still be under way
 	inject "crypto gdoi ks rekey on $1"
-	lab_show "$1" 'crypto gdoi ks rekey' >/dev/null
+	lab_until 15 lab_show "$1" 'crypto gdoi ks rekey'
 }
 ping_all() { # every host from every other one
 	local a b

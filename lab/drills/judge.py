@@ -173,7 +173,8 @@ def one_primary(s):
     bad += [f"term {t} belonged to {' and '.join(sorted(n))}" for t, n in terms.items() if len(n) > 1]
     own = defaultdict(list)
     for f in s.by_kind["role"]:
-        own[f["node"]].append(f["term"])
+        if f["term"]:  # 0: it does not know one
+            own[f["node"]].append(f["term"])
     bad += [f"terms of {n} went back" for n, seen in own.items() if seen != sorted(seen)]
     for i, (a, a0, a1, _) in enumerate(s.reigns):
         for b, b0, b1, _ in s.reigns[i + 1:]:

@@ -95,7 +95,7 @@ class Picture:
         for s in range(0, int(seconds) + 1, step):
             x = self.x(self.t0 + s * 1000)
             behind.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="30" y2="{height - 4}"/>'
-                          f'<text class="dim" x="{x + 2:.1f}" y="26">{s} s</text>')
+                          + (f'<text class="dim" x="{x + 2:.1f}" y="26">{s} s</text>' if x < WIDTH - 45 else ""))
         free = 0
         for n, f in enumerate(self.story.by_kind["inject"], 1):
             x = self.x(f["t"])

@@ -230,7 +230,8 @@ class KeyServer(Daemon):
         if g is None:
             self.coop = data is not None  # a lone key server has no such command
             return
-        self.tell("role", role=g["role"], term=g["term"], say=f"{g['role']}, term {g['term']}")
+        role = g["role"].lower()
+        self.tell("role", role=role, term=g["term"], say=f"{role}, term {g['term']}")
         self.tell("peers", peers={p["address"]: p["status"] for p in g["peers"]})
 
 

@@ -118,6 +118,9 @@ class JudgeTest(unittest.TestCase):
     def test_a_term_that_goes_back_is_seen(self):
         self.broken(takeover() + [role(8000, "ks2", "secondary", 16)], "I1", "went back")
 
+    def test_who_starts_and_knows_no_term_has_not_gone_back(self):
+        self.holds(takeover() + [fact(8000, "up", "ks1", daemon="ksd"), role(8000, "ks1", "starting", 0)], "I1")
+
     def test_a_lost_packet_is_seen_and_its_time_told(self):
         facts = [f for f in takeover() if f["kind"] != "flow"]
         self.broken(facts + [flow([10] * 100, [10] * 40 + [9] + [10] * 59)], "I3", "1 of 1000 packets lost; first h1>h2 at 4.0 s")
