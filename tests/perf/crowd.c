@@ -48,7 +48,7 @@ static bool is_lost(struct crowd *c, uint64_t *count)
 static void crowd_send(void *arg, struct test_member *m, struct bytes datagram)
 {
 	struct crowd *c = arg;
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(c->server.port) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(m->server.port) };
 	union {
 		struct cmsghdr align;
 		uint8_t b[CMSG_SPACE(sizeof(struct in_pktinfo))];
@@ -66,7 +66,7 @@ static void crowd_send(void *arg, struct test_member *m, struct bytes datagram)
 	c->octets_out += datagram.len;
 	if (is_lost(c, &c->n_lost_out))
 		return;
-	memcpy(&to.sin_addr, c->server.addr.b, 4);
+	memcpy(&to.sin_addr, m->server.addr.b, 4);
 	memcpy(&info.ipi_spec_dst, m->self.addr.b, 4);
 	control.align.cmsg_level = IPPROTO_IP;
 	control.align.cmsg_type = IP_PKTINFO;
@@ -131,6 +131,7 @@ static void wake(struct crowd *c, struct test_member *m, struct bytes datagram)
 int crowd_receive(struct crowd *c, int ms)
 {
 	static uint8_t control[CROWD_BATCH][128];
+	static struct sockaddr_in from[CROWD_BATCH];
 	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 	struct mmsghdr h[CROWD_BATCH] = { 0 };
 	struct iovec v[CROWD_BATCH];
@@ -140,7 +141,9 @@ int crowd_receive(struct crowd *c, int ms)
 		return 0;
 	for (int i = 0; i < CROWD_BATCH; i++) {
 		v[i] = (struct iovec){ c->rx[i], sizeof(c->rx[i]) };
-		h[i].msg_hdr = (struct msghdr){ .msg_iov = &v[i],
+		h[i].msg_hdr = (struct msghdr){ .msg_name = &from[i],
+						.msg_namelen = sizeof(from[i]),
+						.msg_iov = &v[i],
 						.msg_iovlen = 1,
 						.msg_control = control[i],
 						.msg_controllen = sizeof(control[i]) };
@@ -151,8 +154,12 @@ int crowd_receive(struct crowd *c, int ms)
 
 		c->n_in++;
 		c->octets_in += h[i].msg_len;
-		if (m && h[i].msg_len && !is_lost(c, &c->n_lost_in))
-			wake(c, m, BYTES(c->rx[i], h[i].msg_len));
+		if (!m || !h[i].msg_len || is_lost(c, &c->n_lost_in))
+			continue;
+		// A rekey is acknowledged to who sent it, whoever registered the member.
+		if (m->state == TM_REGISTERED)
+			m->server.addr = addr_from_v4(ntohl(from[i].sin_addr.s_addr));
+		wake(c, m, BYTES(c->rx[i], h[i].msg_len));
 	}
 	return n;
 }

@@ -16,7 +16,7 @@ struct crowd_pki;
 struct crowd {
 	// The caller's, before crowd_init:
 	size_t n;
-	struct endpoint server;
+	struct endpoint server; // after crowd_init a member may be given another one
 	struct ike_proposal proposal;
 	struct crowd_pki *pki; // NULL: pre-shared keys
 	unsigned loss_percent; // of datagrams, each way
