@@ -35,7 +35,7 @@
 #pragma once
 #include <stdint.h>
 
-#define DP_API_VERSION 3
+#define DP_API_VERSION 4
 #define DP_MAX_KEY     64
 #define DP_MAX_SPI_IN  12 // four generations of a line, and of two that overlap it
 #define DP_NAME_LEN    32
@@ -87,14 +87,18 @@ struct dp_group {
 
 enum dp_sa_dir { DP_DIR_IN = 1, DP_DIR_OUT = 2, DP_DIR_BOTH = 3 };
 
+#define DP_MAX_WINDOW 1024
+
 struct dp_sa {
 	uint32_t spi;	  // host order
 	uint8_t dir;	  // enum dp_sa_dir
 	uint8_t suite;	  // enum dp_suite
 	uint8_t sid_bits; // length of sid in the IV, RFC 6054; 0 for suites without a counter IV
 	uint8_t key_len, auth_len;
-	uint8_t pad[3];
-	uint32_t sid;	 // right-aligned
+	uint8_t pad;
+	uint16_t
+		window; // anti-replay, packets per sender: a multiple of 64, 0: none; counter suites
+	uint32_t sid;	// right-aligned
 	uint32_t life_s; // hard life left at the moment of sending, 0 = gone at once
 	uint8_t key[DP_MAX_KEY], auth[DP_MAX_KEY];
 };
@@ -152,9 +156,12 @@ struct dp_result {
 struct dp_sa_stats {
 	uint32_t spi;
 	uint8_t dir;
-	uint8_t pad[3];
+	uint8_t pad;
+	uint16_t window; // as in struct dp_sa, when it is enforced
 	uint32_t sid, life_s;
-	uint64_t packets_out, bytes_out, packets_in, bytes_in, auth_fail, policy_fail;
+	uint32_t senders; // heard under it, worst worker; only when it has a window
+	uint32_t pad2;
+	uint64_t packets_out, bytes_out, packets_in, bytes_in, auth_fail, policy_fail, replayed;
 	uint64_t iv_used, iv_limit; // worst worker, counter suites
 	char group[DP_NAME_LEN];
 };

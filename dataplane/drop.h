@@ -34,6 +34,8 @@
 	X(IN_LENGTH, "esp_in_length", "ESP packet of a length the suite cannot have")              \
 	X(IN_EXPIRED, "esp_in_sa_expired", "SA is past its life")                                  \
 	X(IN_AUTH, "esp_in_auth_fail", "integrity check failed")                                   \
+	X(IN_REPLAY, "esp_in_replay", "its sender's window has seen it")                           \
+	X(IN_REPLAY_OLD, "esp_in_replay_old", "older than its sender's window")                    \
 	X(IN_PADDING, "esp_in_padding", "padding is not as RFC 4303 2.4 wants it")                 \
 	X(IN_NEXT, "esp_in_next_header", "payload is not IPv4")                                    \
 	X(IN_INNER, "esp_in_inner_header", "inner packet is not well-formed IPv4")                 \
@@ -58,6 +60,7 @@
 	X(OUT_EXEMPT, "out_exempt", "of these, control traffic of this box")                       \
 	X(OUT_CLEAR_OK, "out_clear_receive_only", "of these, flows of a receive-only group")       \
 	X(IN_PROTECTED, "in_protected", "opened and accepted")                                     \
+	X(IN_UNCHECKED, "in_replay_unchecked", "of these, no room for their senders' windows")     \
 	X(IN_CLEAR_OK, "in_clear", "accepted in clear on a protected port")                        \
 	X(IN_CLEAR_MIGRATES, "in_clear_migration", "of these, flows that will be protected")       \
 	X(OWN_CAUGHT, "own_caught", "traffic of this box that policy dropped or encrypted")        \

@@ -14,8 +14,8 @@
 // The key server gives each sender its own SID, each worker adds its own number, and each counts:
 // no two packets under one key share a nonce, and no two workers share a counter.
 //
-// The ESP sequence number is the low half of that counter. A group SA has many senders, so no
-// receiver can hold a sequence window against it; see docs/security.md.
+// The ESP sequence number is the low half of that counter. A group SA has many senders, so it says
+// nothing to a receiver: windows.h goes by the IV.
 //
 // Spec:   RFC 4303 2, RFC 4106, RFC 6054, RFC 4868, RFC 6040.
 // Always: plain C on (pointer, length).   Never: rte_*, keys, state.

@@ -53,6 +53,26 @@ static enum drop_reason check_inner(struct pkt *p, const struct crypto_op *op)
 	return DROP_COUNT;
 }
 
+// op is authentic, and so is its IV.
+static enum drop_reason check_replay(struct worker *w, const struct sa *sa,
+				     const struct crypto_op *op)
+{
+	if (!sa->has_windows)
+		return DROP_COUNT;
+	switch (windows_check(sa->state->windows[w->id], op->esp + ESP_HLEN)) {
+	case WINDOWS_REPEATED:
+		return DROP_IN_REPLAY;
+	case WINDOWS_OLD:
+		return DROP_IN_REPLAY_OLD;
+	case WINDOWS_UNCHECKED:
+		w->st.path[PATH_IN_UNCHECKED]++;
+		break;
+	case WINDOWS_FRESH:
+		break;
+	}
+	return DROP_COUNT;
+}
+
 static void judge(struct worker *w, struct pkt *p, const struct sa *sa, const struct crypto_op *op,
 		  struct pkts *out)
 {
@@ -62,6 +82,12 @@ static void judge(struct worker *w, struct pkt *p, const struct sa *sa, const st
 	if (!op->ok) {
 		n->auth_fail++;
 		drop(w, p->m, DROP_IN_AUTH);
+		return;
+	}
+	why = check_replay(w, sa, op);
+	if (unlikely(why != DROP_COUNT)) {
+		n->replayed++;
+		drop(w, p->m, why);
 		return;
 	}
 	why = check_inner(p, op);

@@ -31,7 +31,7 @@ enum port_role { PORT_CLEAR, PORT_PROTECTED };
 
 struct conf {
 	char control[108], user[32];
-	uint32_t idle_us, idle_max_us, memory_mb, routes;
+	uint32_t idle_us, idle_max_us, memory_mb, routes, replay_senders;
 	bool hugepages, fail_close;
 	uint32_t own; // rows of own.h
 	bool own_given;

@@ -94,7 +94,7 @@ static int tables_new(struct espd *d)
 		return -ENOMEM;
 	if (getrandom(&d->boot_id, sizeof(d->boot_id), 0) != sizeof(d->boot_id))
 		return -EIO;
-	sa_store_init(&d->store, d->n_workers);
+	sa_store_init(&d->store, d->n_workers, d->conf.replay_senders);
 	return 0;
 }
 

@@ -4,15 +4,17 @@
 
 #define IVS_MAX (2 * DP_MAX_SAS)
 
-void sa_store_init(struct sa_store *st, unsigned n_workers)
+void sa_store_init(struct sa_store *st, unsigned n_workers, uint32_t senders)
 {
-	*st = (struct sa_store){ .n_workers = n_workers };
+	*st = (struct sa_store){ .n_workers = n_workers, .senders = senders };
 	while (1u << st->core_bits < n_workers)
 		st->core_bits++;
 }
 
 static void state_free(struct sa_state *s)
 {
+	for (size_t i = 0; i < N_ELEMS(s->windows); i++)
+		windows_free(s->windows[i]);
 	crypto_key_free(s->key);
 	secret_fini(&s->raw);
 	secret_fini(&s->raw_auth);
@@ -125,11 +127,28 @@ static struct sa_state *state_find(const struct sa_store *st, const struct dp_sa
 	return NULL;
 }
 
+// A window is as wide for the life of its SA as it was when it came.
+static bool state_windows(const struct sa_store *st, struct sa_state *s, const struct dp_sa *in)
+{
+	if (in->window == 0 || s->window != 0)
+		return true;
+	for (unsigned w = 0; w < st->n_workers; w++) {
+		if (!s->windows[w])
+			s->windows[w] = windows_new(in->sid_bits, in->window, st->senders);
+		if (!s->windows[w])
+			return false;
+	}
+	s->window = in->window;
+	return true;
+}
+
 static struct sa_state *state_get(struct sa_store *st, const struct dp_sa *in)
 {
 	struct sa_state *s = state_find(st, in);
 
 	if (s) {
+		if (!state_windows(st, s, in))
+			return NULL;
 		s->refs++;
 		return s;
 	}
@@ -140,7 +159,7 @@ static struct sa_state *state_get(struct sa_store *st, const struct dp_sa *in)
 		return NULL;
 	s->key = crypto_key_new(in->suite, in->key, in->auth);
 	if (!s->key || secret_set(&s->raw, in->key, in->key_len) < 0 ||
-	    secret_set(&s->raw_auth, in->auth, in->auth_len) < 0) {
+	    secret_set(&s->raw_auth, in->auth, in->auth_len) < 0 || !state_windows(st, s, in)) {
 		state_free(s);
 		return NULL;
 	}
@@ -228,6 +247,10 @@ static const char *sa_wrong(const struct sadb *db, const struct dp_sa *in)
 		return "key length is not the suite's";
 	if (in->spi < ESP_SPI_MIN)
 		return "SPI is reserved";
+	if (in->window % 64 != 0 || in->window > DP_MAX_WINDOW)
+		return "anti-replay window is no multiple of 64, or too wide";
+	if (in->window != 0 && (!s->counter || in->sid_bits == 0 || in->sid_bits > 32))
+		return "anti-replay window without sender ids to keep it by";
 	if (in->dir < DP_DIR_IN || in->dir > DP_DIR_BOTH)
 		return "unknown direction";
 	if (sadb_find(db, in->spi))
@@ -289,6 +312,7 @@ int sadb_add(struct sadb *db, struct sa_store *st, const struct dp_sa *in, const
 	sa->state = state;
 	sa->iv = iv;
 	sa->expires_ms = until.ms;
+	sa->has_windows = state->window != 0;
 	sa->spi = in->spi;
 	sa->sid = in->sid;
 	sa->dir = in->dir;
@@ -336,7 +360,12 @@ void sadb_stats(const struct sa *sa, unsigned n_workers, mono_t now, struct dp_s
 		out->bytes_in += __atomic_load_n(&n->bytes_in, __ATOMIC_RELAXED);
 		out->auth_fail += __atomic_load_n(&n->auth_fail, __ATOMIC_RELAXED);
 		out->policy_fail += __atomic_load_n(&n->policy_fail, __ATOMIC_RELAXED);
+		out->replayed += __atomic_load_n(&n->replayed, __ATOMIC_RELAXED);
+		if (sa->has_windows)
+			out->senders = MAX_OF(out->senders,
+					      (uint32_t)windows_senders(sa->state->windows[w]));
 	}
+	out->window = sa->has_windows ? sa->state->window : 0;
 	if (sa->iv)
 		iv_worst(sa->iv, n_workers, out);
 }

@@ -23,14 +23,17 @@
 #include "dataplane/dp_api.h"
 #include "dataplane/esp_fmt.h"
 #include "dataplane/stats.h"
+#include "dataplane/windows.h"
 
 // Written by one worker, read by the control thread.
 struct sa_count {
-	uint64_t packets_out, bytes_out, packets_in, bytes_in, auth_fail, policy_fail;
+	uint64_t packets_out, bytes_out, packets_in, bytes_in, auth_fail, policy_fail, replayed;
 } __attribute__((aligned(64)));
 
 struct sa_state {
 	struct sa_count n[STATS_MAX_WORKERS];
+	struct windows *windows[STATS_MAX_WORKERS]; // NULL: no anti-replay
+	uint16_t window;			    // their width
 	struct crypto_key *key;
 	unsigned refs; // sadbs that name it
 	uint32_t spi;
@@ -56,6 +59,7 @@ struct sa {
 	struct iv_state *iv; // NULL unless it sends under a counter suite
 	int64_t expires_ms;  // mono_t: hard life
 	uint32_t spi, sid;
+	bool has_windows; // all of the state's are there
 	uint8_t dir;
 	char group[DP_NAME_LEN];
 } __attribute__((aligned(64)));
@@ -74,9 +78,10 @@ struct sa_store {
 	struct iv_state **ivs;
 	size_t n_ivs, cap_ivs;
 	unsigned n_workers, core_bits;
+	uint32_t senders; // room for windows of so many, for each SA and worker
 };
 
-void sa_store_init(struct sa_store *st, unsigned n_workers);
+void sa_store_init(struct sa_store *st, unsigned n_workers, uint32_t senders);
 void sa_store_fini(struct sa_store *st); // after every sadb is freed
 // What was noted of SAs and IV spaces (notes.h) is news to a client that has just come.
 void sa_store_tell_again(struct sa_store *st);

@@ -188,6 +188,11 @@ static void add_lines(struct gm_program *p, mono_t now, const struct gm_policy_i
 	}
 }
 
+bool gm_policy_checks_replay(const struct gm_tek *k, const struct gm_sids *sids)
+{
+	return k->replay.mode == REPLAY_COUNTER && k->counter_iv && sids->bits > 0;
+}
+
 // A key once used for sending stays an outbound SA, with the sender id of now, so that its
 // counter lives on; one never used is inbound only.
 static void add_sa(struct gm_program *p, mono_t now, const struct gm_tek *k,
@@ -202,6 +207,8 @@ static void add_sa(struct gm_program *p, mono_t now, const struct gm_tek *k,
 		sa->sid_bits = sids->bits;
 		sa->sid = sid;
 	}
+	if (gm_policy_checks_replay(k, sids))
+		sa->window = k->replay.window;
 	sa->life_s = mono_left_s(k->dies, now);
 	sa->key_len = (uint8_t)k->key.len;
 	sa->auth_len = (uint8_t)k->auth.len;

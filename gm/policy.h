@@ -50,6 +50,9 @@ struct gm_policy_in {
 // Begins the section of a group: what is added next is its own. head->standing says which of the
 // two below follows.
 void gm_policy_group(struct gm_program *p, const struct dp_group *head);
+// Does espd keep a window for each sender under this key? By time it does not, and without sender
+// ids there is nothing to tell senders by.
+bool gm_policy_checks_replay(const struct gm_tek *k, const struct gm_sids *sids);
 // The rules and SAs of a live group. *want_sid is set when a counter-mode key cannot be used for
 // sending because no fresh sender id is left.
 void gm_policy_add(struct gm_program *p, mono_t now, const struct gm_policy_in *in, bool *want_sid);

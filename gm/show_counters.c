@@ -54,16 +54,21 @@ static unsigned long long counter(const struct gm_dp_stats *s, const char *name)
 	return 0;
 }
 
-static unsigned long long sa_sum(const struct gm_dp_stats *s, const char *group, bool out)
+// at: which counter of struct dp_sa_stats.
+static unsigned long long sa_sum(const struct gm_dp_stats *s, const char *group, size_t at)
 {
 	unsigned long long n = 0;
+	uint64_t v;
 
 	for (size_t i = 0; i < s->n_sas; i++) {
-		if (strncmp(s->sa[i].group, group, sizeof(s->sa[i].group)) == 0)
-			n += out ? s->sa[i].packets_out : s->sa[i].packets_in;
+		if (strncmp(s->sa[i].group, group, sizeof(s->sa[i].group)) != 0)
+			continue;
+		memcpy(&v, (const char *)&s->sa[i] + at, sizeof(v));
+		n += v;
 	}
 	return n;
 }
+#define SA_SUM(s, group, member) sa_sum(s, group, offsetof(struct dp_sa_stats, member))
 
 static void counter_pair(struct ctl_text *t, const char *a, unsigned long long va, const char *b,
 			 unsigned long long vb)
@@ -77,8 +82,8 @@ void gm_show_dataplane_text(struct ctl_text *t, const struct gm *gm, const struc
 		const char *g = gm->group[i]->conf.name;
 
 		ctl_text_add(t, "Data-plane statistics for group %s:\n", g);
-		counter_pair(t, "#pkts encrypt", sa_sum(s, g, true), "#pkts decrypt",
-			     sa_sum(s, g, false));
+		counter_pair(t, "#pkts encrypt", SA_SUM(s, g, packets_out), "#pkts decrypt",
+			     SA_SUM(s, g, packets_in));
 		counter_pair(t, "#pkts tagged (send)", 0, "#pkts untagged (rcv)", 0);
 		counter_pair(t, "#pkts no sa (send)", counter(s, "esp_out_no_sa"),
 			     "#pkts invalid sa (rcv)", counter(s, "esp_in_unknown_spi"));
@@ -88,6 +93,8 @@ void gm_show_dataplane_text(struct ctl_text *t, const struct gm *gm, const struc
 				     counter(s, "esp_in_inner_header"));
 		counter_pair(t, "#pkts invalid prot (rcv)", counter(s, "esp_in_cleartext"),
 			     "#pkts verify fail (rcv)", counter(s, "esp_in_auth_fail"));
+		counter_pair(t, "#pkts replay error (rcv)", SA_SUM(s, g, replayed),
+			     "#pkts not checked (rcv)", counter(s, "in_replay_unchecked"));
 		counter_pair(t, "#pkts not tagged (send)", 0, "#pkts not untagged (rcv)", 0);
 		counter_pair(t, "#pkts internal err (send)", counter(s, "tx_full"),
 			     "#pkts internal err (rcv)", counter(s, "no_buffer"));
@@ -106,14 +113,15 @@ static json_t *sa_json(const struct dp_sa_stats *sa)
 	char spi[16];
 
 	snprintf(spi, sizeof(spi), "0x%08X", sa->spi);
-	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "spi", spi,
-			 "group", sa->group, "dir", dirs[sa->dir & DP_DIR_BOTH], "sid",
-			 (json_int_t)sa->sid, "remaining_s", (json_int_t)sa->life_s, "packets_out",
-			 (json_int_t)sa->packets_out, "bytes_out", (json_int_t)sa->bytes_out,
-			 "packets_in", (json_int_t)sa->packets_in, "bytes_in",
-			 (json_int_t)sa->bytes_in, "auth_fail", (json_int_t)sa->auth_fail,
-			 "policy_fail", (json_int_t)sa->policy_fail, "iv_used",
-			 (json_int_t)sa->iv_used, "iv_limit", (json_int_t)sa->iv_limit);
+	return json_pack(
+		"{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "spi", spi,
+		"group", sa->group, "dir", dirs[sa->dir & DP_DIR_BOTH], "sid", (json_int_t)sa->sid,
+		"remaining_s", (json_int_t)sa->life_s, "packets_out", (json_int_t)sa->packets_out,
+		"bytes_out", (json_int_t)sa->bytes_out, "packets_in", (json_int_t)sa->packets_in,
+		"bytes_in", (json_int_t)sa->bytes_in, "auth_fail", (json_int_t)sa->auth_fail,
+		"policy_fail", (json_int_t)sa->policy_fail, "iv_used", (json_int_t)sa->iv_used,
+		"iv_limit", (json_int_t)sa->iv_limit, "replay_window", (json_int_t)sa->window,
+		"replay_senders", (json_int_t)sa->senders, "replayed", (json_int_t)sa->replayed);
 }
 
 json_t *gm_show_dataplane_json(const struct gm_dp_stats *s)

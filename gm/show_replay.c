@@ -16,10 +16,14 @@ static void group_text(struct ctl_text *t, const struct gm_group *g, mono_t now)
 			     (long long)((now.ms - g->pseudo.at.ms) / 1000));
 	}
 	ctl_text_add(t, "    Jumps              : %u\n", g->pseudo.n_jumps);
-	for (size_t i = 0; i < g->teks.n; i++)
-		ctl_text_add(t, "    spi 0x%08X     : %s\n", g->teks.tek[i].spi,
-			     replay_str(g->teks.tek[i].replay, text));
-	ctl_text_add(t, "    Enforced by espd   : No\n\n");
+	for (size_t i = 0; i < g->teks.n; i++) {
+		const struct gm_tek *k = &g->teks.tek[i];
+
+		ctl_text_add(t, "    spi 0x%08X     : %s%s\n", k->spi, replay_str(k->replay, text),
+			     gm_policy_checks_replay(k, &g->sids) ? ", per sender"
+								  : ", not enforced");
+	}
+	ctl_text_add(t, "\n");
 }
 
 void gm_show_replay_text(struct ctl_text *t, const struct gm *gm, mono_t now)
@@ -37,9 +41,11 @@ static json_t *teks_json(const struct gm_group *g)
 		const struct replay *r = &g->teks.tek[i].replay;
 
 		snprintf(spi, sizeof(spi), "0x%08X", g->teks.tek[i].spi);
-		json_array_append_new(list, json_pack("{s:s,s:s,s:I}", "spi", spi, "mode",
-						      replay_mode_name(r->mode), "window",
-						      (json_int_t)r->window));
+		json_array_append_new(
+			list,
+			json_pack("{s:s,s:s,s:I,s:b}", "spi", spi, "mode",
+				  replay_mode_name(r->mode), "window", (json_int_t)r->window,
+				  "enforced", gm_policy_checks_replay(&g->teks.tek[i], &g->sids)));
 	}
 	return list;
 }
@@ -55,12 +61,12 @@ json_t *gm_show_replay_json(const struct gm *gm, mono_t now)
 		int64_t ago_s = (now.ms - g->pseudo.at.ms) / 1000;
 
 		json_array_append_new(
-			groups, json_pack("{s:s,s:o,s:o,s:o,s:I,s:o,s:b}", "name", g->conf.name,
-					  "epoch", told ? json_integer(at.epoch) : json_null(),
-					  "pseudotime_ms", told ? json_integer(at.ms) : json_null(),
-					  "told_s", told ? json_integer(ago_s) : json_null(),
-					  "jumps", (json_int_t)g->pseudo.n_jumps, "teks",
-					  teks_json(g), "enforced", false));
+			groups,
+			json_pack("{s:s,s:o,s:o,s:o,s:I,s:o}", "name", g->conf.name, "epoch",
+				  told ? json_integer(at.epoch) : json_null(), "pseudotime_ms",
+				  told ? json_integer(at.ms) : json_null(), "told_s",
+				  told ? json_integer(ago_s) : json_null(), "jumps",
+				  (json_int_t)g->pseudo.n_jumps, "teks", teks_json(g)));
 	}
 	return json_pack("{s:o}", "groups", groups);
 }

@@ -54,7 +54,7 @@ void fuzz_one(struct bytes input)
 	struct dp_msg m;
 	const char *why;
 
-	sa_store_init(&store, 3);
+	sa_store_init(&store, 3, 16);
 	txn_init(&txn, &store, &ports);
 	while (next(&input, &m)) {
 		// A commit adds rules by itself, and a group that is kept the rules it had.

@@ -5,7 +5,7 @@
 // One line per group, SA, rule or exemption; "commit N" wraps what came before into one
 // transaction. SAs and rules before the first group are of a live group "test" on all ports.
 //   group NAME live|keep|instead open|closed [PORT…]
-//   sa SPI in|out|both SUITE KEYHEX AUTHHEX|- SID/BITS|- LIFE
+//   sa SPI in|out|both SUITE KEYHEX AUTHHEX|- SID/BITS[/WINDOW]|- LIFE
 //   rule protect|clear|drop SRC/LEN DST/LEN PROTO SPORT|- DPORT|- SPI_OUT SPI_IN,SPI_IN|- [accept] [send]
 //   exempt udp|tcp LOCAL REMOTE PORT
 //   commit GENERATION     hello     stats     counters     wait SECONDS
@@ -90,7 +90,7 @@ static void read_sa(char **save)
 {
 	struct dp_sa *sa = &item(DP_SA)->u.sa;
 	const char *dir, *sid;
-	unsigned v, bits;
+	unsigned v, bits, window = 0;
 
 	sa->spi = (uint32_t)strtoul(word(save), NULL, 0);
 	dir = word(save);
@@ -101,7 +101,8 @@ static void read_sa(char **save)
 	sa->key_len = hex(word(save), sa->key);
 	sa->auth_len = hex(word(save), sa->auth);
 	sid = word(save);
-	if (sscanf(sid, "%u/%u", &v, &bits) == 2) {
+	if (sscanf(sid, "%u/%u/%u", &v, &bits, &window) >= 2) {
+		sa->window = (uint16_t)window;
 		sa->sid = v;
 		sa->sid_bits = (uint8_t)bits;
 	}

@@ -24,7 +24,7 @@ static const struct txn_ports ports = { .n = 3,
 static void world_init(struct world *w)
 {
 	*w = (struct world){ 0 };
-	sa_store_init(&w->store, 2);
+	sa_store_init(&w->store, 2, 16);
 	txn_init(&w->txn, &w->store, &ports);
 }
 
@@ -127,6 +127,53 @@ static void commit_replaces_the_whole_state(void **state)
 	assert_non_null(install(&w, &a));
 	assert_non_null(install(&w, &b));
 	assert_null(sadb_find(w.now->sadb, 0x1001));
+	world_fini(&w);
+}
+
+static void what_a_window_has_seen_outlives_commits(void **state)
+{
+	struct dp_sa a = gcm_sa(0x1001, 1), b = gcm_sa(0x1002, 2);
+	const uint8_t iv[8] = { 0, 3, 0, 0, 0, 0, 0, 9 };
+	const struct sa *sa;
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	assert_false(install(&w, &b)->has_windows);
+	a.window = 128;
+	sa = install(&w, &a);
+	assert_true(sa->has_windows);
+	assert_int_equal(windows_check(sa->state->windows[1], iv), WINDOWS_FRESH);
+	a.window = 0; // said otherwise later: an SA keeps what it has
+	sa = install(&w, &a);
+	assert_true(sa->has_windows);
+	assert_int_equal(sa->state->window, 128);
+	assert_int_equal(windows_check(sa->state->windows[1], iv), WINDOWS_REPEATED);
+	assert_int_equal(windows_check(sa->state->windows[0], iv), WINDOWS_FRESH);
+	world_fini(&w);
+}
+
+static void a_window_that_nothing_can_be_kept_by_is_refused(void **state)
+{
+	struct dp_sa odd = gcm_sa(0x1001, 1), wide = odd, nameless = odd, random = odd;
+	struct dp_sa *wrong[] = { &odd, &wide, &nameless, &random };
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	odd.window = 100;
+	wide.window = DP_MAX_WINDOW + 64;
+	nameless.window = random.window = 64;
+	nameless.dir = DP_DIR_IN;
+	nameless.sid_bits = 0;
+	random.suite = DP_SUITE_AES128_CBC_SHA256_128;
+	random.key_len = 16;
+	random.auth_len = 32;
+	for (size_t i = 0; i < N_ELEMS(wrong); i++) {
+		assert_int_equal(begin(&w, 1), 0);
+		assert_int_equal(put_sa(&w, wrong[i]), -EINVAL);
+		assert_non_null(strstr(w.why, "anti-replay window"));
+	}
 	world_fini(&w);
 }
 
@@ -694,6 +741,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commit_replaces_the_whole_state),
+		cmocka_unit_test(what_a_window_has_seen_outlives_commits),
+		cmocka_unit_test(a_window_that_nothing_can_be_kept_by_is_refused),
 		cmocka_unit_test(messages_outside_a_transaction_are_refused),
 		cmocka_unit_test(one_bad_message_spoils_the_transaction_not_the_policy),
 		cmocka_unit_test(a_commit_of_another_generation_is_refused),

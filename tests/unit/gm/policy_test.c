@@ -210,6 +210,24 @@ static void without_a_fresh_id_the_key_only_receives_and_the_line_drops(void **s
 	assert_int_equal(p->rule[1].n_spi_in, 1);
 }
 
+static void a_window_of_packets_goes_with_the_key_and_one_of_time_does_not(void **state)
+{
+	static const struct {
+		struct replay told;
+		uint16_t window;
+	} row[] = { { { REPLAY_COUNTER, 256 }, 256 },
+		    { { REPLAY_TIME, 20 }, 0 },
+		    { { REPLAY_NONE, 0 }, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMS(row); i++) {
+		stage_policy();
+		t.tek[0].replay = row[i].told;
+		build_at(0, 0xb1, NULL);
+		assert_int_equal(sa_of(0x110)->window, row[i].window);
+	}
+}
+
 static void cbc_keys_need_no_sender_id(void **state)
 {
 	struct gm_tek *k;
@@ -309,6 +327,7 @@ int main(void)
 		T(lines_of_a_group_without_keys_drop),
 		T(another_boot_sends_with_the_spare_id),
 		T(without_a_fresh_id_the_key_only_receives_and_the_line_drops),
+		T(a_window_of_packets_goes_with_the_key_and_one_of_time_does_not),
 		T(cbc_keys_need_no_sender_id),
 		T(exemptions_name_both_ends_and_the_port),
 		T(a_receive_only_member_sends_in_clear_and_takes_either),
