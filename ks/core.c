@@ -380,6 +380,8 @@ int ks_init(struct ks *ks, struct rng *rng, const struct ks_options *options, mo
 	int err;
 
 	*ks = (struct ks){ .rng = rng, .sweep = MONO_NEVER, .set_keys = keystore_new() };
+	TAILQ_INIT(&ks->sources.unproven);
+	TAILQ_INIT(&ks->sources.proven);
 	ks->sources.seed = rng_u32(rng);
 	ks->sources.max_unproven = (uint32_t)options->n_sas / 2;
 	ks->sources.max_unproven_each = (uint32_t)options->per_source;

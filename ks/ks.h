@@ -14,6 +14,8 @@
 //         pointer into anything but conf and policy, so that it can be packed and adopted.
 // From:   core.h is the only door; show.c reads.
 #pragma once
+#include <sys/queue.h>
+
 #include "common/ike/dpd.h"
 #include "common/ike/aggressive.h"
 #include "common/ike/halfopen.h"
@@ -37,7 +39,8 @@
 	X(EXCHANGE, "unknown-exchange")                                                            \
 	X(NAT_PORT, "nat-port-no-isakmp") /* ESP, or garbage */                                    \
 	X(TABLE_FULL, "phase1-table-full")                                                         \
-	X(UNPROVEN, "phase1-too-many-unproven") /* from this source, or in all */                  \
+	X(UNPROVEN, "phase1-too-many-unproven") /* from this source */                             \
+	X(MADE_ROOM, "phase1-made-room")	/* given up for another, the oldest first */       \
 	X(SOURCE_FULL, "phase1-too-many-of-one-address")                                           \
 	X(INFO_NO_SA, "info-unknown-cookie")                                                       \
 	X(INFO_CLEAR, "info-in-clear")	     /* not believed, not answered */                      \
@@ -151,16 +154,18 @@ struct ks_group {
 	struct ks_shared *shared; // NULL: no other key server serves it
 };
 
-struct ks_session; // session.h
-
 // Phase 1 SAs, counted by a hash of the peer's address, so that one source cannot take the places
-// of all: those whose Diffie-Hellman we paid for before the peer has shown its key, and all.
+// of all: those whose Diffie-Hellman we paid for before the peer has shown its key, and all. Many
+// sources together may: then the oldest that has not shown its key makes room, or, when there is
+// none, the one that was used longest ago. What members keep stays: it is half of the table at most.
+TAILQ_HEAD(ks_sessions, ks_session); // session.h
 #define KS_SOURCE_BUCKETS 4096
 #define KS_SOURCE_SHARE	  16 // one source has at most this part of the table
 struct ks_sources {
 	uint32_t seed;
 	uint32_t n_unproven, max_unproven, max_unproven_each;
-	uint32_t max; // of one source
+	uint32_t max;			     // of one source
+	struct ks_sessions unproven, proven; // in the order in which they make room
 	struct ks_source {
 		uint16_t unproven, all;
 	} by[KS_SOURCE_BUCKETS];

@@ -12,16 +12,34 @@ static struct ks_source *source_of(struct ks *ks, const struct addr *a)
 	return &ks->sources.by[(h ^ h >> 16) % KS_SOURCE_BUCKETS];
 }
 
-// A place for one that has yet to show its key. KS_DROP_COUNT: taken; else why not.
-static enum ks_drop place_take(struct ks *ks, const struct addr *a)
+// A flood from many addresses, none of which has more than its share: whoever is honest shows its
+// key within a second, so the oldest that has not is the one to lose.
+static void make_room(struct ks_call *c)
 {
-	struct ks_sources *all = &ks->sources;
-	struct ks_source *s = source_of(ks, a);
+	struct ks_sources *all = &c->ks->sources;
+	struct ks_session *s = TAILQ_FIRST(&all->unproven);
 
-	if (s->unproven >= all->max_unproven_each || all->n_unproven >= all->max_unproven)
+	if (all->n_unproven < all->max_unproven && c->ks->sas.n < c->ks->sas.capacity)
+		return;
+	if (!s)
+		s = TAILQ_FIRST(&all->proven);
+	if (!s)
+		return;
+	ks_drop(c->ks, c->now, KS_DROP_MADE_ROOM, &s->sa->peer, NULL, c->out);
+	ks_sa_drop(c->ks, s->sa);
+}
+
+// A place for one that has yet to show its key. KS_DROP_COUNT: taken; else why not.
+static enum ks_drop place_take(struct ks_call *c, const struct addr *a)
+{
+	struct ks_sources *all = &c->ks->sources;
+	struct ks_source *s = source_of(c->ks, a);
+
+	if (s->unproven >= all->max_unproven_each)
 		return KS_DROP_UNPROVEN;
 	if (s->all >= all->max)
 		return KS_DROP_SOURCE_FULL;
+	make_room(c);
 	s->unproven++;
 	s->all++;
 	all->n_unproven++;
@@ -67,6 +85,7 @@ static void proven(struct ks *ks, mono_t now, struct ike_sa *sa)
 	shown(ks, sa);
 	ks->n_kept += kept;
 	ks_session_proven(sa, now, kept, dpd);
+	ks_session_stand(sa->owner, kept ? NULL : &ks->sources.proven);
 }
 
 static void tell_established(const struct ike_sa *sa, struct ks_out *out)
@@ -135,7 +154,7 @@ static void refuse_sa(struct ks_call *c, struct ike_sa *sa, struct ike_out *o, e
 
 static void new_sa(struct ks_call *c, struct ike_sa *sa, struct ike_out *o)
 {
-	enum ks_drop why = place_take(c->ks, &sa->peer.addr);
+	enum ks_drop why = place_take(c, &sa->peer.addr);
 
 	if (why != KS_DROP_COUNT) {
 		refuse_sa(c, sa, o, why);
@@ -148,6 +167,7 @@ static void new_sa(struct ks_call *c, struct ike_sa *sa, struct ike_out *o)
 		refuse_sa(c, sa, o, KS_DROP_TABLE_FULL);
 		return;
 	}
+	ks_session_stand(sa->owner, &c->ks->sources.unproven);
 	carry_out(c->ks, c->now, sa, &c->ev->from, o, c->out);
 }
 

@@ -21,7 +21,17 @@ void ks_session_open(struct ike_sa *sa, mono_t now)
 
 	BUG_ON(!s);
 	s->idle_at = mono_add_s(now, IDLE_S);
+	s->sa = sa;
 	sa->owner = s;
+}
+
+void ks_session_stand(struct ks_session *s, struct ks_sessions *line)
+{
+	if (s->line)
+		TAILQ_REMOVE(s->line, s, link);
+	s->line = line;
+	if (line)
+		TAILQ_INSERT_TAIL(line, s, link);
 }
 
 void ks_session_close(struct ike_sa *sa)
@@ -32,6 +42,7 @@ void ks_session_close(struct ike_sa *sa)
 		return;
 	for (size_t i = 0; i < KS_PULLS_PER_SA; i++)
 		ks_pull_free(s->pull[i]);
+	ks_session_stand(s, NULL);
 	free(s);
 	sa->owner = NULL;
 }
@@ -41,6 +52,7 @@ void ks_session_touch(struct ike_sa *sa, mono_t now)
 	struct ks_session *s = sa->owner;
 
 	s->idle_at = mono_add_s(now, s->kept ? KEPT_IDLE_S : IDLE_S);
+	ks_session_stand(s, s->line);
 }
 
 void ks_session_proven(struct ike_sa *sa, mono_t now, bool kept, const struct ike_dpd_conf *c)

@@ -30,6 +30,9 @@ struct ks_pull {
 };
 
 struct ks_session {
+	struct ike_sa *sa;
+	struct ks_sessions *line; // where it stands, to make room; NULL: it stays
+	TAILQ_ENTRY(ks_session) link;
 	bool proven; // its phase 1 stood once
 	mono_t idle_at;
 	bool kept;	    // the member will use it again: not forgotten when idle
@@ -41,6 +44,7 @@ struct ks_session {
 void ks_session_open(struct ike_sa *sa, mono_t now);
 void ks_session_close(struct ike_sa *sa); // before the SA goes
 void ks_session_touch(struct ike_sa *sa, mono_t now);
+void ks_session_stand(struct ks_session *s, struct ks_sessions *line); // at its end; NULL: in none
 // Phase 1 stands. kept: the SA lives on between uses, and its peer is asked as c says.
 void ks_session_proven(struct ike_sa *sa, mono_t now, bool kept, const struct ike_dpd_conf *c);
 // When it is forgotten. crowded: others need its place; a member that has what it came for needs it

@@ -9,6 +9,7 @@
 
 #define SLOT_LIFE_S   10
 #define DH_PER_SECOND 25
+#define DH_NEWCOMERS  10 // of these, for sources that have no place: a few busy ones leave room
 #define OPTIONAL                                                                                   \
 	(PL_BIT(ISAKMP_PL_VID) | PL_BIT(ISAKMP_PL_NAT_D) | PL_BIT(ISAKMP_PL_CERTREQ) |             \
 	 PL_BIT(ISAKMP_PL_NOTIFY))
@@ -115,7 +116,7 @@ enum ike_reason aggr_begin(struct ike_sa *sa)
 	for (size_t i = 0; i < conf->n_proposals; i++) {
 		if (!allowed(conf, &sa->peer.addr, NULL, &conf->proposals[i]))
 			continue;
-		sa->suite = conf->proposals[i];
+		sa->suite = sa->hs->asked = conf->proposals[i];
 		return IKE_R_OK;
 	}
 	return IKE_R_NO_PROPOSAL;
@@ -191,22 +192,75 @@ enum ike_reason aggr_out_1(struct ike_sa *sa, struct ike_out *out)
 	return main_finish_1(sa, &w, sa_at, out);
 }
 
+// What an answer has left behind that was none.
+static void forget_answer(struct ike_sa *sa)
+{
+	struct ike_handshake *hs = sa->hs;
+
+	sa->suite = hs->asked;
+	memset(sa->cky_r, 0, sizeof(sa->cky_r));
+	sa->doi = sa->life_s = 0;
+	sa->peer_dpd = sa->peer_conclave = sa->peer_fragments = sa->peer_natt = false;
+	sa->peer_major = sa->peer_minor = 0;
+	sa->peer_features = 0;
+	sa->behind_nat = sa->peer_behind_nat = sa->initial_contact = false;
+	secret_fini(&sa->keys.key);
+	secret_fini(&sa->keys.skeyid_a);
+	explicit_bzero(&hs->k, sizeof(hs->k));
+	hs->ke_r.len = hs->nr.len = 0;
+	ike_kept_fini(&hs->chain);
+}
+
+bool aggr_is_asking(const struct ike_sa *sa)
+{
+	return sa->aggressive && sa->role == IKE_INITIATOR && sa->hs;
+}
+
+bool aggr_asks_on(struct ike_sa *sa, mono_t now, enum ike_reason why)
+{
+	bool ours = why == IKE_R_NO_MEMORY || why == IKE_R_BUSY || why == IKE_R_NO_CREDENTIAL ||
+		    why == IKE_R_PSK_UNKNOWN; // no other answer would mend that
+
+	if (!aggr_is_asking(sa) || ours || !sa->hs->resend.msg ||
+	    ++sa->hs->wrong >= IKE_AGGR_ANSWERS)
+		return false;
+	sa->hs->last_refused = why;
+	forget_answer(sa);
+	ike_sa_set_state(sa, now, IKE_I_WAIT_KE);
+	sa->deadline = sa->hs->resend.next;
+	return true;
+}
+
+// The last one counts: whoever is on the path is faster than a key server that has to compute.
+bool aggr_keep_other(struct ike_sa *sa, const struct ike_event *ev)
+{
+	if (!aggr_is_asking(sa) || (sa->state != IKE_I_DERIVE && sa->state != IKE_I_VERIFY))
+		return false;
+	if (ike_kept_set(&sa->hs->other, ev->datagram, 0) == IKE_R_OK) {
+		sa->hs->other_from = ev->from;
+		sa->hs->other_to = ev->to;
+	}
+	return true;
+}
+
 // 2: all that can be judged before the shared secret is there. The message is kept for the rest.
 enum ike_reason aggr_in_2(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 			  const struct isakmp_chain *c, const char **detail)
 {
-	struct ike_proposal mine = sa->suite;
+	const struct ike_proposal *mine = &sa->hs->asked;
 	struct isakmp_id id;
 	enum ike_reason why = main_id_check(pl_body_of(c, ISAKMP_PL_ID), &id, detail);
 
 	if (why == IKE_R_OK)
 		why = main_in_2(sa, hdr, c, detail);
-	if (why == IKE_R_OK && (sa->suite.auth != mine.auth || sa->suite.group != mine.group))
+	if (why == IKE_R_OK && (sa->suite.auth != mine->auth || sa->suite.group != mine->group))
 		why = IKE_R_NO_PROPOSAL;
 	if (why == IKE_R_OK)
 		why = main_in_4(sa, c, detail);
 	if (why == IKE_R_OK)
 		why = ike_kept_set(&sa->hs->chain, c->all, c->pl[0].type);
+	if (why != IKE_R_OK)
+		forget_answer(sa);
 	return why;
 }
 
@@ -390,10 +444,11 @@ const uint8_t *ike_aggr_known(const struct ike_aggr *g, mono_t now, const uint8_
 	return NULL;
 }
 
-// A place, if this source has not had its share of late and this second's work is not used up.
+// A place, if this source has not had its share of late and this second's work is not used up. When
+// all are taken the oldest makes room.
 static struct ike_aggr_slot *claim(struct ike_aggr *g, mono_t now, const struct endpoint *from)
 {
-	struct ike_aggr_slot *free_slot = NULL;
+	struct ike_aggr_slot *place = NULL;
 	size_t own = 0;
 
 	if (mono_due(g->refill, now)) {
@@ -403,14 +458,14 @@ static struct ike_aggr_slot *claim(struct ike_aggr *g, mono_t now, const struct 
 	for (size_t i = 0; i < g->n_slots; i++) {
 		struct ike_aggr_slot *s = &g->slot[i];
 
-		if (is_old(s, now))
-			free_slot = s;
-		else
+		if (!is_old(s, now))
 			own += addr_eq(&s->peer.addr, &from->addr);
+		if (!place || !s->used || (place->used && mono_before(s->born, place->born)))
+			place = s;
 	}
-	if (!free_slot || own >= g->per_source || g->left == 0)
+	if (own >= g->per_source || g->left <= (own > 0 ? DH_NEWCOMERS : 0))
 		return NULL;
-	return free_slot;
+	return place;
 }
 
 static bool anywhere(const struct ike_conf *conf)

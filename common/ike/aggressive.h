@@ -19,6 +19,7 @@
 
 #define IKE_AGGR_SLOTS	    256
 #define IKE_AGGR_PER_SOURCE 16
+#define IKE_AGGR_ANSWERS    8 // message 2 can be anybody's: an initiator looks at so many
 
 struct ike_aggr_slot; // aggressive.c
 

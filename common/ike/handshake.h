@@ -37,6 +37,12 @@ struct ike_handshake {
 	struct ike_value ke_i, ke_r, ni, nr;
 	// Aggressive mode: body of the peer's ID (responder) and of ours; message 2 (initiator).
 	struct ike_kept id, own_id, chain;
+	// Its initiator: group and method of message 1, how many answers proved nothing, and a
+	// message 2 that came while another was looked at.
+	struct ike_proposal asked;
+	unsigned wrong;
+	struct ike_kept other;
+	struct endpoint other_from, other_to;
 	uint8_t *sai;
 	size_t sai_len;
 	struct ike_skeyid k;
@@ -124,6 +130,12 @@ enum ike_reason aggr_in_1(struct ike_sa *sa, const struct isakmp_chain *c, const
 enum ike_reason aggr_in_2(struct ike_sa *sa, const struct isakmp_hdr *hdr,
 			  const struct isakmp_chain *c, const char **detail);
 enum ike_reason aggr_in_3(struct ike_sa *sa, const struct isakmp_chain *c, struct ike_out *out);
+// The answer that was looked at proved nothing: back to waiting for another, if the SA is an
+// initiator's of aggressive mode that has not seen too many yet.
+bool aggr_asks_on(struct ike_sa *sa, mono_t now, enum ike_reason why);
+// Keeps a message 2 for that moment; false when none is looked at.
+bool aggr_keep_other(struct ike_sa *sa, const struct ike_event *ev);
+bool aggr_is_asking(const struct ike_sa *sa); // an initiator's, before it stands
 // j: a job that has signed, or NULL with a pre-shared key.
 enum ike_reason aggr_out_2(struct ike_sa *sa, const struct ike_auth_job *j, struct ike_out *out);
 enum ike_reason aggr_out_3(struct ike_sa *sa, const struct ike_auth_job *j, struct ike_out *out);

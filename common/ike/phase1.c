@@ -75,6 +75,34 @@ static void die(struct ike_sa *sa, enum ike_reason why, struct ike_out *out)
 	out->dead = true;
 }
 
+static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *ev,
+			struct ike_out *out);
+
+// The peer's message did not prove what it should. Where anybody could have sent it, another may
+// be waiting already.
+static void unproven(struct ike_sa *sa, mono_t now, enum ike_reason why, struct ike_out *out)
+{
+	struct ike_event ev = { .kind = IKE_EV_DATAGRAM };
+	struct ike_kept other;
+
+	if (!aggr_asks_on(sa, now, why)) {
+		die(sa, why, out);
+		return;
+	}
+	out->refused = why;
+	other = sa->hs->other;
+	if (!other.b)
+		return;
+	sa->hs->other = (struct ike_kept){ NULL };
+	ev.datagram = ike_kept_view(&other);
+	ev.from = sa->hs->other_from;
+	ev.to = sa->hs->other_to;
+	in_datagram(sa, now, &ev, out);
+	ike_kept_fini(&other);
+	if (out->refused == IKE_R_OK)
+		out->refused = why;
+}
+
 // The message just written waits for an answer (initiator), or is the answer to the message just
 // accepted (responder).
 static enum ike_reason keep_sent(struct ike_sa *sa, mono_t now, const struct ike_out *out)
@@ -158,8 +186,10 @@ static bool derived(struct ike_sa *sa, mono_t now, enum ike_reason why, enum ike
 {
 	struct ike_handshake *hs = sa->hs;
 
-	dh_job_free(hs->dh);
-	hs->dh = NULL;
+	if (!aggr_is_asking(sa)) { // else the next answer may want it
+		dh_job_free(hs->dh);
+		hs->dh = NULL;
+	}
 	if (why == IKE_R_OK && !out->auth)
 		why = keep_sent(sa, now, out);
 	if (why == IKE_R_OK) {
@@ -167,7 +197,7 @@ static bool derived(struct ike_sa *sa, mono_t now, enum ike_reason why, enum ike
 		return true;
 	}
 	out->msg_len = 0;
-	die(sa, why, out);
+	unproven(sa, now, why, out);
 	return false;
 }
 
@@ -216,11 +246,11 @@ static void dh_done(struct ike_sa *sa, mono_t now, struct dh_job *dh, struct ike
 	hs->dh = dh;
 	hs->dh_tag = 0;
 	if (dh->err) {
-		die(sa,
-		    dh->err == -EBADMSG	 ? IKE_R_BAD_KE
-		    : dh->err == -EAGAIN ? IKE_R_BUSY
-					 : IKE_R_NO_MEMORY,
-		    out);
+		unproven(sa, now,
+			 dh->err == -EBADMSG  ? IKE_R_BAD_KE
+			 : dh->err == -EAGAIN ? IKE_R_BUSY
+					      : IKE_R_NO_MEMORY,
+			 out);
 		return;
 	}
 	if (sa->state == IKE_I_KEYGEN)
@@ -290,7 +320,7 @@ static void auth_done(struct ike_sa *sa, mono_t now, struct ike_auth_job *j, str
 		why = keep_sent(sa, now, out);
 	ike_auth_job_free(j);
 	if (why != IKE_R_OK) {
-		die(sa, why, out);
+		unproven(sa, now, why, out);
 		return;
 	}
 	ike_sa_set_state(sa, now,
@@ -390,7 +420,8 @@ static enum ike_reason accept(struct ike_sa *sa, mono_t now, const struct ike_ro
 		if (why != IKE_R_OK)
 			return why;
 	}
-	ike_resend_clear(&sa->hs->resend);
+	if (!aggr_is_asking(sa))
+		ike_resend_clear(&sa->hs->resend);
 	ike_sa_set_state(sa, now, (enum ike_state)row->next);
 	out->established = sa->state == IKE_ESTABLISHED;
 	return IKE_R_OK;
@@ -448,16 +479,12 @@ static bool ours(const struct ike_sa *sa, const struct isakmp_hdr *hdr)
 	static const uint8_t none[ISAKMP_COOKIE_LEN];
 	bool aggressive_1 = sa->aggressive && sa->role == IKE_RESPONDER &&
 			    memcmp(hdr->cky_r, none, sizeof(none)) == 0;
-	bool unknown_yet =
-		sa->state == IKE_I_WAIT_SA || (sa->aggressive && sa->state == IKE_I_WAIT_KE);
+	bool unknown_yet = sa->state == IKE_I_WAIT_SA || aggr_is_asking(sa);
 
 	return memcmp(sa->cky_i, hdr->cky_i, sizeof(sa->cky_i)) == 0 &&
 	       (aggressive_1 || unknown_yet ||
 		memcmp(sa->cky_r, hdr->cky_r, sizeof(sa->cky_r)) == 0);
 }
-
-static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *ev,
-			struct ike_out *out);
 
 // A piece of a message; the last missing one makes it whole, and it goes the way of any other.
 static void in_fragment(struct ike_sa *sa, mono_t now, const struct ike_event *ev,
@@ -516,6 +543,8 @@ static void in_datagram(struct ike_sa *sa, mono_t now, const struct ike_event *e
 		out->from = sa->local;
 		out->to = sa->peer;
 		out->fragments = sa->peer_fragments;
+	} else if (aggr_keep_other(sa, ev)) {
+		return;
 	} else if (!(row = row_of(sa, &hdr, &room))) {
 		out->refused = IKE_R_UNEXPECTED_MESSAGE;
 	} else {

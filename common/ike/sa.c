@@ -49,6 +49,7 @@ void handshake_free(struct ike_handshake *hs)
 	ike_kept_fini(&hs->id);
 	ike_kept_fini(&hs->own_id);
 	ike_kept_fini(&hs->chain);
+	ike_kept_fini(&hs->other);
 	free(hs->sai);
 	explicit_bzero(hs, sizeof(*hs));
 	free(hs);

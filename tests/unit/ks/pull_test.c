@@ -860,6 +860,70 @@ static void peers_that_do_not_prove_their_key_are_bounded_per_source(void **stat
 	world_free(w);
 }
 
+#define FLOOD 20 // addresses
+
+static void flood_make(struct world *w, struct test_member *bad[FLOOD])
+{
+	char address[32];
+
+	for (unsigned i = 0; i < FLOOD; i++) {
+		snprintf(address, sizeof(address), "192.0.2.%u", 100 + i);
+		bad[i] = world_member(w, address);
+	}
+}
+
+// Each of them begins so many handshakes.
+static void flood(struct world *w, struct test_member *bad[FLOOD], size_t each)
+{
+	for (size_t i = 0; i < FLOOD * each; i++) {
+		tm_start(bad[i % FLOOD], w->now);
+		world_settle(w);
+	}
+}
+
+static void a_flood_from_many_addresses_does_not_keep_an_honest_member_out(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *good = world_member(w, "192.0.2.1"), *bad[FLOOD];
+
+	(void)state;
+	flood_make(w, bad);
+	w->tap = only_the_first_four;
+	flood(w, bad, 16);
+	assert_int_equal(w->ks.sources.n_unproven, w->ks.sources.max_unproven);
+	tm_start(good, w->now);
+	world_settle(w); // it has the key server's message 4
+	flood(w, bad, 3);
+	w->tap = NULL;
+	tm_timer(good, tm_deadline(good)); // its message 5 again
+	world_settle(w);
+	assert_int_equal(good->state, TM_REGISTERED);
+	assert_true(w->ks.drop[KS_DROP_MADE_ROOM] > 0);
+	assert_true(w->ks.sources.n_unproven <= w->ks.sources.max_unproven);
+	world_pass(w, 60000);
+	assert_int_equal(w->ks.sources.n_unproven, 0);
+	world_register(w, bad[0]);
+	world_free(w);
+}
+
+static void many_members_that_register_without_end_do_not_keep_another_out(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *good = world_member(w, "192.0.2.1"), *bad[FLOOD];
+
+	(void)state;
+	flood_make(w, bad);
+	flood(w, bad, w->ks.sources.max);
+	assert_int_equal(w->ks.sas.n, w->ks.sas.capacity);
+	assert_int_equal(w->ks.drop[KS_DROP_TABLE_FULL], 0);
+	world_register(w, good);
+	assert_int_equal(w->ks.sas.n, w->ks.sas.capacity);
+	world_pass(w, 70000);
+	assert_int_equal(w->ks.sas.n, 0);
+	assert_true(TAILQ_EMPTY(&w->ks.sources.proven));
+	world_free(w);
+}
+
 // Its key is right, and it registers without end.
 static void one_member_does_not_fill_the_table(void **state)
 {
@@ -885,6 +949,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_member_does_not_fill_the_table),
+		cmocka_unit_test(a_flood_from_many_addresses_does_not_keep_an_honest_member_out),
+		cmocka_unit_test(many_members_that_register_without_end_do_not_keep_another_out),
 		cmocka_unit_test(sender_ids_that_run_out_again_at_once_do_not_end_the_keys_again),
 		cmocka_unit_test(an_excluded_name_is_refused_from_any_address_until_readmitted),
 		cmocka_unit_test(a_member_registers_and_holds_the_groups_keys),

@@ -205,6 +205,146 @@ static void a_wrong_key_ends_with_the_initiator_that_sees_it(void **state)
 	pair_fini(&p);
 }
 
+static struct bytes message_1(struct ike_pair *p, uint8_t *buf)
+{
+	struct ike_event ev = { .kind = IKE_EV_START };
+	struct ike_out out;
+
+	ike_sa_step(&p->gm, p->now, &ev, &out);
+	ev = (struct ike_event){ .kind = IKE_EV_DH_DONE, .dh = out.dh };
+	dh_job_run(out.dh);
+	ike_sa_step(&p->gm, p->now, &ev, &out);
+	memcpy(buf, out.msg, out.msg_len);
+	return BYTES(buf, out.msg_len);
+}
+
+// ---- message 2 of somebody else ----
+
+struct forger {
+	unsigned times; // of the key server's answers that it spoils
+	bool group;	// by naming another group; else where HASH is
+};
+
+static void spoil_message_2(struct ike_pair *p, uint8_t *b, size_t *len, bool from_initiator)
+{
+	static const struct {
+		uint8_t attr, from, to;
+	} change[] = {
+		{ IKE1_ATTR_HASH, 5, 4 },
+		{ IKE1_ATTR_GROUP, 20, 19 },
+	};
+	struct forger *f = p->tap_arg;
+
+	if (from_initiator || f->times == 0)
+		return;
+	f->times--;
+	if (!f->group) {
+		b[*len - 60] ^= (uint8_t)(f->times % 255 + 1);
+		return;
+	}
+	for (size_t i = ISAKMP_HDR_LEN; i + 4 < ISAKMP_HDR_LEN + 80; i++) {
+		for (size_t k = 0; k < N_ELEMS(change); k++) {
+			if (b[i] == 0x80 && b[i + 1] == change[k].attr && b[i + 2] == 0 &&
+			    b[i + 3] == change[k].from)
+				b[i + 3] = change[k].to;
+		}
+		if (b[i] == 0x80 && b[i + 1] == IKE1_ATTR_KEY_LENGTH && b[i + 2] == 1)
+			b[i + 2] = 0, b[i + 3] = 128;
+	}
+}
+
+static void a_forged_message_2_leaves_the_attempt_open_for_the_true_one(void **state)
+{
+	struct forger f = { .times = 2 };
+	struct ike_pair p;
+
+	(void)state;
+	make(&p, two, 2);
+	p.tap = spoil_message_2;
+	p.tap_arg = &f;
+	assert_true(pair_run(&p));
+	assert_int_equal(f.times, 0);
+	assert_int_equal(p.refused_i[IKE_R_AUTH_FAILED], 2);
+	assert_same(&p);
+	assert_int_equal(p.gm.suite.group, DH_ECP384);
+	pair_fini(&p);
+}
+
+static void a_forged_message_2_that_names_another_group_changes_nothing(void **state)
+{
+	struct forger f = { .times = 1, .group = true };
+	struct ike_pair p;
+
+	(void)state;
+	make(&p, two, 2);
+	p.tap = spoil_message_2;
+	p.tap_arg = &f;
+	assert_true(pair_run(&p));
+	assert_int_equal(p.refused_i[IKE_R_NO_PROPOSAL], 1);
+	assert_same(&p);
+	pair_fini(&p);
+}
+
+static void forged_answers_cost_a_bounded_number_of_diffie_hellmans(void **state)
+{
+	struct forger f = { .times = 1000 };
+	struct ike_pair p;
+
+	(void)state;
+	make(&p, &ecp, 1);
+	p.i.conf.schedule.tries = 40;
+	p.tap = spoil_message_2;
+	p.tap_arg = &f;
+	assert_false(pair_run(&p));
+	assert_int_equal(p.gm.reason, IKE_R_AUTH_FAILED);
+	assert_int_equal(p.refused_i[IKE_R_AUTH_FAILED], IKE_AGGR_ANSWERS - 1); // and the last
+	pair_fini(&p);
+}
+
+// The forger is faster: the true answer comes while the forged one is computed with.
+static void the_true_answer_is_kept_while_a_forged_one_is_looked_at(void **state)
+{
+	struct ike_event ev = { .kind = IKE_EV_DATAGRAM };
+	uint8_t one[IKE_MSG_MAX], forged[IKE_MSG_MAX], right[IKE_MSG_MAX];
+	struct ike_out out;
+	struct ike_pair p;
+	struct bytes m;
+	size_t len = 0;
+
+	(void)state;
+	make(&p, &ecp, 1);
+	m = message_1(&p, one);
+	pair_enqueue(&p, m.p, m.len, &p.i.here, &p.r.here);
+	assert_true(pair_advance(&p)); // the key server answers
+	for (size_t i = 0; i < PAIR_QUEUE; i++) {
+		if (!p.queue[i].b)
+			continue;
+		len = p.queue[i].len;
+		memcpy(right, p.queue[i].b, len);
+		free(p.queue[i].b);
+		p.queue[i].b = NULL;
+	}
+	memcpy(forged, right, len);
+	forged[8] ^= 1; // under another cookie
+	ev.from = p.r.here;
+	ev.to = p.i.here;
+	ev.datagram = BYTES(forged, len);
+	ike_sa_step(&p.gm, p.now, &ev, &out);
+	assert_non_null(out.dh);
+	dh_job_run(out.dh);
+	ev.datagram = BYTES(right, len);
+	ike_sa_step(&p.gm, p.now, &ev, &(struct ike_out){ 0 });
+	ev = (struct ike_event){ .kind = IKE_EV_DH_DONE, .dh = out.dh };
+	ike_sa_step(&p.gm, p.now, &ev, &out);
+	assert_int_equal(out.refused, IKE_R_AUTH_FAILED);
+	assert_non_null(out.dh);
+	pair_perform(&p, &p.gm, &out);
+	assert_int_equal(p.gm.state, IKE_ESTABLISHED);
+	assert_true(pair_run(&p));
+	assert_same(&p);
+	pair_fini(&p);
+}
+
 static void spoil(struct ike_pair *p, uint8_t *b, size_t *len, bool from_initiator)
 {
 	const size_t *at = p->tap_arg;
@@ -260,44 +400,63 @@ static void a_value_of_another_group_costs_no_diffie_hellman(void **state)
 	pair_fini(&p);
 }
 
-static struct bytes message_1(struct ike_pair *p, uint8_t *buf)
+static bool taken_in(struct ike_pair *p, struct bytes m, const struct endpoint *from)
 {
-	struct ike_event ev = { .kind = IKE_EV_START };
+	const struct ike_aggr_call call = { &p->r.conf, p->now, m, from, &p->r.here };
+	struct ike_sa *made;
 	struct ike_out out;
 
-	ike_sa_step(&p->gm, p->now, &ev, &out);
-	ev = (struct ike_event){ .kind = IKE_EV_DH_DONE, .dh = out.dh };
-	dh_job_run(out.dh);
-	ike_sa_step(&p->gm, p->now, &ev, &out);
-	memcpy(buf, out.msg, out.msg_len);
-	return BYTES(buf, out.msg_len);
+	ike_aggr_in(&p->gate, &call, &out, &made);
+	if (!made)
+		return false;
+	dh_job_free(out.dh);
+	ike_sa_fini(made);
+	free(made);
+	return true;
 }
 
-// Message 1 of many initiators, as a flood sends it.
-static unsigned flood(struct ike_pair *p, struct bytes m, uint8_t *b, unsigned n, bool many_sources)
+// Message 1 of many initiators at so many addresses, as a flood sends it.
+static unsigned flood(struct ike_pair *p, struct bytes m, uint8_t *b, unsigned n, unsigned sources)
 {
 	unsigned taken = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct endpoint from = p->i.here;
-		const struct ike_aggr_call call = { &p->r.conf, p->now, m, &from, &p->r.here };
-		struct ike_sa *made;
-		struct ike_out out;
 
 		b[0] = (uint8_t)(i >> 8);
 		b[1] = (uint8_t)i;
 		b[2] |= 1;
-		if (many_sources)
-			from.addr.b[3] = (uint8_t)(2 + i % 200);
-		ike_aggr_in(&p->gate, &call, &out, &made);
-		if (!made)
-			continue;
-		taken++;
-		dh_job_free(out.dh);
-		ike_sa_fini(made);
-		free(made);
+		from.addr.b[3] = (uint8_t)(2 + i % sources);
+		taken += taken_in(p, m, &from);
 	}
 	return taken;
+}
+
+// All places are taken, and every second's work as soon as the second begins.
+static void a_flood_from_many_addresses_leaves_room_for_an_honest_member(void **state)
+{
+	uint8_t buf[IKE_MSG_MAX], own[IKE_MSG_MAX];
+	struct ike_pair p;
+	struct bytes m;
+	unsigned late = 0;
+
+	(void)state;
+	make(&p, &ecp, 1);
+	m = message_1(&p, buf);
+	memcpy(own, m.p, m.len);
+	ike_aggr_fini(&p.gate);
+	assert_int_equal(ike_aggr_init(&p.gate, p.now, 40, 16), 0);
+	for (unsigned s = 0; s < 4; s++) {
+		flood(&p, m, buf, 3000, 30);
+		p.now = mono_add_s(p.now, 1);
+	}
+	do {
+		flood(&p, m, buf, 3000, 30);
+		p.now = mono_add_s(p.now, 1);
+	} while (!taken_in(&p, BYTES(own, m.len), &p.i.here) && ++late < 4);
+	assert_true(late <= 1);
+	assert_non_null(ike_aggr_known(&p.gate, p.now, own, &p.i.here));
+	pair_fini(&p);
 }
 
 static void a_flood_is_bounded_per_source_per_second_and_in_all(void **state)
@@ -311,14 +470,15 @@ static void a_flood_is_bounded_per_source_per_second_and_in_all(void **state)
 	m = message_1(&p, buf);
 	ike_aggr_fini(&p.gate);
 	assert_int_equal(ike_aggr_init(&p.gate, p.now, 60, 16), 0);
-	assert_int_equal(flood(&p, m, buf, 500, false), 16);
-	assert_int_equal(flood(&p, m, buf, 500, true), 25 - 16);
+	assert_int_equal(flood(&p, m, buf, 500, 1), 15); // and never more than 16 in ten seconds
+	assert_int_equal(flood(&p, m, buf, 500, 200), 25 - 15);
 	p.now = mono_add_s(p.now, 1);
-	assert_int_equal(flood(&p, m, buf, 500, true), 25);
+	assert_int_equal(flood(&p, m, buf, 500, 1), 1);
+	assert_int_equal(flood(&p, m, buf, 500, 200), 25 - 1);
 	p.now = mono_add_s(p.now, 1);
-	assert_int_equal(flood(&p, m, buf, 500, true), 60 - 50); // places
+	assert_int_equal(flood(&p, m, buf, 500, 200), 25); // the oldest places make room
 	p.now = mono_add_s(p.now, 10);
-	assert_int_equal(flood(&p, m, buf, 500, true), 25); // their time is over
+	assert_int_equal(flood(&p, m, buf, 500, 200), 25);
 	pair_fini(&p);
 }
 
@@ -369,6 +529,11 @@ int main(void)
 		cmocka_unit_test(main_mode_goes_on_beside_it),
 		cmocka_unit_test(a_name_chooses_the_key_wherever_the_member_is),
 		cmocka_unit_test(a_wrong_key_ends_with_the_initiator_that_sees_it),
+		cmocka_unit_test(a_forged_message_2_leaves_the_attempt_open_for_the_true_one),
+		cmocka_unit_test(a_forged_message_2_that_names_another_group_changes_nothing),
+		cmocka_unit_test(forged_answers_cost_a_bounded_number_of_diffie_hellmans),
+		cmocka_unit_test(the_true_answer_is_kept_while_a_forged_one_is_looked_at),
+		cmocka_unit_test(a_flood_from_many_addresses_leaves_room_for_an_honest_member),
 		cmocka_unit_test(a_spoiled_message_3_proves_nothing),
 		cmocka_unit_test(a_value_of_another_group_costs_no_diffie_hellman),
 		cmocka_unit_test(a_flood_is_bounded_per_source_per_second_and_in_all),
