@@ -2,6 +2,7 @@
 
 #include "ks/core.h"
 #include "ks/nat.h"
+#include "ks/push.h"
 #include "ks/rekey.h"
 #include "ks/removal.h"
 
@@ -19,18 +20,23 @@ static bool by_group(const struct ks_push *p, const struct member *m)
 	return p->group.addr.family && m->by_group;
 }
 
+static bool brings_kek(const struct ks_push *p, const struct ks_part *part)
+{
+	return p->every ? part->has_sak : p->has_sak;
+}
+
 // Members that listen to the group address hear it there, all in one form: the flat one, where the
 // policy has it, which every member understands.
-static unsigned group_variant(const struct ks_group *g)
+static unsigned group_variant(const struct ks_group *g, const struct ks_part *part)
 {
-	const struct ks_push *p = &g->push;
+	bool has_sak = brings_kek(&g->push, part);
 	unsigned v = 0;
 
-	if (p->has_sak && g->keys.kek.params.group.addr.family)
+	if (has_sak && g->keys.kek.params.group.addr.family)
 		v |= KS_V_GROUP;
-	if (p->has_sak && g->keys.kek.params.ack)
+	if (has_sak && g->keys.kek.params.ack)
 		v |= KS_V_ACK;
-	return p->part[0].dgram[v] ? v : v | KS_V_ORDERED;
+	return part->dgram[v] ? v : v | KS_V_ORDERED;
 }
 
 static bool asks_ack(const struct ks_group *g, const struct member *m)
@@ -55,22 +61,24 @@ static void decide(const struct ks_group *g, struct member *m, struct ks_out *ou
 
 void ks_fanout_resume(struct ks_group *g)
 {
-	g->push.group_v = group_variant(g);
+	g->push.group_v = group_variant(g, &g->push.part[0]);
 }
 
-static unsigned variant_of(const struct ks_group *g, const struct member *m)
+static unsigned variant_of(const struct ks_group *g, const struct member *m,
+			   const struct ks_part *part)
 {
 	const struct ks_push *p = &g->push;
+	bool has_sak = brings_kek(p, part);
 	unsigned v = 0;
 
-	if (by_group(p, m) || (p->has_sak && m->next_by_group))
-		return p->group_v;
+	if (by_group(p, m) || (has_sak && m->next_by_group))
+		return p->every ? group_variant(g, part) : p->group_v;
 	if (!p->clears && m->ordered)
 		v |= KS_V_ORDERED;
-	if (p->has_sak && m->next_ack)
+	if (has_sak && m->next_ack)
 		v |= KS_V_ACK;
 	v |= m->form * KS_V_FORM;
-	return p->part[m->part].dgram[v] ? v : v % KS_V_FORM; // a form that came since
+	return part->dgram[v] ? v : v % KS_V_FORM; // a form that came since
 }
 
 // To where its registration came from, through the NAT if there is one; or to the one port that the
@@ -86,11 +94,11 @@ static void rekey_path(const struct ks_push *p, const struct member *m, struct e
 	}
 }
 
-static void send_to(struct ks_group *g, struct member *m, struct ks_out *out)
+static void send_part(struct ks_group *g, struct member *m, const struct ks_part *part,
+		      struct ks_out *out)
 {
 	struct ks_push *p = &g->push;
-	const struct ks_part *part = &p->part[m->part];
-	unsigned v = variant_of(g, m);
+	unsigned v = variant_of(g, m, part);
 	struct endpoint from, to;
 
 	if (!part->dgram[v]) // a member whose form of the policy cannot be said any more
@@ -117,16 +125,26 @@ static void begin_round(struct ks_group *g)
 	p->cursor = g->members.first;
 }
 
+static void send_to(struct ks_group *g, struct member *m, struct ks_out *out)
+{
+	struct ks_push *p = &g->push;
+
+	for (size_t i = 0; i < p->n_parts; i++) {
+		if (p->every || i == m->part)
+			send_part(g, m, &p->part[i], out);
+	}
+}
+
 // One datagram for all that listen to the group address, the same octets in every round.
 // Acknowledgements spare nobody the repetitions: any member can forge them.
 static void send_to_group(struct ks_group *g, struct ks_out *out)
 {
 	struct ks_push *p = &g->push;
-	unsigned v = p->group_v;
 
 	p->group_due = false;
 	for (size_t i = 0; i < p->n_parts; i++) {
 		const struct ks_part *part = &p->part[i];
+		unsigned v = p->every ? group_variant(g, part) : p->group_v;
 
 		if (!part->dgram[v])
 			continue;
@@ -148,7 +166,7 @@ void ks_fanout_start(struct ks_group *g, mono_t now, struct ks_out *out)
 	p->reminding = false;
 	p->started = p->next = now;
 	p->n_due = 0;
-	p->group_v = group_variant(g);
+	p->group_v = group_variant(g, &p->part[0]);
 	for (struct member *m = g->members.first; m; m = m->next) {
 		bool due = !p->tree || m->leaf != 0;
 
@@ -225,7 +243,8 @@ static void judge(struct ks_group *g, struct ks_out *out)
 
 	for (struct member *m = g->members.first, *next; m; m = next) {
 		next = m->next;
-		if (g->push.clears && m->push != MEMBER_PUSH_NONE) {
+		if (g->push.clears && m->push != MEMBER_PUSH_NONE &&
+		    (m->push == MEMBER_PUSH_ACKED || ks_shared_may_age(g, m))) {
 			delete_member(g, m, out, "told-to-register-again");
 			continue;
 		}
@@ -238,7 +257,8 @@ static void judge(struct ks_group *g, struct ks_out *out)
 		if (missing++ == 0)
 			member_str(m, first);
 		m->acks_missed++;
-		if (++m->missed_in_row >= KS_ACKS_MISSED_MAX && m->acked_ever)
+		if (++m->missed_in_row >= KS_ACKS_MISSED_MAX && m->acked_ever &&
+		    ks_shared_may_age(g, m))
 			delete_member(g, m, out, "no-acknowledgement");
 	}
 	if (missing == 0 || g->push.clears)
@@ -437,7 +457,10 @@ static bool ack_is_authentic(const struct ks *ks, const struct ks_group *g, cons
 	bool ok;
 
 	if (!g->push.ack_lkh)
-		return hash_fits(o, g->push.ack_key, a);
+		return hash_fits(o,
+				 g->push.every ? ks_push_part_under(&g->push, m, a->spi)->ack_key
+					       : g->push.ack_key,
+				 a);
 	if (m->leaf == 0)
 		return false;
 	leaf = lkh_key(&g->lkh, m->leaf);
@@ -451,9 +474,7 @@ static bool ack_is_authentic(const struct ks *ks, const struct ks_group *g, cons
 static struct ks_group *group_of_push(const struct ks *ks, const uint8_t *spi)
 {
 	for (size_t i = 0; i < ks->n_groups; i++) {
-		struct ks_push *p = &ks->group[i]->push;
-
-		if (p->have && memcmp(p->spi, spi, sizeof(p->spi)) == 0)
+		if (ks_push_part_under(&ks->group[i]->push, NULL, spi))
 			return ks->group[i];
 	}
 	return NULL;
@@ -487,7 +508,7 @@ static struct member *judge_ack(const struct ks *ks, struct ks_group *g,
 	if (!m)
 		return NULL;
 	*why = KS_DROP_ACK_SEQ;
-	if (a->seq != g->push.part[m->part].seq)
+	if (a->seq != ks_push_part_under(&g->push, m, a->spi)->seq)
 		return NULL;
 	*why = KS_DROP_ACK_SOURCE;
 	if (!addr_eq(&from->addr, &m->remote.addr))

@@ -96,6 +96,10 @@ struct ks_part {
 	uint32_t seq;
 	uint8_t *dgram[KS_V_COUNT];
 	size_t len[KS_V_COUNT];
+	// Where each member gets every part:
+	bool has_sak;
+	uint8_t spi[KEYS_KEK_SPI_LEN]; // of the KEK that it is sealed under
+	struct secret ack_key[2];
 };
 
 struct ks_push {
@@ -104,6 +108,7 @@ struct ks_push {
 	bool has_sak; // it brings a new KEK
 	bool clears;  // it tells members to register again
 	bool tree;    // its new KEK comes through the key tree
+	bool every;   // its parts say the same under one KEK each: a member may know any of them
 	bool ack_lkh; // acknowledged with the member's leaf, not with ack_key
 	uint8_t spi[KEYS_KEK_SPI_LEN]; // of the KEK it was sealed under
 	struct endpoint from, group;   // group: where that KEK told members to listen; or none

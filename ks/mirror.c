@@ -282,6 +282,19 @@ static void gen_times(struct tek_gen *gen, const struct coop_item *i)
 		gen->tek[n].dies = mono_min(gen->tek[n].dies, i->dies);
 }
 
+// To our own members it is news, however long others have it: nobody sends under it before all
+// have heard of it.
+static void take_newest(struct ks_group *g, mono_t now)
+{
+	struct tek_gen *gen = &g->keys.gen[0];
+	struct ks_delays d = ks_rekey_delays(g, now);
+	mono_t active = mono_add_s(now, d.atd_s);
+
+	if (g->shared->led && mono_before(gen->active, active))
+		gen->active = active;
+	keys_drain_old(&g->keys, mono_add_s(gen->active, d.dtd_s));
+}
+
 static void apply_gen(struct ks_group *g, mono_t now, const struct coop_item *i, struct rd_err *err)
 {
 	struct keys *k = &g->keys;
@@ -298,9 +311,9 @@ static void apply_gen(struct ks_group *g, mono_t now, const struct coop_item *i,
 		tek_gen_fini(&gen);
 		return;
 	}
-	g->shared->gen_came = true;
+	g->shared->keys_came |= g->shared->led;
 	if (gen_named(k, BYTES(i->key, i->key_len)) == &k->gen[0])
-		keys_drain_old(k, mono_add_s(k->gen[0].active, ks_rekey_delays(g, now).dtd_s));
+		take_newest(g, now);
 }
 
 void ks_mirror_gens(struct ks_group *g, mono_t now, struct ks_out *out)
@@ -310,6 +323,9 @@ void ks_mirror_gens(struct ks_group *g, mono_t now, struct ks_out *out)
 }
 
 // ---- KEKs ----
+
+// In flags. Flags win: who has told members that it is over wins over who goes on with it.
+#define KEK_CLOSED 1
 
 static void put_kek(struct ks_group *g, mono_t now, const struct kek *k, struct ks_out *out)
 {
@@ -351,19 +367,77 @@ static bool get_kek(const struct ks *ks, const struct ks_group *g, const struct 
 	return true;
 }
 
-bool ks_mirror_kek(const struct ks *ks, const struct ks_group *g,
-		   const uint8_t spi[KEYS_KEK_SPI_LEN], struct kek *out)
-{
-	const struct coop_item *i = find(g, COOP_K_KEK, BYTES(spi, KEYS_KEK_SPI_LEN));
-	struct rd_err err = { NULL };
-
-	return i && get_kek(ks, g, i, out, &err);
-}
-
 static bool kek_beats(const struct coop_item *a, const struct coop_item *b)
 {
 	return !b || a->ver > b->ver ||
 	       (a->ver == b->ver && memcmp(a->key, b->key, KEYS_KEK_SPI_LEN) > 0);
+}
+
+static bool is_kek(const struct coop_item *i, mono_t now)
+{
+	return i->kind == COOP_K_KEK && i->key_len == KEYS_KEK_SPI_LEN && !mono_due(i->dies, now);
+}
+
+void ks_mirror_close_keks(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	const struct coop_item *i = NULL;
+
+	while ((i = next_of(g, COOP_K_KEK, i)) != NULL) {
+		if (is_kek(i, now) && !(i->flags & KEK_CLOSED))
+			ks_shared_put(g, now,
+				      &(struct coop_put){ .kind = COOP_K_KEK,
+							  .flags = KEK_CLOSED,
+							  .key = BYTES(i->key, i->key_len),
+							  .ver = i->ver,
+							  .body = BYTES(i->body, i->len),
+							  .dies = i->dies },
+				      out);
+	}
+}
+
+// Insertion by rank; those for which there is no room are the oldest.
+static void rank(const struct coop_item *best[KS_MIRROR_KEKS], size_t *n, const struct coop_item *i)
+{
+	size_t at = *n;
+
+	while (at > 0 && kek_beats(i, best[at - 1]))
+		at--;
+	if (at == KS_MIRROR_KEKS)
+		return;
+	*n = MIN_OF(*n + 1, (size_t)KS_MIRROR_KEKS);
+	memmove(best + at + 1, best + at, (*n - at - 1) * sizeof(best[0]));
+	best[at] = i;
+}
+
+void ks_mirror_keks(const struct ks *ks, const struct ks_group *g, mono_t now, bool closed,
+		    struct ks_mirror_keks *out)
+{
+	const struct coop_item *best[KS_MIRROR_KEKS], *i = NULL;
+	struct rd_err err = { NULL };
+	size_t n = 0;
+
+	out->n = 0;
+	while ((i = next_of(g, COOP_K_KEK, i)) != NULL) {
+		if (is_kek(i, now) && (closed || !(i->flags & KEK_CLOSED)))
+			rank(best, &n, i);
+	}
+	for (size_t k = 0; k < n; k++) {
+		struct kek *to = &out->kek[out->n];
+
+		if (!get_kek(ks, g, best[k], to, &err))
+			continue;
+		if (to->store)
+			out->n++;
+		else
+			kek_fini(to);
+	}
+}
+
+void ks_mirror_keks_fini(struct ks_mirror_keks *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		kek_fini(&k->kek[i]);
+	k->n = 0;
 }
 
 static void apply_kek(const struct ks *ks, struct ks_group *g, mono_t now,
@@ -372,8 +446,11 @@ static void apply_kek(const struct ks *ks, struct ks_group *g, mono_t now,
 	const struct coop_item *best = NULL, *k = NULL;
 	struct kek fresh;
 
+	bool known = bytes_eq(BYTES_OF(g->keys.kek.spi), BYTES(i->key, i->key_len)) ||
+		     bytes_eq(BYTES_OF(g->keys.old_kek.spi), BYTES(i->key, i->key_len));
+
 	while ((k = next_of(g, COOP_K_KEK, k)) != NULL) {
-		if (k->key_len == KEYS_KEK_SPI_LEN && !mono_due(k->dies, now) && kek_beats(k, best))
+		if (is_kek(k, now) && !(k->flags & KEK_CLOSED) && kek_beats(k, best))
 			best = k;
 	}
 	if (!best)
@@ -386,7 +463,7 @@ static void apply_kek(const struct ks *ks, struct ks_group *g, mono_t now,
 		g->keys.kek = fresh;
 		explicit_bzero(&fresh, sizeof(fresh));
 	}
-	g->shared->kek_lesser |= i != best;
+	g->shared->keys_came |= g->shared->led && !known;
 }
 
 // ---- sequence numbers ----
@@ -446,11 +523,13 @@ void ks_mirror_push(struct ks_group *g, mono_t now, struct ks_out *out)
 	const struct ks_push *p = &g->push;
 	struct body b;
 
-	put_seq(g, now, BYTES_OF(p->spi), p->seq, out);
+	if (!p->every)
+		put_seq(g, now, BYTES_OF(p->spi), p->seq, out);
+	for (size_t i = 0; p->every && i < p->n_parts; i++)
+		put_seq(g, now, BYTES_OF(p->part[i].spi), p->part[i].seq, out);
 	body_begin(&b);
 	rep_put_bool(&b.w, p->live || p->reminding);
 	rep_put_bool(&b.w, p->clears);
-	wr_put(&b.w, p->spi, sizeof(p->spi));
 	ks_shared_put(g, now,
 		      &(struct coop_put){
 			      .kind = COOP_K_PUSH, .body = body_view(&b), .dies = MONO_NEVER },
@@ -468,7 +547,6 @@ bool ks_mirror_begun(const struct ks_group *g, struct ks_mirror_begun *out)
 		return false;
 	out->live = rep_get_bool(&r);
 	out->clears = rep_get_bool(&r);
-	rd_copy(&r, out->spi, sizeof(out->spi));
 	return rd_end(&r, 0);
 }
 
@@ -701,7 +779,7 @@ static void apply_ban(struct ks_group *g, const struct coop_item *i, struct ks_o
 		removal_take(&g->removal, &t);
 	} else if (!removal_has_tombstone(&g->removal, &t)) {
 		ks_removal_learn(g, &t, out);
-		g->shared->ban_came = true;
+		g->shared->ban_came |= g->shared->led;
 	}
 }
 

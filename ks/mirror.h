@@ -5,7 +5,7 @@
 //	GEN       its policy; of each TEK SPI and keys
 //	KEK       as members get it, without its times
 //	SEQ       what coop needs for the next one
-//	PUSH      the rekey that is on its way: under which KEK, and what it says
+//	PUSH      whether a rekey is on its way, and of which sort
 //	MEMBER    its record, and as of which (KEK, SEQ) it was served
 //	BAN       tombstone
 //
@@ -49,12 +49,21 @@ void ks_mirror_bans(struct ks_group *g, mono_t now, struct ks_out *out);
 // What of the rekeys of others is unfinished.
 struct ks_mirror_begun {
 	bool live, clears;
-	uint8_t spi[KEYS_KEK_SPI_LEN]; // sealed under
 };
 bool ks_mirror_begun(const struct ks_group *g, struct ks_mirror_begun *out);
-// A KEK of the set, in force or before: false if there is none such.
-bool ks_mirror_kek(const struct ks *ks, const struct ks_group *g,
-		   const uint8_t spi[KEYS_KEK_SPI_LEN], struct kek *out);
+
+// The KEKs of the set that live and that we can sign for, newest first. closed: those too that
+// members were told to forget.
+#define KS_MIRROR_KEKS 4
+struct ks_mirror_keks {
+	size_t n;
+	struct kek kek[KS_MIRROR_KEKS];
+};
+void ks_mirror_keks(const struct ks *ks, const struct ks_group *g, mono_t now, bool closed,
+		    struct ks_mirror_keks *out);
+void ks_mirror_keks_fini(struct ks_mirror_keks *k);
+// Members are being told to forget all there are.
+void ks_mirror_close_keks(struct ks_group *g, mono_t now, struct ks_out *out);
 // Somebody was excluded, and no keys were made since.
 bool ks_mirror_ban_is_open(const struct ks_group *g);
 

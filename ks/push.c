@@ -18,6 +18,7 @@ static void part_fini(struct ks_part *part)
 			explicit_bzero(part->dgram[v], part->len[v]);
 		free(part->dgram[v]);
 	}
+	explicit_bzero(part, sizeof(*part));
 }
 
 void ks_push_fini(struct ks_push *p)
@@ -26,6 +27,20 @@ void ks_push_fini(struct ks_push *p)
 		part_fini(&p->part[i]);
 	free(p->part);
 	explicit_bzero(p, sizeof(*p));
+}
+
+const struct ks_part *ks_push_part_under(const struct ks_push *p, const struct member *m,
+					 const uint8_t spi[KEYS_KEK_SPI_LEN])
+{
+	if (!p->have)
+		return NULL;
+	if (!p->every)
+		return memcmp(p->spi, spi, sizeof(p->spi)) == 0 ? &p->part[m ? m->part : 0] : NULL;
+	for (size_t i = 0; i < p->n_parts; i++) {
+		if (memcmp(p->part[i].spi, spi, sizeof(p->part[i].spi)) == 0)
+			return &p->part[i];
+	}
+	return NULL;
 }
 
 // k: the KEK that it is sealed under.
@@ -140,6 +155,28 @@ static bool build_kek(const struct ks_roll *r, unsigned variant, size_t *next, s
 	return ks_build_update(o, &r->new_kek, &r->update, next, &m->kd);
 }
 
+// Those before the newest, as far as they fit: members of another part of the set may never have
+// heard of them.
+static void build_older(const struct ks_roll *r, const struct gdoi_wire_opts *o, bool ordered,
+			struct gdoi_push *m)
+{
+	const struct keys *k = &r->g->keys;
+
+	for (size_t i = 1; i < k->n_gen; i++) {
+		size_t n_sat = m->sa.n_sat, n_tek = m->kd.n_tek;
+		bool bypass = !policy_eq(k->gen[i].policy, k->gen[0].policy);
+
+		if (!ordered && k->gen[i].policy->no_flat_at)
+			continue;
+		if (!ks_build_sats(o, &k->gen[i], ordered, bypass, r->now, &m->sa) ||
+		    !ks_build_teks(&k->gen[i], r->now, &m->kd)) {
+			m->sa.n_sat = n_sat;
+			m->kd.n_tek = n_tek;
+			return;
+		}
+	}
+}
+
 static bool build_sa(const struct ks_roll *r, unsigned variant, size_t *next, struct gdoi_push *m,
 		     struct secret *joined)
 {
@@ -157,9 +194,13 @@ static bool build_sa(const struct ks_roll *r, unsigned variant, size_t *next, st
 	m->sa.gap.has_atd = m->sa.gap.has_dtd = true;
 	m->sa.gap.atd_s = (uint16_t)r->delays.atd_s;
 	m->sa.gap.dtd_s = (uint16_t)r->delays.dtd_s;
-	return ks_build_sats(ks_form(r->ks, variant / KS_V_FORM), &r->g->keys.gen[0], ordered, true,
-			     r->now, &m->sa) &&
-	       ks_build_teks(&r->g->keys.gen[0], r->now, &m->kd);
+	if (!ks_build_sats(ks_form(r->ks, variant / KS_V_FORM), &r->g->keys.gen[0], ordered, true,
+			   r->now, &m->sa) ||
+	    !ks_build_teks(&r->g->keys.gen[0], r->now, &m->kd))
+		return false;
+	if (r->all)
+		build_older(r, ks_form(r->ks, variant / KS_V_FORM), ordered, m);
+	return true;
 }
 
 // Every TEK but those of the new generation, by name (RFC 6407 5.9). spi: room for them.
@@ -280,24 +321,96 @@ bool ks_push_build(const struct ks_roll *r, struct ks_push *p)
 	return ok;
 }
 
-bool ks_push_build_delete(struct ks *ks, struct ks_group *g, const struct kek *under, bool teks,
-			  mono_t now, struct ks_push *p)
+// HDR*, SEQ, D(KEK), SIG; with teks, D(all TEKs) before it and all KEKs.
+static bool build_delete(struct ks *ks, const struct kek *under, bool teks, struct ks_part *part)
 {
 	struct gdoi_push *m = calloc(1, sizeof(*m));
 	uint8_t spi[GDOI_TEK_SPI_LEN];
-	bool ok = push_init(ks, g, under, now, p);
+	bool ok = true;
 
 	BUG_ON(!m);
-	p->clears = true;
 	if (teks)
 		m->del[m->n_del++] = gdoi_delete_teks(GDOI_PROTO_ESP, NULL, 0, spi);
 	m->del[m->n_del++] = gdoi_delete_kek(teks ? NULL : under->spi);
-	part_add(p);
-	m->seq = p->seq;
-	ks_push_forms(ks, g);
+	m->seq = part->seq;
 	for (unsigned form = 0; ok && form < MAX_OF(ks->ike.n_forms, 1u); form++)
-		ok = write_push(ks, under, m, &p->part[0], form * KS_V_FORM);
+		ok = write_push(ks, under, m, part, form * KS_V_FORM);
 	free(m);
+	return ok;
+}
+
+// ---- under every KEK that members may hold ----
+
+static bool every_init(const struct ks *ks, struct ks_group *g, const struct kek *under, mono_t now,
+		       struct ks_push *p)
+{
+	bool ok = push_init(ks, g, &under[0], now, p);
+
+	p->every = true;
+	ks_push_forms(ks, g);
+	assign_first(g);
+	return ok;
+}
+
+static bool part_under(const struct ks_group *g, const struct kek *k, mono_t now,
+		       struct ks_part *part)
+{
+	memcpy(part->spi, k->spi, sizeof(part->spi));
+	part->seq = ks_mirror_seq_next(g, now, k);
+	return part->seq != 0 && k->store &&
+	       ks_ack_keys(BYTES(k->key.b, k->key.len), k->spi, part->ack_key) == 0;
+}
+
+bool ks_push_build_every(const struct ks_roll *r, const struct kek *under, size_t n,
+			 struct ks_push *p)
+{
+	bool ok = every_init(r->ks, r->g, under, r->now, p);
+	struct ks_roll one = *r;
+
+	p->has_sak = n > 1;
+	for (size_t i = 0; i < n && ok; i++) {
+		struct ks_part *part = part_add(p);
+		size_t none = 0;
+
+		one.seal = &under[i];
+		one.kek = part->has_sak = i > 0; // the first is the one that all are to have
+		ok = part_under(r->g, &under[i], r->now, part) && build_part(&one, part, &none);
+	}
+	if (ok)
+		p->seq = p->part[0].seq;
+	else
+		ks_push_fini(p);
+	explicit_bzero(&one, sizeof(one));
+	return ok;
+}
+
+bool ks_push_delete_every(struct ks *ks, struct ks_group *g, const struct kek *under, size_t n,
+			  bool teks, mono_t now, struct ks_push *p)
+{
+	bool ok = every_init(ks, g, under, now, p);
+
+	p->clears = true;
+	for (size_t i = 0; i < n && ok; i++) {
+		struct ks_part *part = part_add(p);
+
+		ok = part_under(g, &under[i], now, part) && build_delete(ks, &under[i], teks, part);
+	}
+	if (ok)
+		p->seq = p->part[0].seq;
+	else
+		ks_push_fini(p);
+	return ok;
+}
+
+bool ks_push_build_delete(struct ks *ks, struct ks_group *g, bool teks, mono_t now,
+			  struct ks_push *p)
+{
+	const struct kek *k = &g->keys.kek;
+	bool ok = push_init(ks, g, k, now, p);
+
+	p->clears = true;
+	ks_push_forms(ks, g);
+	ok = ok && build_delete(ks, k, teks, part_add(p));
 	if (ok)
 		assign_first(g);
 	else

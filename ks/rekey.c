@@ -524,76 +524,108 @@ static void leave_tree(struct ks_group *g, struct ks_out *out)
 	}
 }
 
+// What members may hold, newest first. False: it cannot be signed for.
+static bool keks_of(struct ks *ks, struct ks_group *g, mono_t now, bool closed,
+		    struct ks_mirror_keks *k, struct ks_out *out)
+{
+	ks_mirror_keks(ks, g, now, closed, k);
+	if (k->n == 0)
+		failed(g, now, out);
+	return k->n > 0;
+}
+
+static void take_push(struct ks_group *g, const struct ks_push *p)
+{
+	ks_push_fini(&g->push);
+	g->push = *p;
+	g->keys.kek.seq = MAX_OF(g->keys.kek.seq, p->seq);
+}
+
+// Whoever has all of it already takes it for one more.
+bool ks_rekey_again(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_roll r = { .ks = ks,
+			     .g = g,
+			     .now = now,
+			     .tek = true,
+			     .all = true,
+			     .delays = ks_rekey_delays(g, now),
+			     .new_kek = g->keys.kek };
+	struct ks_mirror_keks keks;
+	struct ks_push p;
+	bool ok;
+
+	r.delays.atd_s = mono_left_s(g->keys.gen[0].active, now);
+	r.delays.dtd_s = 2 * r.delays.atd_s + DTD_EXTRA_S;
+	if (!keks_of(ks, g, now, false, &keks, out))
+		return false;
+	ok = ks_push_build_every(&r, keks.kek, keks.n, &p);
+	r.kek = keks.n > 1;
+	ks_mirror_keks_fini(&keks);
+	if (!ok) {
+		failed(g, now, out);
+	} else {
+		take_push(g, &p);
+		ks_pseudo_told(&g->pseudo, now);
+		announce(g, &r, out);
+		ks_fanout_start(g, now, out);
+	}
+	explicit_bzero(&r, sizeof(r));
+	return ok;
+}
+
+// Under every KEK that members may hold, in a set.
+static bool build_delete(struct ks *ks, struct ks_group *g, mono_t now, bool teks,
+			 struct ks_push *p, struct ks_out *out)
+{
+	struct ks_mirror_keks keks;
+	bool ok;
+
+	if (!g->shared) {
+		ok = ks_push_build_delete(ks, g, teks, now, p);
+	} else {
+		if (!keks_of(ks, g, now, true, &keks, out))
+			return false;
+		ok = ks_push_delete_every(ks, g, keks.kek, keks.n, teks, now, p);
+		ks_mirror_keks_fini(&keks);
+	}
+	if (!ok)
+		failed(g, now, out);
+	return ok;
+}
+
+bool ks_rekey_clear_again(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_push p;
+
+	if (!build_delete(ks, g, now, false, &p, out))
+		return false;
+	take_push(g, &p);
+	g->removal.until = g->keys.gen[0].active;
+	tell_clear(g, mono_left_s(g->keys.gen[0].active, now), out);
+	ks_fanout_start(g, now, out);
+	return true;
+}
+
 static bool renew(struct ks *ks, struct ks_group *g, const struct ks_plan *plan, mono_t now,
 		  struct ks_out *out)
 {
 	struct ks_push p;
 
-	if (!ks_push_build_delete(ks, g, &g->keys.kek, true, now, &p)) {
-		failed(g, now, out);
+	if (!build_delete(ks, g, now, true, &p, out))
 		return false;
-	}
 	ks_push_fini(&g->push);
 	g->push = p;
 	leave_tree(g, out);
 	if (g->shared) { // that they are over is news to the others
 		keys_shorten(&g->keys, now);
 		ks_mirror_gens(g, now, out);
+		ks_mirror_close_keks(g, now, out);
 	}
 	keys_end_all(&g->keys);
 	start(ks, g, plan, now, out);
 	g->wanted = KS_WANT_NOTHING;
 	tell_clear(g, 0, out);
-	ks_fanout_start(g, now, out);
-	return true;
-}
-
-// What somebody else has begun to send, as far as it is not over: the same keys, and how long they
-// still have to wait. Whoever has it already takes it for one more.
-bool ks_rekey_again(struct ks *ks, struct ks_group *g, mono_t now, const struct kek *under,
-		    struct ks_out *out)
-{
-	struct ks_roll r = { .ks = ks,
-			     .g = g,
-			     .now = now,
-			     .tek = true,
-			     .kek = memcmp(under->spi, g->keys.kek.spi, KEYS_KEK_SPI_LEN) != 0,
-			     .delays = ks_rekey_delays(g, now),
-			     .seal = under,
-			     .new_kek = g->keys.kek };
-	struct ks_push p;
-
-	r.delays.atd_s = mono_left_s(g->keys.gen[0].active, now);
-	r.delays.dtd_s = 2 * r.delays.atd_s + DTD_EXTRA_S;
-	if (!ks_push_build(&r, &p)) {
-		failed(g, now, out);
-		return false;
-	}
-	ks_push_fini(&g->push);
-	g->push = p;
-	if (!r.kek)
-		g->keys.kek.seq = p.seq;
-	ks_pseudo_told(&g->pseudo, now);
-	announce(g, &r, out);
-	ks_fanout_start(g, now, out);
-	explicit_bzero(&r, sizeof(r));
-	return true;
-}
-
-// The same of one that told members to register again.
-bool ks_rekey_clear_again(struct ks *ks, struct ks_group *g, mono_t now, const struct kek *under,
-			  struct ks_out *out)
-{
-	struct ks_push p;
-
-	if (!ks_push_build_delete(ks, g, under, false, now, &p)) {
-		failed(g, now, out);
-		return false;
-	}
-	ks_push_fini(&g->push);
-	g->push = p;
-	g->removal.until = g->keys.gen[0].active;
-	tell_clear(g, mono_left_s(g->keys.gen[0].active, now), out);
 	ks_fanout_start(g, now, out);
 	return true;
 }
@@ -641,15 +673,15 @@ bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_ou
 	struct making mk;
 	struct ks_push p;
 
-	if (!ks_push_build_delete(ks, g, &g->keys.kek, false, now, &p)) {
-		failed(g, now, out);
+	if (!build_delete(ks, g, now, false, &p, out))
 		return false;
-	}
 	ks_push_fini(&g->push);
 	g->push = p;
 	leave_tree(g, out);
 	plan = ks_plan_running(g);
 	keys_shorten(&g->keys, mono_add_s(active, GRACE_OVERLAP_S));
+	if (g->shared)
+		ks_mirror_close_keks(g, now, out);
 	making_begin(&mk, ks, g, true, false);
 	add_gen(g, &mk, plan.policy, now, active);
 	kek_fini(&g->keys.kek);
@@ -773,9 +805,9 @@ bool ks_rekey_can_catch_up(const struct ks_group *g, const uint8_t *kek_spi, uin
 bool ks_rekey_is_behind(const struct ks_group *g, const uint8_t *kek_spi, uint32_t seq)
 {
 	const struct ks_push *p = &g->push;
+	const struct ks_part *part = ks_push_part_under(p, NULL, kek_spi);
 
-	return p->have && !p->clears && !p->tree && memcmp(kek_spi, p->spi, sizeof(p->spi)) == 0 &&
-	       seq < p->seq;
+	return part && !p->clears && !p->tree && seq < (p->every ? part->seq : p->seq);
 }
 
 const struct kek *ks_rekey_kek(const struct ks_group *g, const uint8_t *kek_spi)

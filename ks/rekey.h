@@ -37,12 +37,10 @@ bool ks_rekey_now(struct ks *ks, struct ks_group *g, mono_t now, bool replace, s
 		  char *why, size_t why_size);
 // All keys end now; members are told to register again. False: it could not be signed.
 bool ks_rekey_renew(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
-// For a key server that has come to lead: the last rekey, or the last word to register again,
-// sealed under that KEK, once more.
-bool ks_rekey_again(struct ks *ks, struct ks_group *g, mono_t now, const struct kek *under,
-		    struct ks_out *out);
-bool ks_rekey_clear_again(struct ks *ks, struct ks_group *g, mono_t now, const struct kek *under,
-			  struct ks_out *out);
+// In a set: what is known here, of keys under each KEK that members may hold, of their Deletes
+// under those that are over too. For who comes to lead, or meets another part of the set.
+bool ks_rekey_again(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
+bool ks_rekey_clear_again(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
 // Sender ids are exhausted (RFC 6407 3.5): the same.
 void ks_rekey_renew_sids(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
 // Members are told to register again; until the new TEKs are active, when all are back, the old

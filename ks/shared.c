@@ -7,8 +7,9 @@
 #include "ks/mirror.h"
 #include "ks/rekey.h"
 
-#define HELD_MAX  (64u << 20) // octets; more is lost, as any datagram may be
-#define REINIT_MS 20000	      // so long a new epoch is given to reach all
+#define HELD_MAX    (64u << 20) // octets; more is lost, as any datagram may be
+#define MEET_HELLOS 2
+#define REINIT_MS   20000 // so long a new epoch is given to reach all
 
 struct ks_shared_held {
 	struct ks_shared_held *next;
@@ -66,9 +67,12 @@ static void role(struct ks_group *g, mono_t now, const struct coop_act *a)
 	struct ks_shared *s = g->shared;
 	struct ks_push *p = &g->push;
 
-	s->led = s->gen_came = s->kek_lesser = s->ban_came = false;
 	s->fresh = a->fresh;
-	if (a->role == COOP_PRIMARY || !p->have)
+	if (a->role == COOP_PRIMARY) // again, perhaps: a higher term
+		return;
+	s->led = s->keys_came = s->ban_came = false;
+	s->met = MONO_NEVER;
+	if (!p->have)
 		return;
 	p->live = p->reminding = p->sending = false;
 	p->cursor = NULL;
@@ -224,6 +228,20 @@ bool ks_shared_may_register(const struct ks_group *g, mono_t now)
 		!mono_due(tek_gen_dies(gen), now) && !mono_due(g->keys.kek.dies, now));
 }
 
+bool ks_shared_may_age(const struct ks_group *g, const struct member *m)
+{
+	const struct coop *c;
+
+	if (!g->shared)
+		return true;
+	c = &g->shared->coop;
+	for (size_t i = 0; i < c->conf.n_peers; i++) {
+		if (c->peer[i].id == m->home || c->peer[i].id == COOP_NOBODY)
+			return c->peer[i].alive;
+	}
+	return true; // ours, or of one that is not of the set any more
+}
+
 bool ks_shared_take_sids(struct ks_group *g, size_t n, uint32_t *out)
 {
 	uint32_t first;
@@ -326,18 +344,50 @@ static void begin(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *
 static void carry_on(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	struct ks_mirror_begun b;
-	struct kek under;
 
 	if (ks_mirror_ban_is_open(g))
 		g->removal.pending = REMOVAL_RETIRE;
-	if (g->push.live || !ks_mirror_begun(g, &b) || !b.live ||
-	    !ks_mirror_kek(ks, g, b.spi, &under))
+	if (g->push.live || !ks_mirror_begun(g, &b) || !b.live)
 		return;
 	if (b.clears)
-		ks_rekey_clear_again(ks, g, now, &under, out);
+		ks_rekey_clear_again(ks, g, now, out);
 	else
-		ks_rekey_again(ks, g, now, &under, out);
-	kek_fini(&under);
+		ks_rekey_again(ks, g, now, out);
+}
+
+static bool one_epoch(const struct ks_group *g, mono_t now)
+{
+	const struct keys *k = &g->keys;
+
+	for (size_t i = 0; i < k->n_gen; i++) {
+		if (COOP_VER_EPOCH(k->gen[i].ver) != coop_epoch(&g->shared->coop) &&
+		    !mono_due(tek_gen_dies(&k->gen[i]), now))
+			return false;
+	}
+	return true;
+}
+
+// Of two primaries that meet one steps back, which is then the other's to act for.
+static mono_t meet_at(struct ks_shared *s, mono_t now)
+{
+	if (mono_is_never(s->met))
+		s->met = now;
+	return mono_add_ms(s->met, MEET_HELLOS * (int64_t)s->coop.conf.hello_ms);
+}
+
+// Another part of the set has made keys of its own. All are brought what all know: new TEKs not
+// before everybody has them. Where that would tell somebody who was excluded, members register
+// again; where sender ids have begun anew, under new keys at once.
+static void meet(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	if (!one_epoch(g, now)) {
+		ks_rekey_renew(ks, g, now, out);
+	} else if (g->removal.n > 0) {
+		g->removal.pending = REMOVAL_RETIRE;
+	} else {
+		ks_mirror_gens(g, now, out);
+		ks_rekey_again(ks, g, now, out);
+	}
 }
 
 static void lead(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
@@ -354,12 +404,18 @@ static void lead(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *o
 			carry_on(ks, g, now, out);
 		s->fresh = false;
 	}
+	if (s->keys_came) {
+		if (g->push.live || !mono_due(meet_at(s, now), now))
+			return;
+		meet(ks, g, now, out);
+		s->met = MONO_NEVER;
+	}
 	if (s->ban_came)
 		g->removal.pending = REMOVAL_RETIRE;
 	if (s->reinit &&
 	    (g->sids_renewed.ms == 0 || mono_due(mono_add_ms(g->sids_renewed, REINIT_MS), now)))
 		ks_rekey_renew_sids(ks, g, now, out);
-	s->reinit = s->ban_came = false;
+	s->reinit = s->ban_came = s->keys_came = false;
 }
 
 // ---- after each step ----
@@ -467,6 +523,7 @@ void ks_shared_conf(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	coop_out_init(&s->out);
 	BUG_ON(ks_sharing_init(&s->sharing) != 0);
 	s->wake = now;
+	s->met = MONO_NEVER;
 	g->shared = s;
 	g->sids.bits = g->conf->sid_bits;
 }

@@ -22,6 +22,7 @@ struct ks_blob;
 struct ks_event;
 struct ks_group;
 struct ks_out;
+struct member;
 struct rd_err;
 
 struct ks_item_name {
@@ -38,12 +39,13 @@ struct ks_shared {
 	size_t n_news, cap_news;
 	struct ks_item_name *news; // came from peers, are to be applied
 	bool led;		   // has taken up what its part as primary is
-	bool fresh;	   // nobody could tell it what it did before: all keys are to be new
-	bool reinit;	   // sender ids have run out
-	bool all_news;	   // everything is to be applied: it was kept from a former run
-	bool bans_changed; // by an operator's word here
-	bool gen_came, kek_lesser, ban_came; // since led was set, from peers
-	bool push_live;			     // as the others were told
+	bool fresh;		  // nobody could tell it what it did before: all keys are to be new
+	bool reinit;		  // sender ids have run out
+	bool all_news;		  // everything is to be applied: it was kept from a former run
+	bool bans_changed;	  // by an operator's word here
+	mono_t met;		  // when keys_came was set
+	bool keys_came, ban_came; // since it leads: from another part of the set
+	bool push_live;		  // as the others were told
 	struct ks_shared_held *first, *last; // until their counts are committed
 	size_t held_octets;
 	uint64_t n_lost; // there was no room to hold them
@@ -52,6 +54,8 @@ struct ks_shared {
 // Alone, or as the primary.
 bool ks_shared_may_mint(const struct ks_group *g);
 bool ks_shared_may_register(const struct ks_group *g, mono_t now);
+// Is it known what has become of a member? Who registered where nobody reaches now may be well.
+bool ks_shared_may_age(const struct ks_group *g, const struct member *m);
 bool ks_shared_take_sids(struct ks_group *g, size_t n, uint32_t *out);
 // A rekey was made: it goes out when what it brings is safe.
 void ks_shared_push(struct ks_group *g, mono_t now, struct ks_out *out);

@@ -1,5 +1,7 @@
 #include "tests/unit/ks/ks_set.h"
 
+#include "ks/adopt.h"
+
 static const struct secret *any_psk(void *arg, const struct addr *peer)
 {
 	(void)peer;
@@ -70,6 +72,17 @@ static struct set_thing *put(struct set *s, struct bytes b)
 	return t;
 }
 
+static bool is_apart(const struct set *s, size_t member, const struct addr *server)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct addr a = addr_of(i);
+
+		if (addr_eq(&a, server))
+			return s->apart[member][i];
+	}
+	return false;
+}
+
 static void from_member(void *arg, struct test_member *m, struct bytes datagram)
 {
 	struct set *s = arg;
@@ -78,9 +91,12 @@ static void from_member(void *arg, struct test_member *m, struct bytes datagram)
 
 	t->src = m->self;
 	t->dst = m->server;
-	for (size_t i = 0; i < s->n_members && ack; i++) {
-		if (s->member[i] == m)
+	for (size_t i = 0; i < s->n_members; i++) {
+		if (s->member[i] != m)
+			continue;
+		if (ack)
 			t->dst = s->heard[i];
+		t->lost = is_apart(s, i, &t->dst.addr);
 	}
 }
 
@@ -165,7 +181,8 @@ void set_disk(struct set *s, size_t i, bool held)
 static void to_member(struct set *s, const struct set_thing *t)
 {
 	for (size_t i = 0; i < s->n_members; i++) {
-		if (!endpoint_eq(&s->member[i]->self, &t->dst) || s->deaf[i])
+		if (!endpoint_eq(&s->member[i]->self, &t->dst) || s->deaf[i] ||
+		    is_apart(s, i, &t->src.addr))
 			continue;
 		s->heard[i] = t->src;
 		tm_in(s->member[i], s->now, BYTES(t->b, t->len));
@@ -174,6 +191,8 @@ static void to_member(struct set *s, const struct set_thing *t)
 
 static void deliver(struct set *s, const struct set_thing *t)
 {
+	if (t->lost)
+		return;
 	if (t->frame) {
 		if (s->ks[t->to].up && s->ks[t->from].up && !s->cut[t->from][t->to])
 			set_step(s, t->to,
@@ -272,7 +291,7 @@ void set_pass(struct set *s, int64_t ms)
 
 // ---- life ----
 
-void set_start(struct set *s, size_t i)
+static void start(struct set *s, size_t i, const struct ks_saved *saved)
 {
 	struct set_ks *k = &s->ks[i];
 	struct ks_options options = { .n_sas = 512, .n_halfopen = 64, .per_source = 16 };
@@ -283,12 +302,19 @@ void set_start(struct set *s, size_t i)
 	ks_out_init(&k->out);
 	assert_int_equal(ks_init(&k->ks, &k->rng, &options, s->now, world_conf(in_set)), 0);
 	k->up = true;
+	if (saved)
+		set_step(s, i, &(struct ks_event){ .kind = KS_EV_ADOPT, .saved = saved });
 	for (size_t j = 0; j < s->n; j++) {
 		if (j != i && s->ks[j].up && !s->cut[i][j])
 			link(s, i, j, true);
 	}
 	set_step(s, i, &(struct ks_event){ .kind = KS_EV_TIMER });
 	settle(s);
+}
+
+void set_start(struct set *s, size_t i)
+{
+	start(s, i, NULL);
 }
 
 void set_kill(struct set *s, size_t i)
@@ -301,6 +327,38 @@ void set_kill(struct set *s, size_t i)
 			link(s, j, i, false);
 	}
 	settle(s);
+}
+
+// Everything it had kept, as the store gives it back.
+void set_restart(struct set *s, size_t i)
+{
+	const struct ks_shared *sh = set_group(s, i)->shared;
+	size_t cap = sh->coop.store.n + 2;
+	struct ks_blob *blob = calloc(cap, sizeof(*blob));
+	struct ks_saved_row *row = calloc(cap, sizeof(*row));
+	struct ks_saved saved = { .row = row, .n = 2 };
+	const struct coop_item *item = NULL;
+
+	assert_true(blob && row);
+	ks_shared_pack_meta(sh, 5000, &blob[0]);
+	row[0].part = KS_PART_META;
+	ks_sharing_pack(&sh->sharing, &blob[1]);
+	row[1].part = KS_PART_WRAP;
+	for (; (item = coop_store_next(&sh->coop.store, item)) != NULL; saved.n++) {
+		ks_shared_pack_item(item, 5000, &blob[saved.n]);
+		row[saved.n].part = KS_PART_ITEM;
+	}
+	saved.base_ms = 5000;
+	for (size_t n = 0; n < saved.n; n++) {
+		row[n].group = 1234;
+		row[n].data = BYTES(blob[n].p, blob[n].len);
+	}
+	set_kill(s, i);
+	start(s, i, &saved);
+	for (size_t n = 0; n < saved.n; n++)
+		ks_blob_fini(&blob[n]);
+	free(blob);
+	free(row);
 }
 
 struct set *set_new(size_t n, void (*change)(struct ks_conf *c))

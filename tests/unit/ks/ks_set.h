@@ -11,6 +11,7 @@
 
 struct set_thing {
 	bool frame, hello; // between key servers; or a datagram of GDOI
+	bool lost;
 	size_t from, to;
 	struct endpoint src, dst;
 	size_t len;
@@ -44,6 +45,7 @@ struct set {
 	struct test_member *member[SET_MEMBERS];
 	struct endpoint heard[SET_MEMBERS]; // where its last datagram came from
 	bool deaf[SET_MEMBERS];
+	bool apart[SET_MEMBERS][SET_MAX]; // member and key server do not reach each other
 	size_t n_things;
 	struct set_thing thing[4096];
 	void (*change)(struct ks_conf *c);
@@ -53,6 +55,7 @@ struct set *set_new(size_t n, void (*change)(struct ks_conf *c)); // up, but not
 void set_free(struct set *s);
 void set_start(struct set *s, size_t i);
 void set_kill(struct set *s, size_t i);
+void set_restart(struct set *s, size_t i); // at once, from what it had kept
 void set_cut(struct set *s, size_t a, size_t b, bool cut);
 void set_disk(struct set *s, size_t i, bool held);
 void set_step(struct set *s, size_t i, const struct ks_event *ev);

@@ -210,6 +210,180 @@ static void nothing_that_releases_keys_goes_before_the_peer_has_it(void **state)
 	assert_int_equal(a->state, TM_REGISTERED);
 }
 
+// ---- splits ----
+
+// Members are cut along with the key servers: the first is with key server 0, the second with 1.
+static void split(bool apart)
+{
+	set_cut(s, 0, 1, apart);
+	s->apart[0][1] = s->apart[1][0] = apart;
+}
+
+static void crowd_of_two(struct test_member *m[2])
+{
+	m[0] = set_member(s, "192.0.2.1", 0);
+	m[1] = set_member(s, "192.0.2.2", 1);
+	set_register(s, m[0]);
+	set_register(s, m[1]);
+}
+
+static bool holds(const struct test_member *m, uint32_t spi)
+{
+	for (size_t i = 0; i < m->n_tek; i++) {
+		if (m->tek[i].spi == spi)
+			return true;
+	}
+	return false;
+}
+
+static void keys_that_both_sides_made_on_their_own_are_known_to_all_when_they_meet(void **state)
+{
+	struct test_member *m[2];
+	uint32_t spi[2];
+
+	(void)state;
+	crowd_of_two(m);
+	split(true);
+	set_pass(s, 10000);
+	for (size_t i = 0; i < 2; i++) {
+		set_step(s, i, &(struct ks_event){ .kind = KS_EV_REKEY, .at_once = i == 1 });
+		set_pass(s, 200000);
+		assert_true(set_has_newest(s, m[i], i));
+		spi[i] = set_group(s, i)->keys.gen[0].tek[0].spi;
+	}
+	assert_int_not_equal(spi[0], spi[1]);
+	assert_memory_not_equal(m[0]->kek_spi, m[1]->kek_spi, KEYS_KEK_SPI_LEN);
+	split(false);
+	set_pass(s, 5000);
+	assert_true(set_same_keys(s, 0, 1));
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(holds(m[i], spi[0]) && holds(m[i], spi[1]));
+		assert_memory_equal(m[i]->kek_spi, set_group(s, 0)->keys.kek.spi, KEYS_KEK_SPI_LEN);
+	}
+	assert_true(mono_before(s->now, set_group(s, 0)->keys.gen[0].active)); // not yet
+	assert_int_equal(set_group(s, 0)->push.n_acks, 2);
+	set_pass(s, 60000);
+	set_step(s, 0, &(struct ks_event){ .kind = KS_EV_REKEY });
+	set_pass(s, 1000);
+	assert_true(set_has_newest(s, m[0], 1) && set_has_newest(s, m[1], 1));
+}
+
+static void who_was_excluded_on_one_side_learns_nothing_when_they_meet(void **state)
+{
+	struct test_member *m[2], *bad = set_member(s, "192.0.2.3", 1);
+	uint32_t n_push;
+
+	(void)state;
+	m[0] = set_member(s, "192.0.2.1", 0);
+	m[1] = set_member(s, "192.0.2.2", 1);
+	set_register(s, bad);
+	set_register(s, m[0]);
+	set_register(s, m[1]);
+	set_cut(s, 0, 1, true);
+	s->apart[1][1] = s->apart[2][0] = s->apart[0][0] = true; // it is with key server 1
+	set_pass(s, 10000);
+	set_step(s, 0,
+		 &(struct ks_event){
+			 .kind = KS_EV_EXCLUDE, .group = "G1", .member = bad->self.addr });
+	set_pass(s, 1000);
+	tm_pull(m[0], s->now);
+	set_pass(s, 100000);
+	set_step(s, 1, &(struct ks_event){ .kind = KS_EV_REKEY, .at_once = true });
+	set_pass(s, 200000);
+	assert_memory_equal(bad->kek_spi, m[1]->kek_spi, KEYS_KEK_SPI_LEN);
+	memset(s->apart, 0, sizeof(s->apart));
+	set_cut(s, 0, 1, false);
+	n_push = bad->n_push;
+	m[0]->n_del = m[1]->n_del = 0;
+	set_pass(s, 5000);
+	assert_true(m[0]->n_del > 0 && m[1]->n_del > 0); // register again
+	set_register(s, m[0]);
+	set_register(s, m[1]);
+	assert_true(set_same_keys(s, 0, 1));
+	assert_true(set_has_newest(s, m[0], 0) && set_has_newest(s, m[1], 0));
+	assert_false(set_has_newest(s, bad, 0));
+	assert_int_equal(bad->n_push, n_push); // nobody sends it anything
+	tm_start(bad, s->now);
+	set_pass(s, 100);
+	assert_int_equal(bad->state, TM_REFUSED);
+}
+
+// ---- restarts ----
+
+static void who_comes_back_follows_and_has_what_was_made_meanwhile(void **state)
+{
+	struct test_member *m[2];
+
+	(void)state;
+	crowd_of_two(m);
+	set_restart(s, 0);
+	set_pass(s, 60000);
+	assert_true(set_leads(s, 1) != set_leads(s, 0));
+	set_step(s, set_leads(s, 0) ? 0 : 1, &(struct ks_event){ .kind = KS_EV_REKEY });
+	set_pass(s, 1000);
+	assert_true(set_same_keys(s, 0, 1));
+	assert_true(set_has_newest(s, m[0], 0) && set_has_newest(s, m[1], 0));
+	assert_int_equal(set_group(s, 0)->members.n, 2);
+}
+
+static void when_all_restart_members_notice_nothing(void **state)
+{
+	struct test_member *m[2];
+	uint32_t spi, n_push[2];
+
+	(void)state;
+	crowd_of_two(m);
+	spi = set_group(s, 0)->keys.gen[0].tek[0].spi;
+	n_push[0] = m[0]->n_push;
+	set_restart(s, 0);
+	set_restart(s, 1);
+	set_pass(s, 20000);
+	assert_true(set_leads(s, 0) != set_leads(s, 1));
+	assert_int_equal(set_group(s, 0)->keys.gen[0].tek[0].spi, spi);
+	assert_true(set_same_keys(s, 0, 1));
+	assert_int_equal(m[0]->n_push, n_push[0]);
+	assert_int_equal(set_group(s, 1)->members.n, 2);
+	set_register(s, m[0]);
+	assert_int_not_equal(m[0]->sid[0], m[1]->sid[0]);
+}
+
+static void sender_ids_are_never_given_twice_not_even_after_a_restart(void **state)
+{
+	struct test_member *m[2];
+	uint32_t seen[32];
+	size_t n = 0;
+
+	(void)state;
+	crowd_of_two(m);
+	for (int round = 0; round < 8; round++) {
+		for (size_t i = 0; i < 2; i++) {
+			set_register(s, m[i]);
+			for (size_t k = 0; k < n; k++)
+				assert_int_not_equal(seen[k], m[i]->sid[0]);
+			seen[n++] = m[i]->sid[0];
+		}
+		set_restart(s, (size_t)round % 2);
+		set_pass(s, 20000);
+	}
+}
+
+static void when_all_were_down_until_every_key_had_ended_they_begin_anew(void **state)
+{
+	struct test_member *m[2];
+
+	(void)state;
+	crowd_of_two(m);
+	set_kill(s, 1);
+	set_pass(s, 10000);
+	s->now = mono_add_s(s->now, 3700); // TEKs are dead, the KEK is not
+	set_restart(s, 0);
+	set_pass(s, 30000);
+	assert_true(set_leads(s, 0));
+	set_register(s, m[0]);
+	assert_true(set_has_newest(s, m[0], 0));
+	assert_true(mono_due(set_group(s, 0)->keys.gen[0].active, s->now));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +408,21 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			nothing_that_releases_keys_goes_before_the_peer_has_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			keys_that_both_sides_made_on_their_own_are_known_to_all_when_they_meet,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			who_was_excluded_on_one_side_learns_nothing_when_they_meet, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			who_comes_back_follows_and_has_what_was_made_meanwhile, setup, teardown),
+		cmocka_unit_test_setup_teardown(when_all_restart_members_notice_nothing, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			sender_ids_are_never_given_twice_not_even_after_a_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			when_all_were_down_until_every_key_had_ended_they_begin_anew, setup,
+			teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
