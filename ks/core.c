@@ -304,7 +304,12 @@ static bool command_to(struct ks_call *c, struct ks_group *g, char *why, size_t 
 	const struct ks_event *ev = c->ev;
 
 	if ((ev->kind == KS_EV_REKEY || ev->kind == KS_EV_CLEAR) && !ks_shared_may_mint(g)) {
-		snprintf(why, size, "group %s: only the primary makes keys: say it there", g->name);
+		char lead[ADDR_STRLEN] = "nobody leads now";
+
+		if (g->shared->coop.lead.term != 0 && !coop_may_mint(&g->shared->coop))
+			addr_str(&g->shared->coop.lead.addr, lead);
+		snprintf(why, size, "group %s: only the primary makes keys (%s): say it there",
+			 g->name, lead);
 		return false;
 	}
 	switch (ev->kind) {
@@ -318,6 +323,8 @@ static bool command_to(struct ks_call *c, struct ks_group *g, char *why, size_t 
 		return ks_removal_readmit(g, &ev->member, c->out, why, size);
 	case KS_EV_ROLE:
 		return ks_shared_role(g, c->now, c->out, why, size);
+	case KS_EV_MAINTENANCE:
+		return ks_shared_maintenance(g, c->now, ev->up, c->out, why, size);
 	default:
 		BUG("no command of an operator");
 	}
@@ -454,6 +461,7 @@ void ks_step(struct ks *ks, mono_t now, const struct ks_event *ev, struct ks_out
 	case KS_EV_EXCLUDE:
 	case KS_EV_READMIT:
 	case KS_EV_ROLE:
+	case KS_EV_MAINTENANCE:
 		command(&c);
 		break;
 	case KS_EV_LINK:

@@ -12,16 +12,17 @@ enum ks_event_kind {
 	KS_EV_DH_DONE,	// takes dh
 	KS_EV_AUTH_DONE, // takes auth
 	KS_EV_TIMER,
-	KS_EV_REKEY,   // group by name, NULL: all; at_once: the former keys end with it
-	KS_EV_CLEAR,   // group by name, NULL: all; at_once
-	KS_EV_EXCLUDE, // group, member
-	KS_EV_READMIT, // group, member
-	KS_EV_PKI,     // takes pki: certificates of ours were renewed
-	KS_EV_ADOPT,   // saved; once, first of all
-	KS_EV_LINK,    // peer, up: a stream to a key server of the set stands, or has gone
-	KS_EV_FRAME,   // peer, datagram: one frame, hello: that came as a datagram
-	KS_EV_DURABLE, // group_id, no: what its set wanted kept is safe up to this write
-	KS_EV_ROLE,    // group by name, NULL: all: give the role up, or take it
+	KS_EV_REKEY,	   // group by name, NULL: all; at_once: the former keys end with it
+	KS_EV_CLEAR,	   // group by name, NULL: all; at_once
+	KS_EV_EXCLUDE,	   // group, member
+	KS_EV_READMIT,	   // group, member
+	KS_EV_PKI,	   // takes pki: certificates of ours were renewed
+	KS_EV_ADOPT,	   // saved; once, first of all
+	KS_EV_LINK,	   // peer, up: a stream to a key server of the set stands, or has gone
+	KS_EV_FRAME,	   // peer, datagram: one frame, hello: that came as a datagram
+	KS_EV_DURABLE,	   // group_id, no: what its set wanted kept is safe up to this write
+	KS_EV_ROLE,	   // group by name, NULL: all: give the role up, or take it
+	KS_EV_MAINTENANCE, // group by name, NULL: all; up: do not lead until told otherwise
 };
 
 struct ks_event {

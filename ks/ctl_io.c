@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ks/ks_io.h"
+#include "ks/set_ctl_io.h"
 #include "ks/show.h"
 
 struct show {
@@ -109,6 +110,37 @@ static void command(struct ctl_req *req, void *arg, const struct ks_event *ev)
 	}
 }
 
+static void on_coop_version(struct ctl_req *req, void *arg)
+{
+	answer(req, arg, &(struct show){ ks_show_coop_version, ks_show_coop_version_json }, NULL);
+}
+
+static void on_coop_counters(struct ctl_req *req, void *arg)
+{
+	ks_set_ctl_counters(req, ks_io_core(arg), ks_io_link(arg));
+}
+
+// clear crypto gdoi ks coop role [group NAME]
+static void on_role(struct ctl_req *req, void *arg)
+{
+	command(req, arg, &(struct ks_event){ .kind = KS_EV_ROLE, .group = ctl_req_word(req, 7) });
+}
+
+// crypto gdoi ks coop maintenance [group NAME]
+static void on_maintenance(struct ctl_req *req, void *arg)
+{
+	command(req, arg,
+		&(struct ks_event){
+			.kind = KS_EV_MAINTENANCE, .group = ctl_req_word(req, 6), .up = true });
+}
+
+// The same behind "no".
+static void on_no_maintenance(struct ctl_req *req, void *arg)
+{
+	command(req, arg,
+		&(struct ks_event){ .kind = KS_EV_MAINTENANCE, .group = ctl_req_word(req, 7) });
+}
+
 static void on_do_rekey(struct ctl_req *req, void *arg)
 {
 	struct ks_event ev = { .kind = KS_EV_REKEY };
@@ -189,6 +221,16 @@ const struct ctl_cmd ks_io_commands[] = {
 	  on_staged },
 	{ "show crypto gdoi ks policy diff", "what sending the staged policy would change",
 	  on_diff },
+	{ "show crypto gdoi ks coop version", "protocol versions of the key servers of the set",
+	  on_coop_version },
+	{ "show crypto gdoi ks coop counters", "streams and datagrams to and from each peer",
+	  on_coop_counters },
+	{ "clear crypto gdoi ks coop role [group NAME]",
+	  "primary: hand the role to the best of the others; another one: lead although it differs",
+	  on_role },
+	{ "crypto gdoi ks coop maintenance [group NAME]",
+	  "do not lead: hand the role over, until a reload or \"no\"", on_maintenance },
+	{ "no crypto gdoi ks coop maintenance [group NAME]", "may lead again", on_no_maintenance },
 	{ "crypto gdoi ks reload", "read the configuration again; changed policy is staged",
 	  on_reload },
 	{ "crypto gdoi ks rekey [group NAME] [replace-now]",

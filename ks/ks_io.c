@@ -157,6 +157,11 @@ struct pki_io *ks_io_pki(const struct ks_io *io)
 	return io->pki;
 }
 
+const struct link_io *ks_io_link(const struct ks_io *io)
+{
+	return io->set ? ks_set_io_link(io->set) : NULL;
+}
+
 const struct ks *ks_io_core(const struct ks_io *io)
 {
 	return &io->ks;

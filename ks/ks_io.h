@@ -8,6 +8,7 @@
 #include "ks/core.h"
 
 struct ks_io;
+struct link_io;
 
 // Opens the port and the control socket (the caller drops privileges afterwards), starts the core
 // with conf (taken). -errno, with the reason logged.
@@ -25,5 +26,6 @@ bool ks_io_reload(struct ks_io *io, struct ctl_text *t);
 extern const struct ctl_cmd ks_io_commands[];
 const struct ks *ks_io_core(const struct ks_io *io);
 struct pki_io *ks_io_pki(const struct ks_io *io);
+const struct link_io *ks_io_link(const struct ks_io *io); // NULL: no other key servers
 // One step, its outputs carried out; the result is good until the next one.
 const struct ks_out *ks_io_step(struct ks_io *io, const struct ks_event *ev);

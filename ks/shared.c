@@ -201,6 +201,27 @@ bool ks_shared_role(struct ks_group *g, mono_t now, struct ks_out *out, char *wh
 	return true;
 }
 
+bool ks_shared_maintenance(struct ks_group *g, mono_t now, bool on, struct ks_out *out, char *why,
+			   size_t size)
+{
+	struct coop_conf conf;
+
+	if (!g->shared) {
+		snprintf(why, size, "group %s: no other key server serves it", g->name);
+		return false;
+	}
+	conf = g->shared->coop.conf;
+	conf.maintenance = on;
+	step(g, now, &(struct coop_event){ .kind = COOP_EV_CONF, .conf = &conf }, out);
+	snprintf(why, size, "group %s: %s", g->name,
+		 !on ? "may lead again"
+		 : g->shared->coop.role == COOP_PRIMARY
+			 ? "maintenance: the role is handed over as soon as a successor holds "
+			   "everything; members register at the others"
+			 : "maintenance: does not lead; members register at the others");
+	return true;
+}
+
 // ---- who may do what ----
 
 bool ks_shared_may_mint(const struct ks_group *g)

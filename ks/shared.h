@@ -71,6 +71,8 @@ void ks_shared_settle(struct ks *ks, mono_t now, struct ks_out *out);
 void ks_shared_tick(struct ks_group *g, mono_t now, struct ks_out *out);
 // An operator's word; why: what was done, or why not (false).
 bool ks_shared_role(struct ks_group *g, mono_t now, struct ks_out *out, char *why, size_t size);
+bool ks_shared_maintenance(struct ks_group *g, mono_t now, bool on, struct ks_out *out, char *why,
+			   size_t size);
 void ks_shared_able(struct ks_group *g, mono_t now, bool able, struct ks_out *out);
 void ks_shared_put(struct ks_group *g, mono_t now, const struct coop_put *p, struct ks_out *out);
 

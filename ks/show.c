@@ -82,7 +82,10 @@ static void member_text(const struct ks_group *g, const struct member *m, struct
 	ctl_text_add(t, " Group Type        : GDOI (ISAKMP)\n");
 	ctl_text_add(t, " GM State          : Registered\n");
 	nat_text(m, t);
-	ctl_text_add(t, " Key Server ID     : %s\n", addr_str(&m->local.addr, ks));
+	ctl_text_add(t, " Key Server ID     : %s\n", ks_show_home(g, m, ks));
+	if (g->shared)
+		ctl_text_add(t, " GMDB State        : %s\n",
+			     ks_show_is_local(g, m) ? "LOCAL" : "REDUNDANT");
 	ctl_text_add(t, " Rekeys sent       : %u\n", m->rekeys_sent);
 	ctl_text_add(t, " Rekeys retries    : %u\n", m->retransmits);
 	ctl_text_add(t, " Rekey Acks Rcvd   : %u\n", m->acks_received);

@@ -30,6 +30,9 @@ json_t *ks_show_diff_json(const struct ks *ks, mono_t now, const char *word); //
 // show_isakmp.c: phase 1 SAs, and whether their peers are there.
 void ks_show_isakmp(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
 json_t *ks_show_isakmp_json(const struct ks *ks, mono_t now, const char *word);
+// show_set.c: of key servers of a set.
+void ks_show_coop_version(const struct ks *ks, mono_t now, const char *word, struct ctl_text *t);
+json_t *ks_show_coop_version_json(const struct ks *ks, mono_t now, const char *word);
 
 // Shared by both forms.
 const char *ks_show_ack_word(enum kek_ack ack); // as configured
@@ -38,3 +41,6 @@ const char *ks_show_hex(const uint8_t *b, size_t n, char *out);	      // out: 2n
 bool ks_show_wanted(const struct member *m, const struct addr *only); // only: family 0 is all
 int64_t ks_show_last_rekey_ms(const struct ks_push *p, mono_t now);
 size_t ks_show_n_members(const struct ks *ks);
+// Did it register here? And at which key server of the set: its address.
+bool ks_show_is_local(const struct ks_group *g, const struct member *m);
+const char *ks_show_home(const struct ks_group *g, const struct member *m, char buf[ADDR_STRLEN]);

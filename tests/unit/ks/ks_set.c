@@ -141,7 +141,8 @@ static void take_out(struct set *s, size_t i)
 		t->dst = out->send[n].to;
 		k->n_pushes += t->b[18] == GDOI_XCH_PUSH;
 	}
-	memcpy(k->answer, out->answer, sizeof(k->answer));
+	if (out->answer[0]) // of the last command
+		memcpy(k->answer, out->answer, sizeof(k->answer));
 }
 
 void set_step(struct set *s, size_t i, const struct ks_event *ev)
