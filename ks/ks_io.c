@@ -503,6 +503,7 @@ void ks_io_run(struct ks_io *io)
 	const struct endpoint self = { c->address, c->port };
 	char at[ENDPOINT_STRLEN];
 
+	ks_sharing_lay_by(&io->ks);
 	step(io, &ev);
 	tell_durable(io);
 	pki_io_config(io->pki);

@@ -1,5 +1,6 @@
 #include "ks/sharing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,25 +277,46 @@ static bool bring(struct ks *ks, struct ks_group *g, mono_t now, const uint8_t f
 	return admit(ks, g, now, fp, out);
 }
 
+// A fresh one under the name of its kind, unless it is there.
+static int lay_by(struct ks *ks, const struct kek_params *k, char label[SIGNER_LABEL_MAX])
+{
+	struct signer *s = &ks->set_keys->signer;
+
+	snprintf(label, SIGNER_LABEL_MAX, "spare-%u-%u", (unsigned)k->sign_alg, k->sign_bits);
+	return signer_alg(s, label, NULL) != SIGN_NONE
+		       ? 0
+		       : signer_generate(s, label, k->sign_alg, k->sign_bits);
+}
+
+void ks_sharing_lay_by(struct ks *ks)
+{
+	char label[SIGNER_LABEL_MAX];
+
+	for (size_t i = 0; i < ks->n_groups; i++) {
+		const struct ks_group *g = ks->group[i];
+
+		if (g->shared && g->shared->sharing.n == 0 && !g->conf->kek.sign_label[0])
+			(void)lay_by(ks, &g->conf->kek, label); // who needs it says what is wrong
+	}
+}
+
 static bool make(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
-	const struct kek_params *k = &g->conf->kek;
+	struct signer *s = &ks->set_keys->signer;
 	uint8_t pub[PUBKEY_MAX], fp[SHARE_FP_LEN];
-	char label[SIGNER_LABEL_MAX];
-	struct signer fresh;
+	char label[SIGNER_LABEL_MAX], spare[SIGNER_LABEL_MAX];
 	size_t len;
 	int err;
 
-	signer_init(&fresh);
-	err = signer_generate(&fresh, "made", k->sign_alg, k->sign_bits);
+	err = lay_by(ks, &g->conf->kek, spare);
 	if (!err)
-		err = signer_public(&fresh, "made", pub, sizeof(pub), &len);
+		err = signer_public(s, spare, pub, sizeof(pub), &len);
 	if (!err) {
 		share_fingerprint(BYTES(pub, len), fp);
 		share_label(fp, label);
-		err = signer_share(&ks->set_keys->signer, label, &fresh, "made");
+		if (signer_alg(s, label, NULL) == SIGN_NONE)
+			err = signer_share(s, label, s, spare);
 	}
-	signer_fini(&fresh);
 	if (err) {
 		say(g, LOG_L_ERR, "no key to sign rekeys with could be made", err, out);
 		return false;

@@ -50,6 +50,9 @@ bool ks_sharing_concerns(uint8_t kind);
 // we may lead.
 void ks_sharing_settle(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
 
+// Before the first step that counts: making an RSA key takes seconds, in which no hello would leave.
+// A key is laid by for each kind that a group may have to make; what is kept needs none.
+void ks_sharing_lay_by(struct ks *ks);
 // To the primary, before it makes a KEK: is there a key to sign with? Brings or makes one.
 bool ks_sharing_ready(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out);
 // The key for the next KEK of a group that is ready. False: there is none.
