@@ -11,7 +11,6 @@
 struct crypto_algs {
 	bool ready;
 	EVP_MD *md[HASH_ALG_COUNT];
-	EVP_MAC_CTX *hmac[HASH_ALG_COUNT]; // templates: digest set, no key
 	EVP_CIPHER *cipher[CIPHER_COUNT];
 	OSSL_LIB_CTX *public; // pub_ctx.c: for others' keys and certificates
 };
