@@ -54,7 +54,7 @@ bool ks_mirror_begun(const struct ks_group *g, struct ks_mirror_begun *out);
 
 // The KEKs of the set that live and that we can sign for, newest first. closed: those too that
 // members were told to forget.
-#define KS_MIRROR_KEKS 4
+#define KS_MIRROR_KEKS 8
 struct ks_mirror_keks {
 	size_t n;
 	struct kek kek[KS_MIRROR_KEKS];

@@ -359,6 +359,7 @@ static void begin(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *
 	}
 	keys_end_all(&g->keys);
 	ks_rekey_start(ks, g, now, out);
+	g->sids_renewed = now;
 }
 
 // What the one before has not brought to its end.

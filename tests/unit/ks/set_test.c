@@ -384,6 +384,47 @@ static void when_all_were_down_until_every_key_had_ended_they_begin_anew(void **
 	assert_true(mono_due(set_group(s, 0)->keys.gen[0].active, s->now));
 }
 
+// ---- three of them ----
+
+static int setup_three(void **state)
+{
+	(void)state;
+	s = set_new(3, NULL);
+	return 0;
+}
+
+static void three_that_began_apart_are_one_when_they_meet(void **state)
+{
+	struct test_member *m[3];
+	const char *const at[] = { "192.0.2.1", "192.0.2.2", "192.0.2.3" };
+
+	(void)state;
+	set_cut(s, 0, 1, true);
+	set_cut(s, 0, 2, true);
+	set_cut(s, 1, 2, true);
+	set_pass(s, 20000);
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(set_leads(s, i));
+		m[i] = set_member(s, at[i], i);
+		set_register(s, m[i]);
+	}
+	set_cut(s, 0, 1, false);
+	set_cut(s, 0, 2, false);
+	set_cut(s, 1, 2, false);
+	set_pass(s, 10000);
+	assert_true(set_leads(s, 0) && !set_leads(s, 1) && !set_leads(s, 2));
+	assert_true(set_same_keys(s, 0, 1) && set_same_keys(s, 0, 2));
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(m[i]->n_del > 0); // sender ids have begun anew
+		set_register(s, m[i]);
+		assert_true(set_has_newest(s, m[i], 0));
+	}
+	set_step(s, 0, &(struct ks_event){ .kind = KS_EV_REKEY });
+	set_pass(s, 1000);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(set_has_newest(s, m[i], 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +464,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			when_all_were_down_until_every_key_had_ended_they_begin_anew, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(three_that_began_apart_are_one_when_they_meet,
+						setup_three, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
