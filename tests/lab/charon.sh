@@ -259,6 +259,7 @@ charon_cert_peer()
 			local_addrs = $local_addr
 			remote_addrs = $remote
 			proposals = $suite
+			${CHARON_CONNECTION:-}
 			local {
 				auth = pubkey
 				certs = own.pem

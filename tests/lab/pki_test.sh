@@ -54,11 +54,11 @@ check() {
 
 # ---- daemons ----
 
-ksd_conf() { # PORT AUTHENTICATION AUTHORIZATION TRUSTPOINT_WORDS
+ksd_conf() { # PORT AUTHENTICATION AUTHORIZATION TRUSTPOINT_WORDS [ISAKMP_WORDS]
 	cat >"$dir/ksd.conf" <<-END
 	ksd: { address = "10.98.0.1"; port = $1; control = "$dir/ksd.sock"; accept_doi1 = true; };
 	trustpoints = ( { name = "CORP"; ca = "pki/root.pem"; certificate = "pki/ks.pem"; key = "pki/ks.key"; $4 } );
-	isakmp = ( { encryption = "aes"; key_bits = 256; hash = "sha256"; group = 19; authentication = "$2"; } );
+	isakmp = ( { encryption = "aes"; key_bits = 256; hash = "sha256"; group = 19; authentication = "$2"; ${5:-} } );
 	keys = ( { label = "REKEY"; file = "rekey.pem"; } );
 	acls = ( { name = "LANS"; lines = ( { action = "permit"; protocol = "ip"; source = "10.1.0.0/16"; destination = "10.2.0.0/16"; } ); } );
 	groups = ( { name = "G1"; identity = 1234; rekey: { signing_key = "REKEY"; }; authorization = [ $3 ];
@@ -243,11 +243,94 @@ charon_answers() { # KIND
 	daemons_stop
 }
 
+# The same in three messages. Where only main mode is configured charon hears nothing.
+charon_aggressive() { # KIND
+	local CHARON_CONNECTION='aggressive = yes'
+	pair "$1"
+	charon_files gm
+	CHARON_THEM=$b
+	ksd_conf 500 "${1%%:*}" '"*.example.net"' 'revocation = [ "none" ];'
+	ksd_start
+	charon_start || exit 1
+	charon_cert_peer 10.98.0.2 10.98.0.1 gm1.example.net ks1.example.net aes256-sha256-ecp256 || exit 1
+	charon_initiate
+	check "charon asks in aggressive mode, $1: not configured, not answered" said ksd 'aggressive-not-configured' 5
+	charon_stop
+	daemons_stop
+	ksd_conf 500 "${1%%:*}" '"*.example.net"' 'revocation = [ "none" ];' 'aggressive = true; ecdsa_hash = "once";'
+	ksd_start
+	charon_start || exit 1
+	charon_cert_peer 10.98.0.2 10.98.0.1 gm1.example.net ks1.example.net aes256-sha256-ecp256 || exit 1
+	charon_initiate
+	check "charon asks in aggressive mode, $1: it says established" charon_established 10
+	check "it was aggressive mode" charon_wait 1 'initiating Aggressive Mode IKE_SA'
+	check "charon asks in aggressive mode, $1: ksd says established" said ksd 'IKMP_SA_ESTABLISHED.*gm1.example.net' 5
+	charon_stop
+	daemons_stop
+
+	charon_files ks
+	gmd_conf 500 "${1%%:*}" 'server_names = [ "ks1.example.net" ]; send_doi1 = true;' 'ecdsa_hash = "once"; aggressive = true;'
+	CHARON_THEM=$a
+	charon_start || exit 1
+	charon_cert_peer 10.98.0.1 10.98.0.2 ks1.example.net gm1.example.net aes256-sha256-ecp256 || exit 1
+	gmd_start
+	check "charon answers in aggressive mode, $1: it says established" charon_established 10
+	check "it was aggressive mode" charon_wait 1 'is initiating a Aggressive Mode IKE_SA'
+	check "charon answers in aggressive mode, $1: gmd says established" said gmd 'IKMP_SA_ESTABLISHED.*ks1.example.net' 5
+	charon_stop
+	daemons_stop
+}
+
+# ---- exclusion ----
+
+gmd_restart() {
+	kill "$gmd_pid"
+	wait "$gmd_pid"
+	gmd_start
+}
+
+# The subject that the certificate proved stays out, from wherever it comes; another at that address
+# is another.
+exclusion() {
+	local another='10.98.0.3'
+	pair ecdsa-sig:P-256
+	cp "$pki/gm.pem" "$dir/gm1.pem"
+	cp "$pki/gm.key" "$dir/gm1.key"
+	ip -n "$b" addr add "$another/24" dev p0
+	ksd_conf 848 ecdsa-sig '"*.example.net"' 'revocation = [ "none" ];'
+	gmd_conf 848 ecdsa-sig 'server_names = [ "ks1.example.net" ];'
+	ksd_start
+	gmd_start
+	check "exclusion: gm1 is a member" said gmd GDOI-5-GM_REGS_COMPL 10
+	check "exclusion: gm1 is excluded" bash -c "'$build/cli/gvsh' -s '$dir/ksd.sock' -c 'crypto gdoi ks group G1 exclude 10.98.0.2' | grep -q 'is excluded'"
+	sed -i "s/address = \"10.98.0.2\"/address = \"$another\"/" "$dir/gmd.conf"
+	gmd_restart
+	check "exclusion: from another address its name is refused" said ksd "pull-excluded-member.*$another" 10
+	check "exclusion: gmd hears of it" said gmd GDOI-4-GM_REGS_FAIL 10
+	check "exclusion: it has no keys" bash -c "! grep -q GM_REGS_COMPL '$dir/gmd.log'"
+	pki_issue "$pki" mid gm P-256 "subjectAltName=DNS:gm1.example.net,IP:10.98.0.2"
+	gmd_restart
+	check "exclusion: a new certificate of the same name does not help" said gmd GDOI-4-GM_REGS_FAIL 20
+	check "exclusion: it has no keys either" bash -c "! grep -q GM_REGS_COMPL '$dir/gmd.log'"
+	pki_issue "$pki" mid gm2 P-256 "subjectAltName=DNS:gm2.example.net,IP:$another"
+	cp "$pki/gm2.pem" "$pki/gm.pem"
+	cp "$pki/gm2.key" "$pki/gm.key"
+	gmd_restart
+	check "exclusion: another name at that address may register" said gmd GDOI-5-GM_REGS_COMPL 20
+	cp "$dir/gm1.pem" "$pki/gm.pem"
+	cp "$dir/gm1.key" "$pki/gm.key"
+	check "exclusion: gm1 is readmitted" bash -c "'$build/cli/gvsh' -s '$dir/ksd.sock' -c 'crypto gdoi ks group G1 readmit 10.98.0.2' | grep -q 'may register again'"
+	gmd_restart
+	check "exclusion: and registers, from the other address" said gmd GDOI-5-GM_REGS_COMPL 20
+	daemons_stop
+	ip -n "$b" addr del "$another/24" dev p0
+}
+
 pki_boxes "$a" "$b"
 mkdir -p "$pki"
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$dir/rekey.pem" 2>/dev/null
 pki_ca "$pki" || { echo "no CA: openssl failed"; exit 1; }
-for step in ${STEPS:-own_daemons revocation charon}; do
+for step in ${STEPS:-own_daemons revocation exclusion charon}; do
 	if [ "$step" != charon ]; then
 		$step
 	elif charon_have; then
@@ -255,6 +338,7 @@ for step in ${STEPS:-own_daemons revocation charon}; do
 			charon_asks "$kind"
 			charon_answers "$kind"
 		done
+		for kind in rsa-sig:rsa:2048 ecdsa-sig:P-256; do charon_aggressive "$kind"; done
 	else
 		echo "no charon: its part is left out"
 	fi

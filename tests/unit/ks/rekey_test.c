@@ -855,6 +855,34 @@ static void a_group_that_is_gone_from_the_file_ends_and_a_new_one_begins(void **
 	world_free(w);
 }
 
+static void authorize_nobody(struct ks_conf *c)
+{
+	c->groups[0].authorized = calloc(1, sizeof(struct prefix));
+	assert_int_equal(prefix_parse("192.0.2.255", c->groups[0].authorized), 0);
+	c->groups[0].n_authorized = 1;
+}
+
+// What an operator does to end a group at once (docs/keyserver.md), before it leaves the file.
+static void a_group_that_nobody_may_join_ends_at_once_when_it_is_cleared(void **state)
+{
+	struct world *w = world_crowd(NULL, 2);
+	struct test_member *m = w->member[0];
+
+	(void)state;
+	reload(w, authorize_nobody);
+	assert_int_equal(m->n_push, 0); // until then they keep what they have
+	world_step(w, &(struct ks_event){ .kind = KS_EV_CLEAR, .at_once = true, .group = "G1" });
+	world_settle(w);
+	assert_int_equal(m->n_push, 1);
+	assert_int_equal(m->n_del, 2); // all keys, and the KEK
+	tm_start(m, w->now);
+	world_settle(w);
+	assert_int_equal(m->state, TM_REFUSED);
+	reload(w, rename_group);
+	assert_null(ks_group_by_name(&w->ks, "G1"));
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -892,6 +920,7 @@ int main(void)
 		cmocka_unit_test(changed_policy_waits_for_the_operators_word),
 		cmocka_unit_test(a_new_signing_key_is_announced_under_the_old_one),
 		cmocka_unit_test(a_group_that_is_gone_from_the_file_ends_and_a_new_one_begins),
+		cmocka_unit_test(a_group_that_nobody_may_join_ends_at_once_when_it_is_cleared),
 		cmocka_unit_test(who_has_not_acknowledged_is_reminded_until_it_has),
 		cmocka_unit_test(the_next_rekey_ends_the_reminding_of_the_last),
 		cmocka_unit_test(
