@@ -57,8 +57,9 @@ struct coop_meta {
 
 struct coop_peer {
 	struct addr addr;
-	bool link;   // the stream stands
-	bool opened; // and its OPEN was accepted
+	bool link;    // the stream stands
+	bool greeted; // and its OPEN came over it
+	bool opened;  // its OPEN was accepted: it may be heard without a stream, too
 	bool refused;
 	uint8_t id, priority, role, flags, choice, version;
 	char text[COOP_TEXT_MAX + 1]; // what it calls itself
@@ -71,6 +72,7 @@ struct coop_peer {
 	bool told_once; // in our life
 	bool confirmed; // all it held when the link came up is here: once in our life
 	enum { COOP_DUE_NOT, COOP_DUE_SOON, COOP_DUE_NOW } vector_due; // ours has changed
+	uint64_t past;		 // what we held of it when this life of it began
 	uint64_t want[COOP_IDS]; // its vector when the link came up
 	uint64_t acked[COOP_IDS], sent[COOP_IDS];
 	bool relay_now; // it has just come: it is told of all, not of ours only
@@ -98,6 +100,8 @@ struct coop {
 	uint64_t boot, counter;
 	enum coop_role role;
 	uint64_t term;	   // ours, while CLAIMING or PRIMARY
+	bool leads;	   // PRIMARY, or CLAIMING a higher term after that
+	bool claimed;	   // in this life
 	uint64_t max_term; // highest heard of
 	struct coop_claim lead;
 	mono_t lead_seen; // its beat moved on
@@ -127,8 +131,12 @@ struct coop {
 	mono_t waiting; // since when the oldest put is not committed
 	bool dirty;
 	uint8_t said_role, said_choice;
+	uint8_t vote; // the last that we told others to choose, and when
+	mono_t voted;
 	uint64_t said_term;
 	int64_t pseudo_base; // pseudotime - now
+	bool time_known;     // it is our disk's, or that of one that runs
+	bool time_heard;     // at the start: it is set
 	struct coop_sids sids;
 	struct coop_peer peer[COOP_PEERS];
 };

@@ -51,7 +51,6 @@ uint8_t coop_choice(const struct coop *c, mono_t now);
 void coop_claim_heard(struct coop *c, mono_t now, const struct coop_claim *claim);
 void coop_claim(struct coop *c);
 void coop_elect(struct coop *c, mono_t now, struct coop_out *out);
-void coop_claim_durable(struct coop *c, mono_t now, struct coop_out *out);
 uint64_t coop_conf_short(const struct coop *c);
 void coop_drift_check(struct coop *c, struct coop_out *out);
 

@@ -20,15 +20,17 @@ void coop_init(struct coop *c, const struct coop_conf *conf, struct rng *rng, mo
 		c->vouched = meta->vouched;
 		memcpy(c->vector, meta->vector, sizeof(c->vector));
 		c->pseudo_base = (int64_t)(meta->pseudotime + seen_ms) - now.ms;
+		c->time_known = true;
 	}
 	c->count = c->count_base = c->count_boot + coop_count_jump(rng);
 	c->own_back = c->vouched;
 	c->retagged = c->count_boot;
 	c->vector[conf->id] = 0;
 	c->durable_count = c->committed = c->count;
+	c->dirty = true; // where counts begin is kept before anybody is told
 	c->lead = (struct coop_claim){ .id = COOP_NOBODY };
 	c->lead_seen = (mono_t){ INT64_MIN / 2 };
-	c->handover_to = COOP_NOBODY;
+	c->handover_to = c->vote = COOP_NOBODY;
 	c->waiting = c->sids.empty_since = MONO_NEVER;
 	c->sids.asked = now;
 	c->proven = conf->n_peers == 0;
@@ -103,7 +105,7 @@ static void put(struct coop *c, const struct coop_put *p, struct coop_out *out)
 {
 	uint32_t epoch = coop_epoch(c);
 
-	if (only_for_primary(p->kind) && c->role != COOP_PRIMARY)
+	if (only_for_primary(p->kind) && !c->leads)
 		return;
 	coop_put_own(c, p, out);
 	out->put_count = c->count;
@@ -183,7 +185,8 @@ static void frame_in(struct coop *c, mono_t now, const struct coop_event *ev,
 		drop_frame(c, ev->peer, "not the way for this message", out);
 		return;
 	}
-	if (f->type != COOP_OPEN && !p->opened && f->type != COOP_REFUSE) {
+	if (f->type != COOP_OPEN && f->type != COOP_REFUSE &&
+	    !(f->type == COOP_HELLO ? p->opened : p->greeted)) {
 		drop_frame(c, ev->peer, "message before OPEN", out);
 		return;
 	}
@@ -235,7 +238,7 @@ static void octets_in(struct coop *c, mono_t now, const struct coop_event *ev, s
 		frame_in(c, now, ev, &f, out);
 }
 
-static void durable(struct coop *c, mono_t now, uint64_t no, struct coop_out *out)
+static void durable(struct coop *c, uint64_t no)
 {
 	size_t kept = 0;
 
@@ -247,8 +250,6 @@ static void durable(struct coop *c, mono_t now, uint64_t no, struct coop_out *ou
 			c->write[kept++] = c->write[i];
 	}
 	c->n_writes = kept;
-	if (c->role == COOP_CLAIMING && c->claim_write != 0 && c->durable_no >= c->claim_write)
-		coop_claim_durable(c, now, out);
 }
 
 static void act_on(struct coop *c, mono_t now, const struct coop_event *ev, struct coop_out *out)
@@ -265,7 +266,7 @@ static void act_on(struct coop *c, mono_t now, const struct coop_event *ev, stru
 		octets_in(c, now, ev, out);
 		break;
 	case COOP_EV_DURABLE:
-		durable(c, now, ev->no, out);
+		durable(c, ev->no);
 		break;
 	case COOP_EV_PUT:
 		put(c, ev->put, out);

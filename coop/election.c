@@ -62,11 +62,40 @@ static uint8_t best(const struct coop *c)
 	return id;
 }
 
+// Whoever was told that we choose it may act on that until it has heard otherwise, or has to take us
+// for dead. So long nobody else is told so: two that claim cannot both have our vote.
+static bool vote_is_bound(const struct coop *c, mono_t now)
+{
+	for (size_t i = 0; i < c->conf.n_peers; i++) {
+		const struct coop_peer *p = &c->peer[i];
+
+		bool acts = p->role == COOP_CLAIMING || p->role == COOP_PRIMARY;
+
+		if (p->id != c->vote)
+			continue;
+		if (p->alive && acts)
+			return true;
+		return !coop_passed(p->heard, coop_dead_ms(c), now) &&
+		       !coop_passed(c->voted, coop_dead_ms(c) + c->conf.hello_ms, now) &&
+		       (acts || !mono_before(c->voted, p->echoed));
+	}
+	return false;
+}
+
+// Our last life may have chosen as well: it is forgotten when we were silent for the dead time.
 uint8_t coop_choice(const struct coop *c, mono_t now)
 {
+	uint8_t id;
+
 	if (c->role == COOP_CLAIMING)
 		return c->conf.id;
-	return coop_lead_is_fresh(c, now) ? c->lead.id : best(c);
+	if (coop_lead_is_fresh(c, now))
+		id = c->lead.id;
+	else if (coop_passed(c->started, coop_dead_ms(c), now))
+		id = best(c);
+	else
+		return COOP_NOBODY;
+	return id == c->vote || !vote_is_bound(c, now) ? id : COOP_NOBODY;
 }
 
 // Each sign of life counts once, whoever passes it on: a dead primary is not kept alive by hearsay.
@@ -120,7 +149,9 @@ static bool all_choose_us(const struct coop *c)
 // Takes effect when the term is durable.
 void coop_claim(struct coop *c)
 {
+	c->leads = c->role == COOP_PRIMARY || (c->role == COOP_CLAIMING && c->leads);
 	c->term = coop_term_next(c);
+	c->claimed = true;
 	c->max_term = c->term;
 	c->role = COOP_CLAIMING;
 	c->claim_write = 0;
@@ -141,15 +172,14 @@ static void become(struct coop *c, enum coop_role role, struct coop_out *out, en
 	coop_log(out, event, COOP_PEERS, why);
 }
 
-void coop_claim_durable(struct coop *c, mono_t now, struct coop_out *out)
+static void lead(struct coop *c, mono_t now, struct coop_out *out)
 {
-	if (c->lead.term > c->term && coop_lead_is_fresh(c, now))
-		return; // somebody went further meanwhile: coop_elect judges it
 	c->lead = (struct coop_claim){ .term = c->term,
 				       .id = c->conf.id,
 				       .priority = c->conf.priority,
 				       .addr = c->conf.addr };
 	c->lead_seen = now;
+	c->leads = true;
 	c->handover_to = COOP_NOBODY;
 	become(c, COOP_PRIMARY, out, EV_COOP_KS_TRANS_TO_PRI, "new term");
 }
@@ -157,6 +187,7 @@ void coop_claim_durable(struct coop *c, mono_t now, struct coop_out *out)
 static void resign(struct coop *c, struct coop_out *out, const char *why)
 {
 	c->term = 0;
+	c->leads = false;
 	c->handover_to = COOP_NOBODY;
 	if (c->lead.id == c->conf.id)
 		c->lead = (struct coop_claim){ .id = COOP_NOBODY };
@@ -185,6 +216,18 @@ static void primary(struct coop *c, mono_t now, struct coop_out *out)
 		coop_claim(c); // the worse one sees the higher term, and steps back
 }
 
+// Much may have changed since it claimed.
+static void claiming(struct coop *c, mono_t now, struct coop_out *out)
+{
+	primary(c, now, out);
+	if (c->role != COOP_CLAIMING)
+		return;
+	if (!coop_eligible(c))
+		resign(c, out, "may not lead any more");
+	else if (c->claim_write != 0 && c->durable_no >= c->claim_write)
+		lead(c, now, out);
+}
+
 static void starting(struct coop *c, mono_t now, struct coop_out *out)
 {
 	size_t n_alive = 0, n_told = 0;
@@ -203,7 +246,7 @@ static void starting(struct coop *c, mono_t now, struct coop_out *out)
 
 static void secondary(struct coop *c, mono_t now, struct coop_out *out)
 {
-	if (coop_lead_is_fresh(c, now) || best(c) != c->conf.id || !all_choose_us(c) ||
+	if (coop_lead_is_fresh(c, now) || coop_choice(c, now) != c->conf.id || !all_choose_us(c) ||
 	    !has_quorum(c, now))
 		return;
 	coop_log(out, EV_COOP_KS_ELECTION, COOP_PEERS, "all who live choose this one");
@@ -220,6 +263,8 @@ void coop_elect(struct coop *c, mono_t now, struct coop_out *out)
 		secondary(c, now, out);
 		break;
 	case COOP_CLAIMING:
+		claiming(c, now, out);
+		break;
 	case COOP_PRIMARY:
 		primary(c, now, out);
 		break;

@@ -22,6 +22,8 @@ static uint8_t flags_of(const struct coop *c)
 		f |= COOP_F_PROVEN;
 	if (!mono_is_never(c->sids.empty_since))
 		f |= COOP_F_NEED_SIDS;
+	if (c->time_known)
+		f |= COOP_F_TIME;
 	return f;
 }
 
@@ -69,6 +71,10 @@ void coop_hello_tick(struct coop *c, mono_t now, struct coop_out *out)
 	c->said_role = (uint8_t)c->role;
 	c->said_choice = coop_choice(c, now);
 	c->said_term = c->lead.term;
+	if (c->said_choice != COOP_NOBODY && c->said_choice != c->conf.id) {
+		c->vote = c->said_choice;
+		c->voted = now;
+	}
 	for (size_t i = 0; i < c->conf.n_peers; i++) {
 		if (c->peer[i].opened)
 			hello_out(c, now, i, out);
@@ -98,12 +104,21 @@ void coop_peers_refresh(struct coop *c, mono_t now, struct coop_out *out)
 	}
 }
 
-static void pseudotime_in(struct coop *c, mono_t now, uint64_t theirs)
+// Who starts goes by those who run: what it thinks to have gone by since its last life rests on a
+// clock that people set. Nobody has heard of it yet.
+static void pseudotime_in(struct coop *c, mono_t now, const struct coop_peer *p, uint64_t theirs)
 {
 	uint64_t ours = coop_pseudotime(c, now);
+	bool starting = c->role == COOP_STARTING, runs = p->role != COOP_STARTING;
 
-	if (theirs > ours && (theirs - ours <= PSEUDO_JUMP_MAX || c->role == COOP_STARTING))
+	c->time_known |= runs;
+	if (starting && runs && (p->flags & COOP_F_TIME) && !c->time_heard) {
+		c->time_heard = true;
 		c->pseudo_base += (int64_t)(theirs - ours);
+	} else if ((runs || (starting && !c->time_heard)) && theirs > ours &&
+		   (starting || theirs - ours <= PSEUDO_JUMP_MAX)) {
+		c->pseudo_base += (int64_t)(theirs - ours);
+	}
 }
 
 void coop_hello_in(struct coop *c, mono_t now, size_t peer, const struct coop_hello *h,
@@ -115,7 +130,7 @@ void coop_hello_in(struct coop *c, mono_t now, size_t peer, const struct coop_he
 		p->drops++; // of another life, replayed, or overtaken
 		return;
 	}
-	if (h->max_term > c->max_term && h->max_term - c->max_term > TERM_JUMP_MAX) {
+	if (MAX_OF(h->max_term, h->lead.term) > c->max_term + TERM_JUMP_MAX) {
 		p->drops++;
 		coop_log(out, EV_COOP_TERM_REFUSED, peer, "term too far ahead");
 		return;
@@ -134,5 +149,5 @@ void coop_hello_in(struct coop *c, mono_t now, size_t peer, const struct coop_he
 	if (!lives(c, p, now))
 		return;
 	coop_claim_heard(c, now, &h->lead);
-	pseudotime_in(c, now, h->pseudotime);
+	pseudotime_in(c, now, p, h->pseudotime);
 }

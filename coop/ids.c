@@ -3,9 +3,10 @@
 // been (by peers) or jumped over.
 #include "coop/coop_int.h"
 
-#define TERM_JUMP   (1u << 20) // of a key server that nobody could tell what it did before
+#define TERM_JUMP   (1u << 20) // the first of a life leaps: one that is lost may have used the next
 #define SEQ_LEAP    (1u << 24)
-#define SID_LOW	    4 // of a reservation: a quarter left, and the next is asked for
+#define SEQ_AGE	    26 // birthdays of KEKs are rounded down to 2^26 seconds, two years
+#define SID_LOW	    4  // of a reservation: a quarter left, and the next is asked for
 #define SID_ASK_MAX 64
 
 // ---- terms ----
@@ -14,7 +15,7 @@ uint64_t coop_term_next(const struct coop *c)
 {
 	uint64_t n = c->max_term / COOP_IDS + 1;
 
-	if (!c->proven)
+	if (!c->claimed)
 		n += rng_range(c->rng, 0, TERM_JUMP);
 	return n * COOP_IDS + c->conf.id;
 }
@@ -28,8 +29,8 @@ static uint64_t seq_birth(const struct coop *c, mono_t now, const struct coop_it
 {
 	uint64_t t = 0;
 
-	if (!seq || seq->len != COOP_SEQ_BODY)
-		return coop_pseudotime(c, now) / 1000;
+	if (!seq || seq->len != COOP_SEQ_BODY) // two sides that make the same KEK count alike
+		return coop_pseudotime(c, now) / 1000 >> SEQ_AGE << SEQ_AGE;
 	for (size_t i = 0; i < COOP_SEQ_BODY; i++)
 		t = t << 8 | seq->body[i];
 	return t;

@@ -6,9 +6,11 @@
 
 #define CHUNKS_PER_STEP 16 // to one peer; the rest follows its confirmation
 
-static uint64_t top_of(const struct coop *c, uint8_t origin)
+// Of its own p is told what it had put before this life, and that only. What we hold of this life we
+// have from it: it must not take that for all there is of those before.
+static uint64_t top_of(const struct coop *c, const struct coop_peer *p, uint8_t origin)
 {
-	return origin == c->conf.id ? c->count : c->vector[origin];
+	return origin == c->conf.id ? c->count : origin == p->id ? p->past : c->vector[origin];
 }
 
 // ---- OPEN ----
@@ -49,7 +51,7 @@ void coop_link(struct coop *c, mono_t now, size_t peer, bool up, struct coop_out
 	struct coop_peer *p = &c->peer[peer];
 
 	p->link = up;
-	p->told = false;
+	p->greeted = p->told = p->refused = false;
 	p->resend = mono_add_ms(now, COOP_RESEND_HELLOS * (int64_t)c->conf.hello_ms);
 	if (up)
 		send_open(c, peer, 0, out);
@@ -61,7 +63,7 @@ static void refuse(struct coop *c, size_t peer, enum coop_why why, enum event_id
 	struct coop_frame f = { .type = COOP_REFUSE, .refuse = { .why = (uint8_t)why } };
 
 	c->peer[peer].refused = true;
-	c->peer[peer].opened = false;
+	c->peer[peer].opened = c->peer[peer].greeted = false;
 	coop_log(out, event, peer, text);
 	coop_send(c, out, peer, &f);
 	coop_act(out, COOP_ACT_CLOSE)->peer = peer;
@@ -76,8 +78,9 @@ static bool id_is_taken(const struct coop *c, size_t peer, uint8_t id)
 	return id == c->conf.id;
 }
 
-static void new_life(struct coop_peer *p, const struct coop_open *o)
+static void new_life(const struct coop *c, struct coop_peer *p, const struct coop_open *o)
 {
+	p->past = c->vector[o->id];
 	p->boot = o->boot;
 	p->counter = p->stamp = 0;
 	p->heard = p->echoed = (mono_t){ INT64_MIN / 2 };
@@ -105,8 +108,8 @@ void coop_sync_open(struct coop *c, mono_t now, size_t peer, const struct coop_o
 		return;
 	}
 	if (o->boot != p->boot)
-		new_life(p, o);
-	p->opened = true;
+		new_life(c, p, o);
+	p->opened = p->greeted = true;
 	p->refused = false;
 	p->id = o->id;
 	p->priority = o->priority;
@@ -306,7 +309,7 @@ static void send_chunk(struct coop *c, mono_t now, size_t peer, uint8_t origin,
 {
 	struct coop_peer *p = &c->peer[peer];
 	const struct coop_item *i = coop_store_after(&c->store, origin, p->sent[origin]);
-	uint64_t upto = top_of(c, origin);
+	uint64_t upto = top_of(c, p, origin);
 	struct coop_wire_item w_item;
 	uint16_t n = 0;
 	struct wr w;
@@ -338,7 +341,7 @@ static bool may_relay(const struct coop *c, const struct coop_peer *p, uint8_t o
 static bool is_behind(const struct coop *c, const struct coop_peer *p)
 {
 	for (uint8_t o = 0; o < COOP_IDS; o++) {
-		if (p->sent[o] < c->vector[o] && may_relay(c, p, o))
+		if (may_relay(c, p, o) && p->sent[o] < top_of(c, p, o))
 			return true;
 	}
 	return false;
@@ -373,7 +376,7 @@ static void send_missing(struct coop *c, mono_t now, size_t peer, bool tick, str
 	if (!relay_due(c, p, now, tick))
 		return;
 	for (uint8_t o = 0; o < COOP_IDS; o++) {
-		while (may_relay(c, p, o) && p->sent[o] < c->vector[o] &&
+		while (may_relay(c, p, o) && p->sent[o] < top_of(c, p, o) &&
 		       chunks++ < CHUNKS_PER_STEP)
 			send_chunk(c, now, peer, o, out);
 	}
@@ -388,9 +391,9 @@ static void resend(struct coop *c, mono_t now, size_t peer, struct coop_out *out
 	if (!mono_due(p->resend, now))
 		return;
 	p->resend = mono_add_ms(now, COOP_RESEND_HELLOS * (int64_t)c->conf.hello_ms);
-	if (!p->told || !p->opened) {
+	if (!p->told || !p->greeted) {
 		send_open(c, peer, COOP_OPEN_ANSWER, out);
-		if (p->opened)
+		if (p->greeted)
 			send_vector(c, peer, COOP_VECTOR_OPENING, out);
 		return;
 	}
@@ -408,7 +411,7 @@ void coop_sync_send(struct coop *c, mono_t now, bool tick, struct coop_out *out)
 			continue;
 		if (tick)
 			resend(c, now, i, out);
-		if (!p->opened || !p->told)
+		if (!p->greeted || !p->told)
 			continue;
 		send_missing(c, now, i, tick, out);
 		if (p->vector_due == COOP_DUE_NOW || (tick && p->vector_due == COOP_DUE_SOON))

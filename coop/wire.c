@@ -123,6 +123,15 @@ static void get_hello(struct rd *r, struct coop_hello *h)
 		rd_fail(r, "boot is zero");
 }
 
+static uint64_t get_count(struct rd *r)
+{
+	uint64_t n = rd_u64(r);
+
+	if (n > COOP_COUNT_MAX)
+		rd_fail(r, "count out of range");
+	return n;
+}
+
 static void get_vector(struct rd *r, struct coop_vector *v)
 {
 	*v = (struct coop_vector){ 0 };
@@ -130,7 +139,7 @@ static void get_vector(struct rd *r, struct coop_vector *v)
 	v->known = rd_u16(r);
 	for (size_t i = 0; i < COOP_IDS; i++) {
 		if (v->known & (1u << i))
-			v->count[i] = rd_u64(r);
+			v->count[i] = get_count(r);
 	}
 }
 
@@ -163,7 +172,7 @@ static void get_items(struct rd *r, struct coop_items *t)
 
 	t->origin = get_id(r);
 	t->after = last = rd_u64(r);
-	t->upto = rd_u64(r);
+	t->upto = get_count(r);
 	t->n = rd_u16(r);
 	from = r->p;
 	for (unsigned i = 0; i < t->n && coop_item_decode(r, &item); i++) {

@@ -31,6 +31,7 @@
 #define COOP_DIGEST    32
 #define COOP_TEXT_MAX  32
 #define COOP_FOREVER   UINT64_MAX
+#define COOP_COUNT_MAX (UINT64_C(1) << 62)
 
 enum coop_type {
 	COOP_OPEN = 1,
@@ -51,6 +52,7 @@ enum coop_flag {
 	COOP_F_PREEMPT = 8,	// wants to lead when it has the higher priority
 	COOP_F_PROVEN = 16,	// knows which of its sender ids were given out: it may lend some
 	COOP_F_NEED_SIDS = 32,	// asks for new sender ids for all
+	COOP_F_TIME = 64,	// its pseudotime is not one that it began alone and without a disk
 };
 
 enum coop_why { COOP_WHY_VERSION = 1, COOP_WHY_ID, COOP_WHY_UNKNOWN };

@@ -81,6 +81,77 @@ static void nobody_leads_before_its_term_is_durable(void **state)
 	assert_true(coop_may_mint(&set_world.ks[2].c));
 }
 
+// 2 is better than 1, and they do not hear each other: 0 has told 1 that it chooses it.
+static void two_that_claim_cannot_both_have_one_vote(void **state)
+{
+	(void)state;
+	set_start(&set_world, 0, NULL, NULL);
+	set_start(&set_world, 1, NULL, NULL);
+	set_run(&set_world, 3000);
+	set_world.ks[1].disk_held = true;
+	set_run(&set_world, 5000);
+	assert_int_equal(set_world.ks[1].c.role, COOP_CLAIMING);
+	set_cut(&set_world, 1, 2, true);
+	set_start(&set_world, 2, NULL, NULL);
+	set_run(&set_world, 30000);
+	assert_int_equal(set_world.ks[0].c.said_choice, COOP_NOBODY);
+	assert_int_equal(set_world.ks[2].c.role, COOP_SECONDARY);
+	set_world.ks[1].disk_held = false;
+	set_run(&set_world, 2000);
+	set_only_leads(1);
+}
+
+static void who_starts_chooses_nobody_before_its_last_life_is_forgotten(void **state)
+{
+	(void)state;
+	set_world.ks[1].conf.split = COOP_MAJORITY; // it does not lead alone
+	set_start(&set_world, 1, NULL, NULL);
+	set_run(&set_world, 8000);
+	set_start(&set_world, 0, NULL, NULL);
+	set_run(&set_world, 2500);
+	assert_true(coop_peer_lives(&set_world.ks[0].c, 1));
+	assert_int_equal(set_world.ks[0].c.said_choice, COOP_NOBODY);
+	assert_int_equal(set_primaries(&set_world), 0);
+	set_run(&set_world, 2000);
+	set_only_leads(1);
+}
+
+static void a_claim_ends_when_it_may_not_lead_any_more(void **state)
+{
+	struct coop_conf conf = set_world.ks[2].conf;
+
+	(void)state;
+	set_world.ks[2].disk_held = true;
+	set_start(&set_world, 2, NULL, NULL);
+	set_run(&set_world, 8000);
+	assert_int_equal(set_world.ks[2].c.role, COOP_CLAIMING);
+	conf.maintenance = true;
+	set_event(&set_world, 2, &(struct coop_event){ .kind = COOP_EV_CONF, .conf = &conf });
+	assert_int_equal(set_world.ks[2].c.role, COOP_SECONDARY);
+}
+
+static void while_it_claims_above_another_a_primary_makes_keys(void **state)
+{
+	struct coop_put put = { .kind = COOP_K_KEK, .dies = MONO_NEVER };
+
+	(void)state;
+	set_start_all(&set_world);
+	set_cut(&set_world, 0, 2, true);
+	set_cut(&set_world, 1, 2, true);
+	set_kill(&set_world, 1);
+	set_run(&set_world, 10000);
+	set_start(&set_world, 1, NULL, NULL); // its first term leaps above that of 2
+	set_run(&set_world, 10000);
+	set_world.ks[2].disk_held = true;
+	set_cut(&set_world, 0, 2, false);
+	set_cut(&set_world, 1, 2, false);
+	set_run(&set_world, 3000);
+	assert_int_equal(set_world.ks[2].c.role,
+			 set_leads(&set_world, 2) ? COOP_PRIMARY : COOP_CLAIMING);
+	set_put(&set_world, 2, &put);
+	assert_true(set_world.ks[2].put_count != 0);
+}
+
 static void after_a_split_the_better_of_two_primaries_leads_in_a_term_above_both(void **state)
 {
 	uint64_t a, b;
@@ -166,6 +237,7 @@ static void who_lacks_the_signing_key_does_not_lead_until_it_has_it(void **state
 
 static void a_term_out_of_reach_is_refused(void **state)
 {
+	struct coop_frame f = { .type = COOP_HELLO, .hello = { .id = 1 } };
 	struct coop_peer *p;
 	uint64_t before;
 
@@ -173,15 +245,19 @@ static void a_term_out_of_reach_is_refused(void **state)
 	set_start_all(&set_world);
 	p = &set_world.ks[0].c.peer[set_peer(0, 1)];
 	before = set_world.ks[0].c.max_term;
-	set_tell(&set_world, 1, 0,
-		 &(struct coop_frame){ .type = COOP_HELLO,
-				       .hello = { .boot = p->boot,
-						  .counter = p->counter + 1,
-						  .id = 1,
-						  .lead.id = COOP_NOBODY,
-						  .max_term = before + (UINT64_C(2) << 40) } });
-	assert_int_equal(set_world.ks[0].c.max_term, before);
+	f.hello.boot = p->boot;
+	f.hello.counter = p->counter + 1;
+	f.hello.lead.id = COOP_NOBODY;
+	f.hello.max_term = before + (UINT64_C(2) << 40);
+	set_tell(&set_world, 1, 0, &f);
 	assert_int_equal(set_world.ks[0].logged[EV_COOP_TERM_REFUSED], 1);
+	f.hello.lead = (struct coop_claim){ .term = f.hello.max_term | 1, .id = 1 };
+	f.hello.max_term = before;
+	f.hello.counter = p->counter + 1;
+	set_tell(&set_world, 1, 0, &f);
+	assert_int_equal(set_world.ks[0].logged[EV_COOP_TERM_REFUSED], 2);
+	assert_int_equal(set_world.ks[0].c.max_term, before);
+	assert_int_equal(set_world.ks[0].c.lead.id, 2);
 }
 
 static void a_hello_that_is_replayed_counts_for_nothing(void **state)
@@ -220,6 +296,10 @@ int main(void)
 		T(a_primary_heard_over_a_third_one_is_not_replaced),
 		T(a_dead_primary_is_not_kept_alive_by_hearsay),
 		T(nobody_leads_before_its_term_is_durable),
+		T(two_that_claim_cannot_both_have_one_vote),
+		T(who_starts_chooses_nobody_before_its_last_life_is_forgotten),
+		T(a_claim_ends_when_it_may_not_lead_any_more),
+		T(while_it_claims_above_another_a_primary_makes_keys),
 		T(after_a_split_the_better_of_two_primaries_leads_in_a_term_above_both),
 		T(under_majority_a_primary_without_one_stops_before_another_begins),
 		T(a_better_one_that_comes_back_does_not_preempt),

@@ -58,6 +58,35 @@ static void sequence_numbers_of_two_sides_follow_the_time_they_share(void **stat
 	}
 }
 
+static void two_sides_that_make_the_same_kek_count_alike(void **state)
+{
+	uint8_t here[COOP_SEQ_BODY], there[COOP_SEQ_BODY];
+	uint32_t first;
+
+	(void)state;
+	set_start_all(&set_world);
+	first = seq_of(2, NULL, here);
+	set_run(&set_world, 5000);
+	assert_true(seq_of(1, NULL, there) > first);
+	assert_memory_equal(here, there, COOP_SEQ_BODY);
+}
+
+static void who_starts_takes_the_time_of_those_who_run(void **state)
+{
+	struct coop_meta ahead = { .pseudotime = 5000000 };
+	uint64_t was;
+
+	(void)state;
+	set_start_all(&set_world);
+	set_kill(&set_world, 0);
+	was = coop_pseudotime(&set_world.ks[1].c, set_world.now);
+	set_start(&set_world, 0, &ahead, NULL); // its clock was set an hour ahead while it was down
+	set_run(&set_world, 3000);
+	for (size_t i = 0; i < set_world.n; i++)
+		assert_in_range(coop_pseudotime(&set_world.ks[i].c, set_world.now), was,
+				was + 4000);
+}
+
 static void whom_nobody_could_tell_what_it_did_leaps(void **state)
 {
 	uint8_t birth[COOP_SEQ_BODY], body[COOP_SEQ_BODY];
@@ -201,6 +230,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_three, set_end)
 		T(a_sequence_number_names_who_sends_and_is_above_the_last),
 		T(sequence_numbers_of_two_sides_follow_the_time_they_share),
+		T(two_sides_that_make_the_same_kek_count_alike),
+		T(who_starts_takes_the_time_of_those_who_run),
 		T(whom_nobody_could_tell_what_it_did_leaps),
 		T(used_up_sequence_numbers_are_said_to_be),
 		T(ranges_of_sender_ids_do_not_meet),

@@ -70,7 +70,7 @@ static void a_vector(struct rng *rng, struct coop_vector *v)
 				   .known = (uint16_t)rng_u32(rng) };
 	for (size_t i = 0; i < COOP_IDS; i++) {
 		if (v->known & (1u << i))
-			v->count[i] = rng_u64(rng);
+			v->count[i] = rng_range(rng, 0, COOP_COUNT_MAX);
 	}
 }
 

@@ -196,6 +196,29 @@ static void an_item_put_twice_is_left_out_by_nobody(void **state)
 	assert_int_equal(set_item(&set_world, 0, COOP_K_MEMBER, 5)->origin, 1);
 }
 
+// 1 has heard more of it than 2, to whom the new life speaks first.
+static void a_lost_life_comes_back_from_whoever_has_heard_most_of_it(void **state)
+{
+	(void)state;
+	set_start_all(&set_world);
+	set_cut(&set_world, 1, 2, true);
+	set_cut(&set_world, 0, 2, true);
+	member(0, 5);
+	assert_true(knows(1, 5) && !knows(2, 5));
+	set_kill(&set_world, 0);
+	set_cut(&set_world, 0, 1, true);
+	set_cut(&set_world, 0, 2, false);
+	set_world.now.ms += 1000;
+	set_start(&set_world, 0, NULL, NULL);
+	member(0, 6);
+	set_run(&set_world, 6000);
+	assert_true(knows(2, 6) && !knows(0, 5));
+	set_cut(&set_world, 0, 1, false);
+	set_run(&set_world, 6000);
+	for (size_t i = 0; i < set_world.n; i++)
+		assert_true(knows(i, 5) && knows(i, 6));
+}
+
 static void counts_of_a_new_life_leap_over_those_of_a_lost_one(void **state)
 {
 	uint64_t top;
@@ -222,6 +245,25 @@ static struct coop_frame open_of(uint8_t id, uint32_t addr)
 					      .priority = 1,
 					      .boot = 77,
 					      .addr = addr_from_v4(addr) } };
+}
+
+// The link comes back, and what comes over it first is lost.
+static void a_new_life_is_not_taken_for_the_last_one(void **state)
+{
+	uint64_t was;
+
+	(void)state;
+	set_start_all(&set_world);
+	was = set_world.ks[0].c.peer[set_peer(0, 1)].boot;
+	set_kill(&set_world, 1);
+	set_world.mute[1][0] = true;
+	set_start(&set_world, 1, NULL, NULL);
+	set_world.mute[1][0] = false;
+	set_tell(&set_world, 1, 0, &(struct coop_frame){ .type = COOP_VECTOR });
+	assert_false(set_world.ks[0].c.peer[set_peer(0, 1)].told);
+	set_run(&set_world, 6000);
+	assert_true(set_world.ks[0].c.peer[set_peer(0, 1)].boot != was);
+	assert_true(coop_peer_lives(&set_world.ks[0].c, 1));
 }
 
 static void two_of_one_id_refuse_each_other(void **state)
@@ -284,7 +326,9 @@ int main(void)
 		T(what_comes_before_its_turn_comes_again),
 		T(of_an_item_put_twice_all_hold_the_later_put),
 		T(an_item_put_twice_is_left_out_by_nobody),
+		T(a_lost_life_comes_back_from_whoever_has_heard_most_of_it),
 		T(counts_of_a_new_life_leap_over_those_of_a_lost_one),
+		T(a_new_life_is_not_taken_for_the_last_one),
 		T(two_of_one_id_refuse_each_other),
 		T(without_a_common_version_the_answer_is_no),
 		T(who_names_another_address_is_refused),

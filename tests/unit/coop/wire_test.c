@@ -192,6 +192,13 @@ static void ids_counts_and_lengths_are_checked(void **state)
 	assert_string_equal(refusal(wr_view(&w, 0, w.len)), "trailing octets");
 
 	wr_init(&w, buf, sizeof(buf));
+	f = (struct coop_frame){ .version = 1,
+				 .type = COOP_VECTOR,
+				 .vector = { .known = 1, .count = { COOP_COUNT_MAX + 1 } } };
+	coop_encode(&w, &f);
+	assert_string_equal(refusal(wr_view(&w, 0, w.len)), "count out of range");
+
+	wr_init(&w, buf, sizeof(buf));
 	f = (struct coop_frame){ .version = 1, .type = COOP_HELLO };
 	f.hello.boot = 1; // term 0, and yet somebody is named: id 0
 	coop_encode(&w, &f);

@@ -64,30 +64,6 @@ static void empty_key_is_a_key_of_its_own(void **state)
 	assert_memory_equal(a, b, 32);
 }
 
-// RFC 2104 2: a key longer than a block stands for its hash; one as long as a block for itself.
-static void long_keys_are_hashed_first(void **state)
-{
-	const struct bytes data = BYTES_LIT("x");
-	uint8_t key[129], hashed[HASH_MAX], a[HASH_MAX], b[HASH_MAX];
-
-	(void)state;
-	memset(key, 7, sizeof(key));
-	for (int h = HASH_ALG_MD5; h < HASH_ALG_COUNT; h++) {
-		enum hash_alg alg = (enum hash_alg)h;
-		size_t block = alg >= HASH_ALG_SHA384 ? 128 : 64;
-
-		for (size_t len = block; len <= block + 1; len++) {
-			const struct bytes k = BYTES(key, len);
-
-			assert_int_equal(hash_parts(alg, &k, 1, hashed), 0);
-			assert_int_equal(prf_parts(alg, k, &data, 1, a), 0);
-			assert_int_equal(prf_parts(alg, BYTES(hashed, hash_len(alg)), &data, 1, b),
-					 0);
-			assert_int_equal(memcmp(a, b, hash_len(alg)) == 0, len > block);
-		}
-	}
-}
-
 static void unknown_algorithms_are_refused(void **state)
 {
 	uint8_t out[HASH_MAX];
@@ -112,7 +88,6 @@ int main(void)
 		cmocka_unit_test(hmac_gives_the_answers_of_rfc_4868),
 		cmocka_unit_test(hashes_of_abc_are_the_known_ones),
 		cmocka_unit_test(empty_key_is_a_key_of_its_own),
-		cmocka_unit_test(long_keys_are_hashed_first),
 		cmocka_unit_test(unknown_algorithms_are_refused),
 	};
 
