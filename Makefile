@@ -3,7 +3,8 @@
 #                           (CC=clang, SAN=address,undefined: into a folder of their own)
 #   make unit T=rd          unit tests, or those whose name holds T
 #   make fuzz T=ctl SECS=60 replay the corpora, then fuzz those targets for SECS each (clang)
-#   make sim WORLDS=n      seeded worlds of a group (SEED=n V=1 replays one); default: half a minute
+#   make sim WORLDS=n      seeded worlds of a group (SEED=n V=1 replays one), with SIM=coop of
+#                           cooperating key servers; default: a few hundred of both
 #   make lint | lab         other levels of tests/run; lab wants root
 #   make format             apply clang-format
 #   make shape              sizes of files and functions

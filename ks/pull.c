@@ -104,7 +104,7 @@ static bool is_excluded(const struct ks_group *g, const struct ike_sa *sa)
 	struct addr inner = ks_nat_inner(sa);
 
 	return removal_has(&g->removal, &sa->peer.addr) || removal_has(&g->removal, &inner) ||
-	       (g->removal.n > 0 && removal_has_name(&g->removal, proved_name(sa)));
+	       removal_has_name(&g->removal, proved_name(sa));
 }
 
 static bool takes_ordered(const struct ike_sa *sa)

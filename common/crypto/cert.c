@@ -8,7 +8,6 @@
 #include <openssl/pem.h>
 
 #include "common/crypto/cert_int.h"
-#include "common/crypto/crypto_int.h"
 #include "common/crypto/sign_int.h"
 
 const char *cert_reason_name(enum cert_reason r)
@@ -36,16 +35,6 @@ static bool extensions_sound(X509 *x)
 	return !(X509_get_extension_flags(x) & EXFLAG_INVALID);
 }
 
-static X509 *x509_decode(const unsigned char **p, size_t len)
-{
-	X509 *x = X509_new_ex(crypto_algs.public, NULL);
-
-	if (x && len > 0 && d2i_X509(&x, p, (long)len))
-		return x;
-	X509_free(x); // NULL where the decoder has freed it
-	return NULL;
-}
-
 int cert_decode(struct bytes der, struct cert **out)
 {
 	const unsigned char *p = der.p;
@@ -59,7 +48,7 @@ int cert_decode(struct bytes der, struct cert **out)
 	if (!c)
 		return -ENOMEM;
 	c->refs = 1;
-	c->x = x509_decode(&p, der.len);
+	c->x = der.len > 0 ? d2i_X509(NULL, &p, (long)der.len) : NULL;
 	if (!c->x || p != der.p + der.len || !extensions_sound(c->x))
 		goto fail;
 	err = -ENOMEM;

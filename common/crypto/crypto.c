@@ -22,8 +22,6 @@ int crypto_init(void)
 		err = aead_init();
 	if (err == 0)
 		err = dh_init();
-	if (err == 0)
-		err = pub_ctx_init();
 	crypto_algs.ready = err == 0;
 	return err;
 }

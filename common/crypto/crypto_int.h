@@ -11,8 +11,8 @@
 struct crypto_algs {
 	bool ready;
 	EVP_MD *md[HASH_ALG_COUNT];
+	EVP_MAC_CTX *hmac[HASH_ALG_COUNT]; // templates: digest set, no key
 	EVP_CIPHER *cipher[CIPHER_COUNT];
-	OSSL_LIB_CTX *public; // pub_ctx.c: for others' keys and certificates
 };
 
 extern struct crypto_algs crypto_algs;
@@ -21,4 +21,3 @@ MUST_CHECK int prf_init(void);
 MUST_CHECK int aead_init(void);
 MUST_CHECK int cipher_init(void);
 MUST_CHECK int dh_init(void);
-MUST_CHECK int pub_ctx_init(void);

@@ -1,8 +1,9 @@
 #include "common/crypto/prf.h"
 
-#include "common/crypto/crypto_int.h"
+#include <openssl/core_names.h>
+#include <openssl/params.h>
 
-#define BLOCK_MAX 128 // of SHA-512
+#include "common/crypto/crypto_int.h"
 
 static const struct hash_row {
 	uint8_t len;
@@ -22,12 +23,24 @@ static bool known(enum hash_alg alg)
 
 int prf_init(void)
 {
-	for (int a = HASH_ALG_MD5; a < HASH_ALG_COUNT; a++) {
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
+	int err = hmac ? 0 : -ENOTSUP;
+
+	for (int a = HASH_ALG_MD5; a < HASH_ALG_COUNT && err == 0; a++) {
+		OSSL_PARAM params[] = {
+			OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+							 (char *)rows[a].name, 0),
+			OSSL_PARAM_construct_end(),
+		};
+
 		crypto_algs.md[a] = EVP_MD_fetch(NULL, rows[a].name, NULL);
-		if (!crypto_algs.md[a] || EVP_MD_get_block_size(crypto_algs.md[a]) > BLOCK_MAX)
-			return -ENOTSUP;
+		crypto_algs.hmac[a] = EVP_MAC_CTX_new(hmac);
+		if (!crypto_algs.md[a] || !crypto_algs.hmac[a] ||
+		    !EVP_MAC_CTX_set_params(crypto_algs.hmac[a], params))
+			err = -ENOTSUP;
 	}
-	return 0;
+	EVP_MAC_free(hmac); // the templates hold their own reference
+	return err;
 }
 
 size_t hash_len(enum hash_alg alg)
@@ -45,18 +58,6 @@ bool hash_is_weak(enum hash_alg alg)
 	return (unsigned)alg >= HASH_ALG_COUNT || rows[alg].weak;
 }
 
-// H(first | parts..)
-static bool digest(EVP_MD_CTX *ctx, enum hash_alg alg, struct bytes first,
-		   const struct bytes *parts, size_t n, uint8_t *out)
-{
-	bool ok = EVP_DigestInit_ex(ctx, crypto_algs.md[alg], NULL) &&
-		  EVP_DigestUpdate(ctx, first.p, first.len);
-
-	for (size_t i = 0; ok && i < n; i++)
-		ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].len);
-	return ok && EVP_DigestFinal_ex(ctx, out, NULL);
-}
-
 int hash_parts(enum hash_alg alg, const struct bytes *parts, size_t n, uint8_t *out)
 {
 	EVP_MD_CTX *ctx;
@@ -65,50 +66,31 @@ int hash_parts(enum hash_alg alg, const struct bytes *parts, size_t n, uint8_t *
 	if (!known(alg))
 		return -EINVAL;
 	ctx = EVP_MD_CTX_new();
-	ok = ctx && digest(ctx, alg, BYTES(NULL, 0), parts, n, out);
+	ok = ctx && EVP_DigestInit_ex(ctx, crypto_algs.md[alg], NULL);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].len);
+	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL);
 	EVP_MD_CTX_free(ctx);
 	return ok ? 0 : -ENOMEM;
 }
 
-static void flip(uint8_t *block, size_t len, uint8_t with)
-{
-	for (size_t i = 0; i < len; i++)
-		block[i] ^= with;
-}
-
-// H(K ^ opad | H(K ^ ipad | parts..)), RFC 2104; a key longer than a block is hashed first.
-static bool hmac(EVP_MD_CTX *ctx, enum hash_alg alg, struct bytes key, const struct bytes *parts,
-		 size_t n, uint8_t *out)
-{
-	size_t len = (size_t)EVP_MD_get_block_size(crypto_algs.md[alg]);
-	uint8_t block[BLOCK_MAX] = { 0 };
-	const struct bytes inner = BYTES(out, rows[alg].len);
-	bool ok = true;
-
-	if (key.len > len)
-		ok = digest(ctx, alg, key, NULL, 0, block);
-	else if (key.len > 0)
-		memcpy(block, key.p, key.len);
-	flip(block, len, 0x36);
-	ok = ok && digest(ctx, alg, BYTES(block, len), parts, n, out);
-	flip(block, len, 0x36 ^ 0x5c);
-	ok = ok && digest(ctx, alg, BYTES(block, len), &inner, 1, out);
-	explicit_bzero(block, sizeof(block));
-	return ok;
-}
-
-// EVP_MAC does the same, in twice the time: it copies its contexts for each key.
 int prf_parts(enum hash_alg alg, struct bytes key, const struct bytes *parts, size_t n,
 	      uint8_t *out)
 {
-	EVP_MD_CTX *ctx;
+	static const uint8_t nothing[1];
+	EVP_MAC_CTX *ctx;
 	bool ok;
 
 	if (!known(alg))
 		return -EINVAL;
-	ctx = EVP_MD_CTX_new();
-	ok = ctx && hmac(ctx, alg, key, parts, n, out);
-	EVP_MD_CTX_free(ctx);
+	if (key.len == 0) // an empty key is a key; a null pointer would mean "keep the last one"
+		key.p = nothing;
+	ctx = EVP_MAC_CTX_dup(crypto_algs.hmac[alg]);
+	ok = ctx && EVP_MAC_init(ctx, key.p, key.len, NULL);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = EVP_MAC_update(ctx, parts[i].p, parts[i].len);
+	ok = ok && EVP_MAC_final(ctx, out, NULL, rows[alg].len);
+	EVP_MAC_CTX_free(ctx);
 	return ok ? 0 : -ENOMEM;
 }
 

@@ -6,7 +6,6 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "common/crypto/crypto_int.h"
 #include "common/crypto/sign_int.h"
 
 struct pubkey {
@@ -79,7 +78,7 @@ enum sign_alg sign_key_kind(const EVP_PKEY *key, unsigned *bits)
 static EVP_PKEY *der_decode(struct bytes der)
 {
 	const unsigned char *p = der.p;
-	EVP_PKEY *key = d2i_PUBKEY_ex(NULL, &p, (long)der.len, crypto_algs.public, NULL);
+	EVP_PKEY *key = d2i_PUBKEY_ex(NULL, &p, (long)der.len, NULL, NULL);
 
 	if (!key) { // RFC 6407 names no encoding: some send the PKCS#1 structure alone
 		p = der.p;
@@ -221,7 +220,7 @@ bool rsa_block(enum hash_alg h, const uint8_t *digest, enum rsa_form form, uint8
 // The block a signature opens to, without looking at its padding.
 static int rsa_open(EVP_PKEY *key, struct bytes sig, uint8_t *out, size_t *len)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(crypto_algs.public, key, NULL);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 	bool ok = ctx && EVP_PKEY_verify_recover_init(ctx) == 1 &&
 		  EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_NO_PADDING) == 1 &&
 		  EVP_PKEY_verify_recover(ctx, out, len, sig.p, sig.len) == 1;
@@ -278,7 +277,7 @@ static int ecdsa_verify(const struct pubkey *k, enum hash_alg h, const uint8_t *
 	if (h != sign_alg_hash(k->alg))
 		return -EBADMSG;
 	len = ecdsa_der(sig, der);
-	ctx = EVP_PKEY_CTX_new_from_pkey(crypto_algs.public, k->key, NULL);
+	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->key, NULL);
 	ok = len > 0 && ctx && EVP_PKEY_verify_init(ctx) == 1 &&
 	     EVP_PKEY_verify(ctx, der, len, digest, hash_len(h)) == 1;
 	EVP_PKEY_CTX_free(ctx);

@@ -45,65 +45,34 @@ static bool is_lost(struct crowd *c, uint64_t *count)
 	return lost;
 }
 
-union from_room {
-	struct cmsghdr align;
-	uint8_t b[CMSG_SPACE(sizeof(struct in_pktinfo))];
-};
-
-static void from_set(struct msghdr *h, union from_room *room, const struct addr *from)
-{
-	struct in_pktinfo info = { 0 };
-
-	memcpy(&info.ipi_spec_dst, from->b, 4);
-	h->msg_control = room;
-	h->msg_controllen = sizeof(*room);
-	room->align.cmsg_level = IPPROTO_IP;
-	room->align.cmsg_type = IP_PKTINFO;
-	room->align.cmsg_len = CMSG_LEN(sizeof(info));
-	memcpy(CMSG_DATA(&room->align), &info, sizeof(info));
-}
-
-static void flush(struct crowd *c)
-{
-	static union from_room room[CROWD_BATCH];
-	struct sockaddr_in to[CROWD_BATCH];
-	struct mmsghdr h[CROWD_BATCH] = { 0 };
-	struct iovec v[CROWD_BATCH];
-
-	for (size_t i = 0; i < c->n_tx; i++) {
-		const struct endpoint *server = &c->tx[i].to;
-
-		to[i] = (struct sockaddr_in){ .sin_family = AF_INET,
-					      .sin_port = htons(server->port) };
-		memcpy(&to[i].sin_addr, server->addr.b, 4);
-		v[i] = (struct iovec){ c->tx[i].octets, c->tx[i].len };
-		h[i].msg_hdr = (struct msghdr){ .msg_name = &to[i],
-						.msg_namelen = sizeof(to[i]),
-						.msg_iov = &v[i],
-						.msg_iovlen = 1 };
-		from_set(&h[i].msg_hdr, &room[i], &c->tx[i].from);
-	}
-	if (c->n_tx > 0)
-		sendmmsg(c->fd, h, (unsigned)c->n_tx, 0); // what is lost is sent again
-	c->n_tx = 0;
-}
-
 static void crowd_send(void *arg, struct test_member *m, struct bytes datagram)
 {
 	struct crowd *c = arg;
-	struct crowd_tx *t;
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(m->server.port) };
+	union {
+		struct cmsghdr align;
+		uint8_t b[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	} control = { 0 };
+	struct iovec v = { (void *)(uintptr_t)datagram.p, datagram.len };
+	struct msghdr h = { .msg_name = &to,
+			    .msg_namelen = sizeof(to),
+			    .msg_iov = &v,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
+	struct in_pktinfo info = { 0 };
 
 	c->n_out++;
 	c->octets_out += datagram.len;
-	if (is_lost(c, &c->n_lost_out) || datagram.len > sizeof(t->octets))
+	if (is_lost(c, &c->n_lost_out))
 		return;
-	t = &c->tx[c->n_tx++];
-	t->from = m->self.addr;
-	t->to = m->server;
-	t->len = datagram.len;
-	memcpy(t->octets, datagram.p, datagram.len);
-	if (!c->bursts || c->n_tx == CROWD_BATCH)
-		flush(c);
+	memcpy(&to.sin_addr, m->server.addr.b, 4);
+	memcpy(&info.ipi_spec_dst, m->self.addr.b, 4);
+	control.align.cmsg_level = IPPROTO_IP;
+	control.align.cmsg_type = IP_PKTINFO;
+	control.align.cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(CMSG_DATA(&control.align), &info, sizeof(info));
+	sendmsg(c->fd, &h, 0); // what is lost is sent again
 }
 
 static struct test_member *member_of(struct crowd *c, struct msghdr *h)
@@ -192,7 +161,6 @@ int crowd_receive(struct crowd *c, int ms)
 			m->server.addr = addr_from_v4(ntohl(from[i].sin_addr.s_addr));
 		wake(c, m, BYTES(c->rx[i], h[i].msg_len));
 	}
-	flush(c);
 	return n;
 }
 
@@ -282,7 +250,6 @@ static void crowd_timers(struct crowd *c)
 		if (!is_over(&c->m[i]) && mono_due(tm_deadline(&c->m[i]), now))
 			wake(c, &c->m[i], (struct bytes){ 0 });
 	}
-	flush(c);
 }
 
 void crowd_register(struct crowd *c)
@@ -292,7 +259,6 @@ void crowd_register(struct crowd *c)
 	while (c->over < c->n) {
 		while (c->started - c->over < c->window && c->started < c->n)
 			member_start(c);
-		flush(c);
 		crowd_receive(c, RECEIVE_MS);
 		if (mono_due(mono_add_ms(tick, TIMERS_MS), mono_now())) {
 			tick = mono_now();

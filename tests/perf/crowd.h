@@ -22,7 +22,6 @@ struct crowd {
 	unsigned loss_percent; // of datagrams, each way
 	uint64_t seed;
 	size_t window; // registrations under way at a time
-	bool bursts;   // what a batch is answered with leaves together
 	bool hang_up;  // registered members end their phase 1 SA, as gmd does
 
 	int fd;
@@ -35,13 +34,6 @@ struct crowd {
 	uint64_t n_lost_in, n_lost_out;
 	struct test_member *m;
 	uint8_t rx[CROWD_BATCH][4096];
-	size_t n_tx; // not sent yet
-	struct crowd_tx {
-		struct addr from;
-		struct endpoint to;
-		size_t len;
-		uint8_t octets[4096];
-	} tx[CROWD_BATCH];
 };
 
 _Noreturn void crowd_die(const char *what);

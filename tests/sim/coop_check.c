@@ -2,11 +2,15 @@
 
 #include "tests/sim/coop_world.h"
 
-#define CALM_MS	 16000 // after the last change
-#define GRACE_MS 14000 // of a member that nobody reached
-#define ALONE_MS 7000  // without a primary it can be told nothing
+#define CALM_MS	     16000	// after the last change
+#define GRACE_MS     14000	// of a member that nobody reached
+#define ALONE_MS     7000	// without a primary it can be told nothing
+#define LED_MS	     5000	// with one it can
+#define SEQ_APART_MS 4000	// what comes this much later has a higher number, whoever sends it
+#define SEQ_LEAP     (1u << 23) // higher ones are ahead of the time: their sender could not know it
+#define TIME_OFF_MS  3000
 
-static bool calm(const struct world *w)
+bool calm(const struct world *w)
 {
 	return w->now - w->changed > CALM_MS && (w->peace || (w->loss == 0 && w->rough == 0));
 }
@@ -24,12 +28,53 @@ static bool most_have(const struct world *w, uint8_t policy)
 	return 2 * n > all;
 }
 
+static bool better(const struct coop_peer *p, const struct sim_ks *k)
+{
+	return p->priority != k->conf.priority ? p->priority > k->conf.priority
+					       : addr_cmp(&p->addr, &k->conf.addr) > 0;
+}
+
+// By vote, as it sees the others: none that may lead is better, and all have chosen it.
+void check_elected(struct world *w, size_t i)
+{
+	const struct sim_ks *k = &w->ks[i];
+
+	for (size_t n = 0; n < k->c.conf.n_peers; n++) {
+		const struct coop_peer *p = &k->c.peer[n];
+
+		if (p->alive && p->flags & COOP_F_ELIGIBLE && better(p, k))
+			violated(w, COOP_INV_I20, "ks%zu is elected, peer %zu is better", i, n);
+		if (p->alive && p->choice != k->conf.id)
+			violated(w, COOP_INV_I1, "ks%zu claims against the vote of peer %zu", i, n);
+	}
+	if (k->conf.maintenance)
+		violated(w, COOP_INV_I13, "ks%zu is elected in maintenance", i);
+}
+
+// Nobody else leads but who just gives it the role.
+static void alone_under_majority(struct world *w, size_t i)
+{
+	const struct sim_ks *k = &w->ks[i];
+
+	for (size_t j = 0; j < w->n_ks; j++) {
+		const struct sim_ks *other = &w->ks[j];
+
+		if (j == i || !other->primary || !runs(w, j) || k->conf.split != COOP_MAJORITY ||
+		    w->now - w->reconfigured < CALM_MS)
+			continue;
+		if (other->c.handover_to != k->conf.id)
+			violated(w, COOP_INV_I1, "ks%zu and ks%zu lead at once, under majority", j,
+				 i);
+	}
+}
+
 void check_role(struct world *w, size_t i, uint64_t term)
 {
 	const struct sim_ks *k = &w->ks[i];
 
 	if (!k->primary)
 		return;
+	alone_under_majority(w, i);
 	for (size_t n = 0; n < w->n_terms; n++) {
 		if (w->terms[n].term == term)
 			violated(w, COOP_INV_I1, "term %llu of ks%u is claimed by ks%zu",
@@ -49,6 +94,7 @@ void check_step(struct world *w, size_t i)
 	const struct coop_item *chain = coop_store_find(&k->c.store, COOP_K_CHAIN, BYTES(NULL, 0));
 	const struct coop_item *conf = coop_store_find(&k->c.store, COOP_K_CONF, BYTES(NULL, 0));
 	uint64_t pseudo = coop_pseudotime(&k->c, ks_clock(w, k));
+	int64_t passed = ks_clock(w, k).ms - k->pseudo_at;
 
 	k->differed = conf && conf->body[0] != k->conf.digest[0];
 	if (chain && chain->ver < k->chain_ver)
@@ -56,15 +102,39 @@ void check_step(struct world *w, size_t i)
 			 COOP_VER_N(chain->ver));
 	if (chain)
 		k->chain_ver = chain->ver;
-	if (pseudo < k->pseudo)
+	if (k->c.role != COOP_STARTING && pseudo < k->pseudo)
 		violated(w, COOP_INV_I11, "pseudotime of ks%zu goes back", i);
-	k->pseudo = pseudo;
+	if (k->pseudo != 0 && !w->time_off && (int64_t)(pseudo - k->pseudo) > passed + TIME_OFF_MS)
+		violated(w, COOP_INV_I11, "pseudotime of ks%zu leaps", i);
+	k->pseudo = k->c.role != COOP_STARTING ? pseudo : 0;
+	k->pseudo_at = ks_clock(w, k).ms;
+	if (k->c.committed == k->c.count)
+		k->waiting = 0;
+	else if (k->waiting == 0)
+		k->waiting = ks_clock(w, k).ms;
 	if (k->c.max_term > UINT64_C(1) << 39)
 		violated(w, COOP_INV_I12, "ks%zu believes in term %llu", i,
 			 (unsigned long long)k->c.max_term);
 }
 
-void check_seq(struct world *w, size_t i, uint64_t kek, uint64_t seq, uint64_t round)
+// Alone it may have begun with a wrong idea of the time. With others about it must not.
+void check_started(struct world *w, size_t i)
+{
+	const struct sim_ks *k = &w->ks[i];
+	int64_t ahead = (int64_t)coop_pseudotime(&k->c, ks_clock(w, k)) - w->now;
+	bool alone = true;
+
+	for (size_t p = 0; p < k->c.conf.n_peers; p++)
+		alone &= !k->c.peer[p].alive || k->c.peer[p].role == COOP_STARTING;
+	if (w->time_began && alone &&
+	    (ahead > w->time_ahead + TIME_OFF_MS || ahead < w->time_ahead - TIME_OFF_MS))
+		w->time_off = true;
+	if (!w->time_began || ahead > w->time_ahead)
+		w->time_ahead = ahead;
+	w->time_began = true;
+}
+
+void check_seq(struct world *w, size_t i, uint64_t kek, uint64_t seq, int64_t taken)
 {
 	if (seq == 0)
 		violated(w, COOP_INV_I7, "ks%zu has no sequence number left", i);
@@ -72,12 +142,16 @@ void check_seq(struct world *w, size_t i, uint64_t kek, uint64_t seq, uint64_t r
 		if (w->used[n].kek == kek && w->used[n].seq == seq)
 			violated(w, COOP_INV_I7, "ks%zu uses SEQ %llu again", i,
 				 (unsigned long long)seq);
+		if (w->used[n].kek == kek && w->used[n].at + SEQ_APART_MS < taken &&
+		    w->used[n].seq > seq && w->used[n].seq < SEQ_LEAP && !w->time_off)
+			violated(w, COOP_INV_I7, "ks%zu sends SEQ %llu after %llu", i,
+				 (unsigned long long)seq, (unsigned long long)w->used[n].seq);
 	}
 	if (w->n_used == N_ELEMS(w->used))
 		return;
 	w->used[w->n_used].kek = kek;
 	w->used[w->n_used].seq = seq;
-	w->used[w->n_used++].round = round;
+	w->used[w->n_used++].at = w->now;
 }
 
 // ---- every second ----
@@ -114,7 +188,7 @@ static bool led(const struct world *w, size_t g)
 	for (size_t i = 0; i < w->n_ks; i++) {
 		uint64_t in;
 
-		if (!w->ks[i].up || !w->ks[i].primary || !reach_gk(w, g, i))
+		if (!w->ks[i].primary || !reach_gk(w, g, i))
 			continue;
 		if (knows(&w->ks[i], g))
 			return true;
@@ -133,7 +207,9 @@ static void excuses(struct world *w)
 	for (size_t g = 0; g < w->n_gm; g++) {
 		struct sim_gm *m = &w->gm[g];
 
-		if (led(w, g))
+		if (!led(w, g))
+			m->led_since = w->now;
+		if (w->now - m->led_since >= LED_MS)
 			m->alone_since = w->now;
 		if (w->now - m->alone_since > ALONE_MS || !m->registered)
 			m->excused = w->now + GRACE_MS;

@@ -45,34 +45,54 @@ static bool wants(const struct world *w, const struct sim_gm *m)
 	return !m->registered || life_left(w, m) < REREGISTER;
 }
 
+// Nothing has happened for long that could keep this key server from answering.
+static bool sure_of(const struct world *w, size_t g, size_t ks)
+{
+	const struct coop_sids *s = &w->ks[ks].c.sids;
+
+	return calm(w) && w->now - w->minted > 20000 && reach_gk(w, g, ks) &&
+	       keys_can_register(w, ks, g) && s->limit - s->next + s->lent_n > 0;
+}
+
+// One time-out for each key server that does not answer, in the order of its list.
+static void no_answer(struct world *w, size_t g)
+{
+	struct sim_gm *m = &w->gm[g];
+	size_t ks = m->list[m->asking];
+
+	if (m->sure && sure_of(w, g, ks))
+		violated(w, COOP_INV_I22, "gm%zu is not answered by ks%zu, which could", g, ks);
+	m->busy = false;
+	m->asking = (uint8_t)((m->asking + 1) % w->n_ks);
+	if (m->asking == 0)
+		m->wanting = m->wanting ? m->wanting : w->now;
+}
+
 void gm_timer(struct world *w, size_t g)
 {
 	struct sim_gm *m = &w->gm[g];
 	int64_t again = (int64_t)rng_range(&w->rng, 700, 1500);
 
 	gm_settle(w, g);
-	if (m->busy) { // no answer: the next in its list
-		m->busy = false;
-		m->asking = (uint8_t)((m->asking + 1) % w->n_ks);
-		if (m->asking == m->home)
-			m->wanting = m->wanting ? m->wanting : w->now;
-	}
+	if (m->busy)
+		no_answer(w, g);
 	if (wants(w, m)) {
-		while (!w->ks[m->asking].exists)
+		while (!w->ks[m->list[m->asking]].exists)
 			m->asking = (uint8_t)((m->asking + 1) % w->n_ks);
 		m->busy = true;
+		m->sure = sure_of(w, g, m->list[m->asking]);
 		m->life++;
 		later(w, (struct thing){ .at = w->now + (int64_t)rng_range(&w->rng, 1, w->delay),
 					 .kind = T_REG,
 					 .from = (uint8_t)g,
-					 .to = m->asking,
+					 .to = m->list[m->asking],
 					 .life = m->life });
 		again = REG_TIMEOUT;
 	}
 	later(w, (struct thing){ .at = w->now + again, .kind = T_GM_TIMER, .to = (uint8_t)g });
 }
 
-static void gens_take(struct world *w, struct sim_gm *m, const struct sim_push *p)
+static void gens_take(struct sim_gm *m, const struct sim_push *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		size_t k = 0;
@@ -86,7 +106,6 @@ static void gens_take(struct world *w, struct sim_gm *m, const struct sim_push *
 		m->gen[k].slot = p->gen[i].slot;
 		m->gen[k].dies = MIN_OF(m->gen[k].dies, p->gen[i].dies);
 	}
-	(void)w;
 }
 
 static void kek_take(struct sim_gm *m, uint64_t id, uint64_t seq)
@@ -122,7 +141,7 @@ void gm_push(struct world *w, size_t g, size_t from, const struct sim_push *p)
 		return; // old
 	if (p->seq > m->kek[k].seq) {
 		m->kek[k].seq = p->seq;
-		gens_take(w, m, p);
+		gens_take(m, p);
 		kek_take(m, p->new_kek, 0);
 		if (p->next != 0xff && p->next != m->tx && same_epoch(w, m, p->next)) {
 			m->next_at = m->next == p->next ? MIN_OF(m->next_at, w->now + p->atd)
@@ -151,14 +170,14 @@ void gm_reply(struct world *w, size_t g, const struct sim_push *p, size_t from)
 	if (!reach_gk(w, g, from))
 		return;
 	m->busy = false;
-	m->asking = m->home;
+	m->asking = 0;
 	m->registered = true;
 	m->registered_at = w->now;
 	m->wanting = 0;
 	m->reg = ++w->regs;
 	m->sid = p->sid;
 	m->epoch = p->epoch;
-	gens_take(w, m, p);
+	gens_take(m, p);
 	kek_take(m, p->kek, p->seq);
 	m->tx = p->tx;
 	m->next = same_epoch(w, m, p->next) ? p->next : 0xff;

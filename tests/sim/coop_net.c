@@ -63,9 +63,14 @@ bool reach_kk(const struct world *w, size_t from, size_t to)
 	return w->ks[from].up && w->ks[to].up && !w->cut[from][to];
 }
 
+bool runs(const struct world *w, size_t ks)
+{
+	return w->ks[ks].up && w->ks[ks].frozen <= w->now;
+}
+
 bool reach_gk(const struct world *w, size_t gm, size_t ks)
 {
-	return w->ks[ks].up && (!w->gm_split || w->side_gm[gm] == w->side_ks[ks]);
+	return runs(w, ks) && (!w->gm_split || w->side_gm[gm] == w->side_ks[ks]);
 }
 
 bool reach_gg(const struct world *w, size_t a, size_t b)
@@ -82,6 +87,15 @@ bool whole(const struct world *w)
 		}
 	}
 	return true;
+}
+
+size_t ks_at(const struct world *w, const struct addr *a)
+{
+	for (size_t i = 0; i < w->n_ks; i++) {
+		if (addr_eq(&w->ks[i].conf.addr, a))
+			return i;
+	}
+	BUG("no key server has this address");
 }
 
 // ---- streams and datagrams ----
@@ -110,6 +124,9 @@ static uint8_t *newer_form(struct world *w, const uint8_t *b, size_t *len)
 	memcpy(p, b, *len);
 	memset(p + *len, 0xaa, more);
 	p[2] = COOP_VERSION + 1;
+	if (p[3] == COOP_OPEN)
+		p[COOP_FRAME_LEN + 2] = COOP_VERSION + 1;
+	cover(COVER_NEWER_FORM);
 	p[9] = (uint8_t)(body >> 16);
 	p[10] = (uint8_t)(body >> 8);
 	p[11] = (uint8_t)body;
@@ -127,17 +144,20 @@ static void stream_send(struct world *w, size_t from, size_t to, struct thing t)
 	if (chance(w, w->rough) && w->now < w->quiet) {
 		switch (rng_range(&w->rng, 0, 2)) {
 		case 0:
+			cover(COVER_STREAM_LOST);
 			thing_fini(&t);
 			return;
 		case 1: { // twice, the copy much later
 			struct thing again = t;
 
+			cover(COVER_STREAM_TWICE);
 			again.b = copy_of(t.b, t.len);
 			again.at += (int64_t)rng_range(&w->rng, 0, 4000);
 			later(w, again);
 			break;
 		}
 		default: // overtaken
+			cover(COVER_STREAM_LATE);
 			t.at += (int64_t)rng_range(&w->rng, 0, 3000);
 			later(w, t);
 			return;
@@ -149,19 +169,32 @@ static void stream_send(struct world *w, size_t from, size_t to, struct thing t)
 	later(w, t);
 }
 
+// What only the next version knows.
+static struct thing unknown_type(const struct thing *t)
+{
+	struct thing other = *t;
+
+	cover(COVER_UNKNOWN_TYPE);
+	other.b = copy_of(t->b, t->len);
+	other.b[3] = 42;
+	return other;
+}
+
 void net_send(struct world *w, size_t from, size_t to, bool datagram, const uint8_t *b, size_t len)
 {
 	struct thing t = { .kind = datagram ? T_DGRAM : T_STREAM,
 			   .from = (uint8_t)from,
 			   .to = (uint8_t)to,
-			   .life = w->ks[to].life };
+			   .life = w->ks[to].life,
+			   .link = w->link_no[from][to] };
 
-	if (datagram && len > 256)
-		violated(w, COOP_INV_I16, "a datagram of %zu octets", len);
-	if (!datagram && b[3] == COOP_ITEMS)
-		w->last_items = w->now;
-	if (datagram && (chance(w, w->loss) || w->cut[from][to]))
+	told_frame(w, from, to, datagram, BYTES(b, len));
+	if (datagram && w->cut[from][to])
 		return;
+	if (datagram && chance(w, w->loss)) {
+		cover(COVER_DGRAM_LOST);
+		return;
+	}
 	t.len = len;
 	t.b = w->ks[from].newer ? newer_form(w, b, &t.len) : copy_of(b, len);
 	if (!datagram) {
@@ -169,9 +202,12 @@ void net_send(struct world *w, size_t from, size_t to, bool datagram, const uint
 		return;
 	}
 	t.at = w->now + delay(w);
+	if (w->ks[from].newer && chance(w, 20))
+		later(w, unknown_type(&t));
 	if (chance(w, w->dup)) {
 		struct thing again = t;
 
+		cover(COVER_DGRAM_TWICE);
 		again.b = copy_of(t.b, t.len);
 		again.at += (int64_t)rng_range(&w->rng, 0, 5000);
 		later(w, again);
@@ -179,7 +215,7 @@ void net_send(struct world *w, size_t from, size_t to, bool datagram, const uint
 	later(w, t);
 }
 
-static size_t peer_index(const struct world *w, size_t of, size_t who)
+size_t peer_index(const struct world *w, size_t of, size_t who)
 {
 	const struct coop_conf *c = &w->ks[of].conf;
 
@@ -198,9 +234,14 @@ void net_deliver(struct world *w, const struct thing *t)
 
 	if (!w->ks[t->to].up || w->ks[t->to].life != t->life || ev.peer == COOP_PEERS)
 		return;
-	if (t->kind == T_STREAM ? !w->link[t->from][t->to] : w->cut[t->from][t->to])
+	if (t->kind == T_STREAM &&
+	    (!w->link[t->from][t->to] || w->link_no[t->from][t->to] != t->link))
+		return;
+	if (t->kind == T_DGRAM && w->cut[t->from][t->to])
 		return;
 	ks_event(w, t->to, &ev);
+	if (w->evil && t->kind == T_DGRAM)
+		evil_seen(w, t);
 }
 
 static void link_event(struct world *w, size_t at, size_t about, bool up)
@@ -224,8 +265,30 @@ void net_try(struct world *w, size_t a, size_t b)
 		return;
 	w->link[a][b] = w->link[b][a] = true;
 	w->stream_at[a][b] = w->stream_at[b][a] = w->now;
+	w->link_no[a][b]++;
+	w->link_no[b][a]++;
 	link_event(w, a, b, true);
 	link_event(w, b, a, true);
+}
+
+static void try_later(struct world *w, size_t a, size_t b)
+{
+	later(w, (struct thing){ .at = w->now + (int64_t)rng_range(&w->rng, 1, 1500),
+				 .kind = T_LINK,
+				 .from = (uint8_t)a,
+				 .to = (uint8_t)b });
+}
+
+// One side has closed it: both will connect again.
+void net_close(struct world *w, size_t a, size_t b)
+{
+	if (!w->link[a][b])
+		return;
+	w->changed = w->now;
+	w->link[a][b] = w->link[b][a] = false;
+	link_event(w, a, b, false);
+	link_event(w, b, a, false);
+	try_later(w, a, b);
 }
 
 void net_links(struct world *w)
@@ -233,8 +296,6 @@ void net_links(struct world *w)
 	w->changed = w->now;
 	for (size_t a = 0; a < w->n_ks; a++) {
 		for (size_t b = a + 1; b < w->n_ks; b++) {
-			struct thing t = { .kind = T_LINK, .from = (uint8_t)a, .to = (uint8_t)b };
-
 			if (w->link[a][b] == may_link(w, a, b))
 				continue;
 			if (w->link[a][b]) {
@@ -243,8 +304,7 @@ void net_links(struct world *w)
 				link_event(w, b, a, false);
 				continue;
 			}
-			t.at = w->now + (int64_t)rng_range(&w->rng, 1, 1500);
-			later(w, t);
+			try_later(w, a, b);
 		}
 	}
 }

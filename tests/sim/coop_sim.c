@@ -1,16 +1,24 @@
 // tests/sim/coop_sim.c - worlds of cooperating key servers, from a seed.
-// Environment: N=worlds, SEED=n replays one with its story, FROM=n starts there, V=1 tells all.
-// A failure prints SEED=, which invariant (coop_invariants.h), when, and what was seen.
+//
+// Environment: WORLDS=n (300), FROM=seed (1), JOBS=n (one per core), BAD=n stops after as many;
+//              SEED=n replays one world with its story, COVER=1 says what happened how often.
+// A broken invariant (coop_invariants.h) prints its seed, when, and what was seen.
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/sim/coop_world.h"
 
-#define WORLDS 300
+#define WORLDS	 300
+#define JOBS_MAX 64
+#define AGAIN	 256 // each so manieth world is run twice: it has to be the same
 
 bool verbose;
+struct coop_covered covered;
 
 void tell(const struct world *w, const char *fmt, ...)
 {
@@ -45,176 +53,6 @@ void violated(struct world *w, enum coop_invariant i, const char *fmt, ...)
 	putchar('\n');
 }
 
-// ---- faults ----
-
-static size_t some_ks(struct world *w)
-{
-	return rng_range(&w->rng, 0, w->n_ks - 1);
-}
-
-static void heal(struct world *w)
-{
-	tell(w, "all cuts heal");
-	memset(w->cut, 0, sizeof(w->cut));
-	memset(w->side_ks, 0, sizeof(w->side_ks));
-	memset(w->side_gm, 0, sizeof(w->side_gm));
-	w->gm_split = false;
-	net_links(w);
-}
-
-// Into two or three sides; members go along, or reach all as before.
-static void split(struct world *w)
-{
-	uint64_t sides = rng_range(&w->rng, 2, 3);
-
-	w->gm_split = chance(w, 500);
-	tell(w, "split%s", w->gm_split ? ", members too" : "");
-	for (size_t i = 0; i < w->n_ks; i++)
-		w->side_ks[i] = (uint8_t)rng_range(&w->rng, 0, sides - 1);
-	for (size_t g = 0; g < w->n_gm; g++)
-		w->side_gm[g] = (uint8_t)rng_range(&w->rng, 0, sides - 1);
-	for (size_t a = 0; a < w->n_ks; a++) {
-		for (size_t b = 0; b < w->n_ks; b++)
-			w->cut[a][b] = w->side_ks[a] != w->side_ks[b];
-	}
-	net_links(w);
-}
-
-static void cut_pair(struct world *w)
-{
-	size_t a = some_ks(w), b = some_ks(w);
-	bool one_way = chance(w, 400);
-
-	if (a == b)
-		return;
-	tell(w, "ks%zu %s ks%zu", a, one_way ? "is not heard by" : "and", b);
-	w->cut[a][b] = true;
-	w->cut[b][a] |= !one_way;
-	net_links(w);
-}
-
-static void kill_one(struct world *w)
-{
-	size_t i = some_ks(w);
-	struct sim_ks *k = &w->ks[i];
-
-	if (!k->up)
-		return;
-	if (!k->old.used || chance(w, 300))
-		disk_copy(&k->old, &k->disk);
-	ks_kill(w, i);
-	if (!w->restored && chance(w, 80)) {
-		tell(w, "ks%zu: an old copy of its disk is put back", i);
-		w->restored = true;
-		disk_copy(&k->disk, &k->old);
-	} else if (!w->restored && chance(w, 50)) {
-		tell(w, "ks%zu: its disk is lost", i);
-		w->restored = true;
-		if (k->disk.used)
-			coop_store_fini(&k->disk.store);
-		k->disk = (struct disk){ 0 };
-	}
-	later(w, (struct thing){ .at = w->now + (int64_t)rng_range(&w->rng, 200, 40000),
-				 .kind = T_KS_UP,
-				 .to = (uint8_t)i });
-}
-
-static void configure(struct world *w)
-{
-	size_t i = some_ks(w);
-	struct sim_ks *k = &w->ks[i];
-
-	switch (rng_range(&w->rng, 0, 3)) {
-	case 0:
-		k->conf.maintenance = !k->conf.maintenance;
-		tell(w, "ks%zu: maintenance %d", i, k->conf.maintenance);
-		break;
-	case 1:
-		k->conf.preempt = !k->conf.preempt;
-		tell(w, "ks%zu: preempt %d", i, k->conf.preempt);
-		break;
-	case 2:
-		k->conf.digest[0] ^= 1;
-		tell(w, "ks%zu: policy %d", i, k->conf.digest[0]);
-		break;
-	default:
-		k->conf.priority = (uint8_t)rng_range(&w->rng, 1, 4);
-		tell(w, "ks%zu: priority %u", i, k->conf.priority);
-		break;
-	}
-	w->changed = w->now;
-	ks_configure(w, i);
-}
-
-static void operate(struct world *w)
-{
-	size_t i = some_ks(w), g = rng_range(&w->rng, 0, w->n_gm - 1);
-
-	if (!w->ks[i].up)
-		return;
-	if (chance(w, 700)) {
-		tell(w, "ks%zu: clear role", i);
-		w->ks[i].forced |= w->ks[i].c.drift;
-		ks_event(w, i, &(struct coop_event){ .kind = COOP_EV_ROLE });
-	} else if (!w->gm[g].excluded && g < 3) {
-		ks_exclude(w, i, g);
-	}
-	w->changed = w->now;
-}
-
-// Everybody's configuration names those that exist now.
-static void know_each_other(struct world *w)
-{
-	for (size_t i = 0; i < w->n_ks; i++) {
-		struct coop_conf *c = &w->ks[i].conf;
-
-		c->n_peers = 0;
-		for (size_t j = 0; j < w->n_ks; j++) {
-			if (j != i && w->ks[j].exists)
-				c->peer[c->n_peers++] = w->ks[j].conf.addr;
-		}
-		if (w->ks[i].up)
-			ks_configure(w, i);
-	}
-}
-
-static void add_or_remove(struct world *w)
-{
-	struct sim_ks *k = &w->ks[w->n_ks - 1];
-
-	if (w->n_ks < 4)
-		return;
-	k->exists = !k->exists;
-	tell(w, "ks%zu is %s", w->n_ks - 1, k->exists ? "added" : "taken out");
-	if (k->up)
-		ks_kill(w, w->n_ks - 1);
-	know_each_other(w);
-	if (k->exists)
-		ks_start(w, w->n_ks - 1);
-}
-
-static void fault(struct world *w)
-{
-	uint64_t what = rng_range(&w->rng, 0, 99);
-
-	if (what < 22)
-		split(w);
-	else if (what < 42)
-		heal(w);
-	else if (what < 55)
-		cut_pair(w);
-	else if (what < 80)
-		kill_one(w);
-	else if (what < 88)
-		configure(w);
-	else if (what < 97)
-		operate(w);
-	else
-		add_or_remove(w);
-	later(w, (struct thing){ .at = w->now + (int64_t)rng_range(&w->rng, 500, 28000),
-				 .kind = T_FAULT });
-}
-
 // Nothing more will happen to them: what is still wrong then is wrong.
 static void peace(struct world *w)
 {
@@ -228,11 +66,12 @@ static void peace(struct world *w)
 		k->conf.maintenance = false;
 		k->conf.digest[0] = 0;
 		k->conf.preempt = false;
+		k->sniped = false;
 		ks_configure(w, i);
 		if (k->exists && !k->up)
 			ks_start(w, i);
 	}
-	heal(w);
+	fault_heal(w);
 }
 
 // ---- a world ----
@@ -257,6 +96,18 @@ static void ks_make(struct world *w, size_t i, enum coop_split policy)
 				      .sid_bits = SID_BITS };
 }
 
+// It has its key servers in an order of its own.
+static void gm_make(struct world *w, struct sim_gm *m)
+{
+	m->tx = m->next = 0xff;
+	for (size_t i = 0; i < w->n_ks; i++) {
+		size_t at = rng_range(&w->rng, 0, i);
+
+		m->list[i] = m->list[at];
+		m->list[at] = (uint8_t)i;
+	}
+}
+
 static void world_make(struct world *w, uint64_t seed)
 {
 	static const uint8_t sizes[] = { 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7, 8 };
@@ -272,6 +123,7 @@ static void world_make(struct world *w, uint64_t seed)
 	w->dup = chance(w, 500) ? 0 : (unsigned)rng_range(&w->rng, 1, 200);
 	w->rough = chance(w, 600) ? 0 : (unsigned)rng_range(&w->rng, 1, 200);
 	w->delay = (unsigned)rng_range(&w->rng, 2, 200);
+	w->evil = chance(w, 300);
 	w->quiet = (int64_t)rng_range(&w->rng, 20000, 100000);
 	w->end = w->quiet + 60000;
 	for (size_t i = 0; i < w->n_ks; i++)
@@ -282,8 +134,7 @@ static void world_make(struct world *w, uint64_t seed)
 					 .kind = T_KS_UP,
 					 .to = (uint8_t)i });
 	for (size_t g = 0; g < w->n_gm; g++) {
-		w->gm[g].home = w->gm[g].asking = (uint8_t)some_ks(w);
-		w->gm[g].tx = w->gm[g].next = 0xff;
+		gm_make(w, &w->gm[g]);
 		later(w, (struct thing){ .at = (int64_t)rng_range(&w->rng, 6000, 12000),
 					 .kind = T_GM_TIMER,
 					 .to = (uint8_t)g });
@@ -291,6 +142,23 @@ static void world_make(struct world *w, uint64_t seed)
 	later(w, (struct thing){ .at = 1000, .kind = T_SAMPLE });
 	later(w, (struct thing){ .at = w->quiet, .kind = T_PEACE });
 	later(w, (struct thing){ .at = (int64_t)rng_range(&w->rng, 8000, 30000), .kind = T_FAULT });
+	if (w->evil)
+		later(w, (struct thing){ .at = 5000, .kind = T_EVIL });
+}
+
+// What is meant for a key server that is frozen waits for it.
+static bool waits(struct world *w, struct thing *t)
+{
+	bool for_it =
+		t->kind == T_WAKE || t->kind == T_DISK || t->kind == T_DGRAM || t->kind == T_STREAM;
+
+	if (!for_it || !w->ks[t->to].up || w->ks[t->to].frozen <= w->now)
+		return false;
+	if (t->kind == T_WAKE)
+		w->ks[t->to].wake_at = w->ks[t->to].frozen;
+	t->at = w->ks[t->to].frozen;
+	later(w, *t);
+	return true;
 }
 
 static void happen(struct world *w, struct thing *t)
@@ -303,7 +171,7 @@ static void happen(struct world *w, struct thing *t)
 		break;
 	case T_DISK:
 		if (w->ks[t->to].up && w->ks[t->to].life == t->life)
-			ks_disk(w, t->to, t->len);
+			disk_done(w, t->to, t->len);
 		break;
 	case T_DGRAM:
 	case T_STREAM:
@@ -317,11 +185,11 @@ static void happen(struct world *w, struct thing *t)
 		break;
 	case T_ACK:
 		if (w->ks[t->to].life == t->life && reach_gk(w, t->from, t->to))
-			ks_ack(w, t->to, t->from, t->len);
+			keys_ack(w, t->to, t->from, t->len);
 		break;
 	case T_REG:
 		if (reach_gk(w, t->from, t->to))
-			ks_register(w, t->to, t->from, t->life);
+			keys_register(w, t->to, t->from, t->life);
 		break;
 	case T_REPLY:
 		if (w->gm[t->to].life == t->life && w->gm[t->to].busy)
@@ -333,6 +201,19 @@ static void happen(struct world *w, struct thing *t)
 	case T_KS_UP:
 		if (w->ks[t->to].exists && !w->ks[t->to].up)
 			ks_start(w, t->to);
+		break;
+	case T_KILL:
+		if (w->ks[t->to].life == t->life && !w->peace)
+			fault_kill(w, t->to);
+		break;
+	case T_CLOSE:
+		net_close(w, t->from, t->to);
+		break;
+	case T_THAW:
+		w->changed = w->now;
+		break;
+	case T_EVIL:
+		evil(w);
 		break;
 	case T_SAMPLE:
 		check_sample(w);
@@ -365,7 +246,7 @@ static void world_fini(struct world *w)
 	w->n_gens = 0;
 }
 
-static bool run(struct world *w, uint64_t seed)
+static bool run_once(struct world *w, uint64_t seed)
 {
 	struct thing t;
 
@@ -376,6 +257,8 @@ static bool run(struct world *w, uint64_t seed)
 			break;
 		}
 		w->now = t.at;
+		if (waits(w, &t))
+			continue;
 		happen(w, &t);
 		thing_fini(&t);
 	}
@@ -385,12 +268,26 @@ static bool run(struct world *w, uint64_t seed)
 	return !w->broken;
 }
 
-static uint64_t from_env(const char *name, uint64_t otherwise)
+static bool run(struct world *w, uint64_t seed)
 {
-	const char *v = getenv(name);
+	uint64_t trace;
 
-	return v ? strtoull(v, NULL, 0) : otherwise;
+	if (!run_once(w, seed) || seed % AGAIN != 0)
+		return !w->broken;
+	trace = w->trace;
+	(void)run_once(w, seed);
+	if (w->trace != trace)
+		violated(w, COOP_INV_I20, "the same seed, and others lead at other times");
+	return !w->broken;
 }
+
+// ---- many worlds ----
+
+struct sum {
+	uint64_t worlds, bad, steps;
+	double hours, cpu; // hours of their time
+	struct coop_covered covered;
+};
 
 static double seconds(clockid_t clock)
 {
@@ -400,31 +297,110 @@ static double seconds(clockid_t clock)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-int main(void)
+// Every jobs-th world from `first`.
+static void some_worlds(size_t job, size_t jobs, uint64_t first, uint64_t n, uint64_t bad_max,
+			struct sum *sum)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	uint64_t n = from_env("N", WORLDS), first = from_env("FROM", 1), bad = 0;
-	uint64_t samples = 0, steps = 0, done = 0;
-	double began = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
 
 	BUG_ON(!w);
-	verbose = getenv("V") != NULL || getenv("SEED") != NULL;
-	if (getenv("SEED")) {
-		first = from_env("SEED", 1);
-		n = 1;
+	for (uint64_t i = job; i < n && sum->bad < bad_max; i += jobs) {
+		sum->bad += !run(w, first + i);
+		sum->worlds++;
+		sum->steps += w->steps;
+		sum->hours += (double)w->samples / 3600;
 	}
-	for (; done < n && bad < from_env("BAD", 1); done++) {
-		bad += !run(w, first + done);
-		samples += w->samples;
-		steps += w->steps;
-	}
-	began = seconds(CLOCK_MONOTONIC) - began;
-	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-	printf("%llu worlds, %llu bad, %.0f worlds/s (%.0f per second of CPU), %.1f h of their "
-	       "time, %llu steps\n",
-	       (unsigned long long)done, (unsigned long long)bad, (double)done / began,
-	       (double)done / cpu, (double)samples / 3600, (unsigned long long)steps);
+	sum->cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+	sum->covered = covered;
 	free(w->heap);
 	free(w);
-	return bad != 0;
+}
+
+static uint64_t number(const char *name, uint64_t otherwise)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? strtoull(v, NULL, 0) : otherwise;
+}
+
+static void start_jobs(size_t jobs, uint64_t first, uint64_t n, struct sum *sum)
+{
+	uint64_t bad_max = number("BAD", 1);
+
+	for (size_t i = 0; i < jobs; i++) {
+		if (jobs > 1 && fork() != 0)
+			continue;
+		some_worlds(i, jobs, first, n, bad_max, &sum[i]);
+		if (jobs > 1) {
+			fflush(stdout);
+			_exit(0);
+		}
+	}
+}
+
+static void add(struct sum *all, const struct sum *s)
+{
+	all->worlds += s->worlds;
+	all->bad += s->bad;
+	all->steps += s->steps;
+	all->hours += s->hours;
+	all->cpu += s->cpu;
+	for (size_t i = 0; i < COVER_COUNT; i++)
+		all->covered.n[i] += s->covered.n[i];
+	for (size_t i = 0; i < EV_COUNT; i++)
+		all->covered.event[i] += s->covered.event[i];
+}
+
+const char *cover_text(enum coop_cover c)
+{
+	static const char *const text[] = {
+#define X(sym, text) text,
+		COOP_COVER(X)
+#undef X
+	};
+
+	return text[c];
+}
+
+static void say_covered(const struct coop_covered *c)
+{
+	for (size_t i = 0; i < COVER_COUNT; i++)
+		printf("%12llu  %s\n", (unsigned long long)c->n[i], cover_text((enum coop_cover)i));
+	for (size_t i = 0; i < EV_COUNT; i++) {
+		if (c->event[i] > 0)
+			printf("%12llu  %s\n", (unsigned long long)c->event[i],
+			       event_mnemonic((enum event_id)i));
+	}
+}
+
+int main(void)
+{
+	uint64_t seed = number("SEED", 0), n = seed ? 1 : number("WORLDS", WORLDS);
+	uint64_t first = seed ? seed : number("FROM", 1);
+	size_t jobs = number("JOBS", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+	struct sum *sum, all = { 0 };
+	double began = seconds(CLOCK_MONOTONIC);
+	bool whole = true;
+
+	verbose = seed != 0;
+	jobs = seed || jobs < 1 ? 1 : MIN_OF(jobs, JOBS_MAX);
+	sum = mmap(NULL, jobs * sizeof(*sum), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		   -1, 0);
+	if (sum == MAP_FAILED)
+		return 2;
+	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+	start_jobs(jobs, first, n, sum);
+	for (int status; wait(&status) > 0;)
+		whole = whole && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	for (size_t i = 0; i < jobs; i++)
+		add(&all, &sum[i]);
+	began = seconds(CLOCK_MONOTONIC) - began;
+	if (number("COVER", 0))
+		say_covered(&all.covered);
+	printf("%llu worlds from seed %llu, %llu bad, %.0f worlds per second (%.0f per second of "
+	       "CPU), %.1f h of their time, %llu steps\n",
+	       (unsigned long long)all.worlds, (unsigned long long)first,
+	       (unsigned long long)all.bad, (double)all.worlds / began,
+	       (double)all.worlds / all.cpu, all.hours, (unsigned long long)all.steps);
+	return whole && all.worlds == n && all.bad == 0 ? 0 : 1;
 }

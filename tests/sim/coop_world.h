@@ -1,16 +1,18 @@
 // tests/sim/coop_world.h - key servers around the real coop core, members as sets of keys.
 //
-//	ks 0 ── ks 1 ── … ks n      streams and datagrams, cut and lossy   (coop_net.c)
-//	  │ \     │                 core + a disk + the rules by which ks/ mints, sends, registers
-//	  │   \   │                 them                                   (coop_ks.c)
+//	ks 0 ── ks 1 ── … ks n      streams and datagrams, cut and lossy         (coop_net.c)
+//	  │ \     │                 the core (coop_ks.c), a disk (coop_disk.c), the rules by which
+//	  │   \   │                 ks/ mints, sends, registers                  (coop_keys.c)
 //	gm 0 … gm m                 KEKs, TEKs to open with, one to send under   (coop_gm.c)
 //
 // Every second each member "sends" to each other: can it be opened?     (coop_check.c)
-// Faults, worlds, seeds: coop_sim.c.
+// Whatever leaves a key server is judged as it leaves.                  (coop_told.c)
+// Faults: coop_fault.c; messages that nobody ought to send: coop_evil.c. Worlds, seeds: coop_sim.c.
 #pragma once
 #include <stdio.h>
 
 #include "coop/coop.h"
+#include "tests/sim/coop_cover.h"
 #include "tests/sim/coop_invariants.h"
 
 #define MAX_KS	 8
@@ -19,6 +21,7 @@
 #define MAX_KEK	 64
 #define MAX_LIVE 12 // generations alive at a time
 #define SID_BITS 12
+#define MAX_OLD	 12 // datagrams that are kept for being replayed
 
 // All in ms. A generation is replaced MINT_BEFORE its end and sent under ATD later.
 #define TEK_LIFE    60000
@@ -40,8 +43,12 @@ enum thing_kind {
 	T_REPLY,
 	T_GM_TIMER,
 	T_KS_UP,
+	T_KILL,
+	T_CLOSE,
+	T_THAW,
 	T_SAMPLE,
 	T_FAULT,
+	T_EVIL,
 	T_PEACE,
 };
 
@@ -65,6 +72,7 @@ struct thing {
 	enum thing_kind kind;
 	uint8_t from, to;
 	uint64_t life; // of whom it is meant for
+	uint32_t link; // of the stream
 	size_t len;
 	uint8_t *b;
 	struct sim_push *push;
@@ -102,6 +110,7 @@ struct pending_reg {
 struct sim_round {
 	bool live, sent;
 	uint64_t id, count; // goes out when count is committed
+	int64_t taken;	    // when its sequence numbers were
 	size_t n_kek;
 	uint64_t kek[4], seq[4];
 	uint64_t acked; // bit per member
@@ -112,6 +121,9 @@ struct sim_round {
 
 struct sim_ks {
 	bool exists, up, newer; // newer: speaks the next version
+	bool sniped;		// to be killed while it writes
+	int64_t frozen;		// until then
+	int64_t stepped;	// what its wall clock was set by while it was down, in ms
 	uint64_t life;
 	struct rng rng; // of its own
 	struct coop_conf conf;
@@ -126,7 +138,8 @@ struct sim_ks {
 	size_t n_held;
 	struct held held[256];
 	bool primary, forced, differed;
-	uint64_t known; // generations, bit per slot
+	uint64_t known;		     // generations, bit per slot
+	int64_t not_before[MAX_GEN]; // that it took over: nobody may be told to send under it
 	bool keys_changed, shut_out, want_epoch;
 	int64_t next_mint, next_round, epoch_at;
 	struct sim_round round;
@@ -135,7 +148,9 @@ struct sim_ks {
 	uint64_t committed;
 	int64_t wake_at;
 	uint64_t chain_ver, pseudo; // for the invariants
-	uint64_t mask;		    // of who else exists in its configuration
+	int64_t pseudo_at;
+	int64_t waiting; // since when something is not committed
+	uint64_t mask;	 // of who else exists in its configuration
 };
 
 struct sim_gm {
@@ -155,9 +170,10 @@ struct sim_gm {
 	int64_t next_at;
 	uint32_t sid, epoch;
 	uint32_t reg; // number of its registration
-	uint8_t home, asking;
-	bool busy;
-	int64_t registered_at, alone_since, excused;
+	uint8_t list[MAX_KS], asking;
+	bool busy, sure; // sure: whom it asks is able to answer
+	uint64_t ban_ver;
+	int64_t registered_at, alone_since, led_since, excused;
 	int64_t wanting; // since when it tries in vain
 };
 
@@ -174,15 +190,20 @@ struct world {
 	unsigned rough;	    // per mille of stream messages that are lost, doubled, overtaken
 	unsigned delay;	    // ms at most
 	bool gm_split;	    // members are cut along with key servers
+	bool evil;	    // somebody sends what nobody ought to
 	bool cut[MAX_KS][MAX_KS];
 	uint8_t side_ks[MAX_KS], side_gm[MAX_GM];
 	bool link[MAX_KS][MAX_KS];
+	uint32_t link_no[MAX_KS][MAX_KS];
 	int64_t stream_at[MAX_KS][MAX_KS];
-	int64_t changed; // last time that anything was cut, killed, configured
-	bool restored;	 // a disk was put back: once in a world is enough
-	bool diverged;	 // the like has happened in this world
-	bool asym_open;	 // a side has made keys of its own before they were due
-	int64_t whole_since;
+	int64_t changed;	   // last time that anything was cut, killed, configured
+	int64_t reconfigured;	   // last time that the set itself changed
+	bool restored;		   // a disk was put back: once in a world is enough
+	bool diverged;		   // the like has happened in this world
+	bool asym_open;		   // a side has made keys of its own before they were due
+	bool time_began, time_off; // off: somebody began alone with a wrong idea of the time
+	int64_t time_ahead;
+	int64_t whole_since, minted;
 	size_t n_gens;
 	struct {
 		uint64_t id, ver;
@@ -191,7 +212,8 @@ struct world {
 	uint64_t rounds;
 	size_t n_used;
 	struct {
-		uint64_t kek, seq, round;
+		uint64_t kek, seq;
+		int64_t at;
 	} used[4096];
 	size_t n_terms;
 	struct {
@@ -200,6 +222,15 @@ struct world {
 	} terms[512];
 	int64_t role_changed, last_put, last_items;
 	uint64_t samples, packets, steps;
+	uint64_t trace; // of who led when
+	size_t n_old;
+	struct {
+		uint8_t from, to;
+		uint64_t from_life,
+			to_life; // of these lives only: the channel's keys change with them
+		size_t len;
+		uint8_t b[256];
+	} old[MAX_OLD];
 	bool peace, broken;
 	// What follows outlives a world, for the next one's use.
 	struct thing *heap;
@@ -231,11 +262,15 @@ void thing_fini(struct thing *t);
 bool reach_kk(const struct world *w, size_t from, size_t to);
 bool reach_gk(const struct world *w, size_t gm, size_t ks);
 bool whole(const struct world *w); // every key server there is reaches every other
+bool runs(const struct world *w, size_t ks);
+size_t ks_at(const struct world *w, const struct addr *a);
+size_t peer_index(const struct world *w, size_t of, size_t who);
 bool reach_gg(const struct world *w, size_t a, size_t b);
 void net_send(struct world *w, size_t from, size_t to, bool datagram, const uint8_t *b, size_t len);
 void net_links(struct world *w); // what was cut falls, what is whole will connect
 void net_deliver(struct world *w, const struct thing *t);
 void net_try(struct world *w, size_t a, size_t b);
+void net_close(struct world *w, size_t a, size_t b);
 
 // coop_ks.c
 mono_t ks_clock(const struct world *w, const struct sim_ks *k);
@@ -243,13 +278,45 @@ void ks_start(struct world *w, size_t i);
 void ks_kill(struct world *w, size_t i);
 void ks_event(struct world *w, size_t i, const struct coop_event *ev);
 void ks_wake(struct world *w, size_t i);
-void ks_disk(struct world *w, size_t i, uint64_t no);
-void ks_ack(struct world *w, size_t i, size_t gm, uint64_t round);
-void ks_register(struct world *w, size_t i, size_t gm, uint64_t life);
-void ks_exclude(struct world *w, size_t i, size_t gm);
 void ks_configure(struct world *w, size_t i);
 void ks_free(struct sim_ks *k);
+
+// coop_disk.c
 void disk_copy(struct disk *to, const struct disk *from);
+void disk_lose(struct disk *d);
+void disk_write(struct world *w, size_t i, const struct coop_out *out);
+void disk_done(struct world *w, size_t i, uint64_t no);
+void disk_load(struct world *w, struct sim_ks *k);
+void disk_drop(struct sim_ks *k); // what is not safe yet
+
+// coop_keys.c
+uint8_t slot_in(const struct world *w, const struct coop_item *gen);
+int64_t left_of(const struct world *w, const struct sim_ks *k, mono_t t);
+void keys_lead(struct world *w, size_t i);
+void keys_learnt(struct world *w, size_t i, const struct coop_item *it);
+void keys_replies(struct world *w, size_t i);
+void keys_ack(struct world *w, size_t i, size_t gm, uint64_t round);
+bool keys_can_register(const struct world *w, size_t i, size_t gm);
+void keys_register(struct world *w, size_t i, size_t gm, uint64_t life);
+void keys_ban(struct world *w, size_t i, size_t gm, bool banned);
+void keys_recount_bans(struct world *w);
+void keys_unknown(struct world *w, size_t i); // puts an item of a kind of the next version
+
+// coop_fault.c
+void fault(struct world *w);
+void fault_kill(struct world *w, size_t i);
+void fault_heal(struct world *w);
+void know_each_other(struct world *w);
+
+// coop_evil.c
+void evil_seen(struct world *w, const struct thing *t);
+void evil(struct world *w);
+
+// coop_told.c
+void told_frame(struct world *w, size_t from, size_t to, bool datagram, struct bytes b);
+void told_committed(struct world *w, size_t i, uint64_t count);
+void told_slow(struct world *w, size_t i);
+void told_keys(struct world *w, size_t i, const struct sim_push *p);
 
 // coop_gm.c
 void gm_timer(struct world *w, size_t g);
@@ -260,6 +327,9 @@ void gm_settle(struct world *w, size_t g);
 // coop_check.c
 void check_role(struct world *w, size_t i, uint64_t term);
 void check_step(struct world *w, size_t i);
-void check_seq(struct world *w, size_t i, uint64_t kek, uint64_t seq, uint64_t round);
+void check_seq(struct world *w, size_t i, uint64_t kek, uint64_t seq, int64_t taken);
+void check_elected(struct world *w, size_t i);
+void check_started(struct world *w, size_t i);
+bool calm(const struct world *w);
 void check_sample(struct world *w);
 void check_end(struct world *w);
