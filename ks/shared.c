@@ -532,9 +532,11 @@ void ks_shared_conf(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	struct ks_shared *s = g->shared;
 
 	if (s && g->conf->in_set) {
+		struct coop_conf conf = g->conf->set;
+
+		conf.sid_bits = s->coop.conf.sid_bits; // until keys begin anew
 		s->sharing.look = true;
-		step(g, now, &(struct coop_event){ .kind = COOP_EV_CONF, .conf = &g->conf->set },
-		     out);
+		step(g, now, &(struct coop_event){ .kind = COOP_EV_CONF, .conf = &conf }, out);
 		return;
 	}
 	if (!g->conf->in_set)

@@ -384,6 +384,25 @@ static void when_all_were_down_until_every_key_had_ended_they_begin_anew(void **
 	assert_true(mono_due(set_group(s, 0)->keys.gen[0].active, s->now));
 }
 
+static void a_role_that_is_given_up_goes_to_the_other_without_a_word_to_members(void **state)
+{
+	struct test_member *m[2];
+	uint32_t spi;
+
+	(void)state;
+	crowd_of_two(m);
+	spi = set_group(s, 0)->keys.gen[0].tek[0].spi;
+	set_step(s, 0, &(struct ks_event){ .kind = KS_EV_ROLE, .group = "G1" });
+	set_pass(s, 5000);
+	assert_true(!set_leads(s, 0) && set_leads(s, 1));
+	assert_int_equal(set_group(s, 1)->keys.gen[0].tek[0].spi, spi);
+	assert_int_equal(m[0]->n_push + m[1]->n_push, 0);
+	set_step(s, 1, &(struct ks_event){ .kind = KS_EV_REKEY });
+	set_pass(s, 1000);
+	assert_true(set_has_newest(s, m[0], 0) && set_has_newest(s, m[1], 0));
+	assert_int_equal(s->ks[0].n_pushes, 0);
+}
+
 // ---- three of them ----
 
 static int setup_three(void **state)
@@ -466,6 +485,9 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(three_that_began_apart_are_one_when_they_meet,
 						setup_three, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_role_that_is_given_up_goes_to_the_other_without_a_word_to_members, setup,
+			teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
