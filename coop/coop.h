@@ -78,6 +78,8 @@ struct coop_peer {
 	bool relay_now; // it has just come: it is told of all, not of ours only
 	bool relaying;	// it waited for others' items long enough: we tell them
 	mono_t resend, relay_since;
+	bool gap; // something of it did not arrive: it is to be told
+	mono_t gap_said;
 	mono_t better_since; // preemption
 	uint64_t msgs_in, msgs_out, octets_in, octets_out, drops;
 };
@@ -117,6 +119,8 @@ struct coop {
 	uint8_t handover_to;
 	mono_t handover_end;
 	bool handover_sent;
+	uint8_t handed_by; // who gave the role to us, and when
+	mono_t handed;
 	struct coop_store store;
 	uint64_t count, count_boot, count_base; // now; on disk at the start; first of this boot - 1
 	uint64_t vouched, own_back;		// of our own: surely here; told by peers

@@ -4,6 +4,7 @@ static void fields_reset(struct coop_peer *p, const struct addr *a)
 {
 	*p = (struct coop_peer){ .addr = *a, .id = COOP_NOBODY, .choice = COOP_NOBODY };
 	p->heard = p->echoed = (mono_t){ INT64_MIN / 2 };
+	p->gap_said = p->heard;
 	p->better_since = MONO_NEVER;
 }
 
@@ -30,7 +31,8 @@ void coop_init(struct coop *c, const struct coop_conf *conf, struct rng *rng, mo
 	c->dirty = true; // where counts begin is kept before anybody is told
 	c->lead = (struct coop_claim){ .id = COOP_NOBODY };
 	c->lead_seen = (mono_t){ INT64_MIN / 2 };
-	c->handover_to = c->vote = COOP_NOBODY;
+	c->handover_to = c->handed_by = c->vote = COOP_NOBODY;
+	c->handed = c->lead_seen;
 	c->waiting = c->sids.empty_since = MONO_NEVER;
 	c->sids.asked = now;
 	c->proven = conf->n_peers == 0;

@@ -120,8 +120,16 @@ void coop_claim_heard(struct coop *c, mono_t now, const struct coop_claim *claim
 
 // ---- the vote ----
 
-// In the majority policy. Those count of whom it is known that they heard us lately: a primary stops
-// before any of them could take its silence for death, and does not claim again in what is left.
+// The successor of a hand-over leads before the others have heard of it.
+static bool follows_us(const struct coop *c, const struct coop_peer *p, mono_t now)
+{
+	return p->choice == c->conf.id ||
+	       (p->choice == c->handed_by && !coop_passed(c->handed, coop_dead_ms(c), now));
+}
+
+// In the majority policy. Those count who follow us, and of whom it is known that they heard us
+// lately: a primary stops before any of them could take its silence for death, and does not claim
+// again in what is left.
 static bool has_quorum(const struct coop *c, mono_t now)
 {
 	int64_t within_ms = coop_dead_ms(c) - c->conf.hello_ms / 2;
@@ -132,7 +140,7 @@ static bool has_quorum(const struct coop *c, mono_t now)
 	for (size_t i = 0; i < c->conf.n_peers; i++) {
 		const struct coop_peer *p = &c->peer[i];
 
-		n += p->alive && !coop_passed(p->echoed, within_ms, now);
+		n += p->alive && follows_us(c, p, now) && !coop_passed(p->echoed, within_ms, now);
 	}
 	return 2 * n > c->conf.n_peers + 1;
 }

@@ -43,8 +43,8 @@ void coop_handover_command(struct coop *c, mono_t now, struct coop_out *out)
 		c->force = true; // the operator has seen the alarm, and wants this configuration
 		return;
 	}
-	if (c->role != COOP_PRIMARY)
-		return;
+	if (c->role != COOP_PRIMARY || c->handover_to != COOP_NOBODY)
+		return; // or it is on its way
 	if (to == COOP_PEERS) {
 		coop_log(out, EV_COOP_NO_SUCCESSOR, COOP_PEERS, "nobody else may lead");
 		return;
@@ -117,5 +117,7 @@ void coop_handover_in(struct coop *c, mono_t now, size_t peer, const struct coop
 	    !coop_lead_is_fresh(c, now) || h->term != c->lead.term ||
 	    c->lead.id != c->peer[peer].id)
 		return;
+	c->handed_by = c->peer[peer].id;
+	c->handed = now;
 	coop_claim(c);
 }

@@ -43,6 +43,7 @@ static void send_vector(struct coop *c, size_t peer, uint8_t flags, struct coop_
 			f.vector.known |= (uint16_t)(1u << i);
 	}
 	c->peer[peer].vector_due = COOP_DUE_NOT;
+	c->peer[peer].gap = false;
 	coop_send(c, out, peer, &f);
 }
 
@@ -182,9 +183,10 @@ void coop_sync_vector(struct coop *c, mono_t now, size_t peer, const struct coop
 		      struct coop_out *out)
 {
 	struct coop_peer *p = &c->peer[peer];
-	bool opening = v->flags & COOP_VECTOR_OPENING;
+	bool opening = v->flags & COOP_VECTOR_OPENING, moved = opening;
 
 	for (uint8_t i = 0; i < COOP_IDS; i++) {
+		moved |= v->count[i] > p->acked[i];
 		p->acked[i] = opening ? v->count[i] : MAX_OF(p->acked[i], v->count[i]);
 		p->sent[i] = opening ? v->count[i] : MAX_OF(p->sent[i], p->acked[i]);
 	}
@@ -197,7 +199,10 @@ void coop_sync_vector(struct coop *c, mono_t now, size_t peer, const struct coop
 		p->relay_now = true;
 		p->vector_due = COOP_DUE_NOW;
 	}
-	p->resend = mono_add_ms(now, COOP_RESEND_HELLOS * (int64_t)c->conf.hello_ms);
+	if (v->flags & COOP_VECTOR_GAP)
+		memcpy(p->sent, p->acked, sizeof(p->sent));
+	if (moved)
+		p->resend = mono_add_ms(now, COOP_RESEND_HELLOS * (int64_t)c->conf.hello_ms);
 	check_confirmed(c, p);
 	check_proven(c);
 }
@@ -263,6 +268,15 @@ static void vector_moved(struct coop *c, size_t peer)
 	c->dirty = true;
 }
 
+// Once per interval: more of what is on its way lies behind the same gap.
+static void note_gap(const struct coop *c, mono_t now, struct coop_peer *p)
+{
+	if (!coop_passed(p->gap_said, c->conf.hello_ms, now))
+		return;
+	p->gap = true;
+	p->gap_said = now;
+}
+
 void coop_sync_items(struct coop *c, mono_t now, size_t peer, const struct coop_items *t,
 		     struct coop_out *out)
 {
@@ -272,8 +286,10 @@ void coop_sync_items(struct coop *c, mono_t now, size_t peer, const struct coop_
 	struct coop_wire_item w;
 
 	c->peer[peer].vector_due = COOP_DUE_NOW;
-	if (t->after > *have) // something before it is missing: it will come again, in order
+	if (t->after > *have) { // what is missing comes first
+		note_gap(c, now, &c->peer[peer]);
 		return;
+	}
 	for (unsigned i = 0; i < t->n && coop_item_decode(&r, &w); i++)
 		item_in(c, now, peer, t->origin, &w, out);
 	if (t->upto > *have) {
@@ -328,8 +344,9 @@ static void send_chunk(struct coop *c, mono_t now, size_t peer, uint8_t origin,
 	}
 	coop_items_end(&w, at, upto, n);
 	coop_send_end(c, out, &w, peer, false);
+	if (memcmp(p->sent, p->acked, sizeof(p->sent)) == 0) // nothing was under way
+		p->resend = mono_add_ms(now, COOP_RESEND_HELLOS * (int64_t)c->conf.hello_ms);
 	p->sent[origin] = upto;
-	p->resend = mono_add_ms(now, COOP_RESEND_HELLOS * (int64_t)c->conf.hello_ms);
 }
 
 // What p itself has put is told to it only when it has just come: it may have lost it.
@@ -415,7 +432,7 @@ void coop_sync_send(struct coop *c, mono_t now, bool tick, struct coop_out *out)
 			continue;
 		send_missing(c, now, i, tick, out);
 		if (p->vector_due == COOP_DUE_NOW || (tick && p->vector_due == COOP_DUE_SOON))
-			send_vector(c, i, 0, out);
+			send_vector(c, i, p->gap ? COOP_VECTOR_GAP : 0, out);
 	}
 }
 

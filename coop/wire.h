@@ -91,6 +91,7 @@ struct coop_hello {
 
 // For each id: everything of its, up to this count, is durable here.
 #define COOP_VECTOR_OPENING 1 // answer with yours
+#define COOP_VECTOR_GAP	    2 // something did not arrive: go on from here
 struct coop_vector {
 	uint8_t flags;
 	uint16_t known; // bit per id

@@ -167,6 +167,7 @@ static void policy(struct world *w, size_t i)
 	bool many = chance(w, 400);
 
 	cover(many ? COVER_POLICY_MANY : COVER_POLICY);
+	w->policy_at = w->now;
 	for (size_t k = 0; k < w->n_ks; k++) {
 		if (k != i && !(many && chance(w, 500)))
 			continue;

@@ -133,6 +133,20 @@ static void mint(struct world *w, size_t i, bool new_epoch, bool new_kek, bool e
 	k->next_mint = w->now + 3000;
 }
 
+// Two sides that do not reach each other have chains of their own: not the same keys any more.
+static void apart(struct world *w, size_t i)
+{
+	const struct coop_item *ours = find(&w->ks[i], COOP_K_CHAIN, BYTES(NULL, 0)), *theirs;
+
+	for (size_t j = 0; j < w->n_ks && !whole(w); j++) {
+		theirs = j != i && w->ks[j].up ? find(&w->ks[j], COOP_K_CHAIN, BYTES(NULL, 0))
+					       : NULL;
+		if (theirs && (COOP_VER_EPOCH(theirs->ver) != COOP_VER_EPOCH(ours->ver) ||
+			       (theirs->ver == ours->ver && u64_of(theirs) != u64_of(ours))))
+			w->asym_open = true;
+	}
+}
+
 // Generations that came from elsewhere are held back until our members have them.
 static void hold_back(struct world *w, size_t i)
 {
@@ -282,6 +296,13 @@ void keys_ack(struct world *w, size_t i, size_t gm, uint64_t round)
 
 // ---- registration ----
 
+static bool banned(const struct sim_ks *k, uint8_t gm)
+{
+	const struct coop_item *ban = find(k, COOP_K_BAN, BYTES_OF(gm));
+
+	return ban && ban->flags & COOP_BANNED;
+}
+
 static void reply(struct world *w, size_t i, const struct pending_reg *r)
 {
 	struct sim_ks *k = &w->ks[i];
@@ -291,12 +312,13 @@ static void reply(struct world *w, size_t i, const struct pending_reg *r)
 
 	BUG_ON(!p);
 	keys_into(w, k, p);
-	told_keys(w, i, p);
-	if (p->epoch != r->epoch || p->tx == 0xff ||
+	if (banned(k, r->gm) || p->epoch != r->epoch || p->tx == 0xff ||
 	    COOP_VER_EPOCH(w->gen[p->tx].ver) != r->epoch) {
-		free(p); // its sender id is for keys that are not in use (any more, or again)
+		// Excluded meanwhile, or its sender id is for keys that are not in use.
+		free(p);
 		return;
 	}
+	told_keys(w, i, p);
 	p->sid = r->sid;
 	memcpy(&p->kek, kek->key, 8);
 	seq = find(k, COOP_K_SEQ, BYTES_OF(p->kek));
@@ -327,12 +349,10 @@ void keys_replies(struct world *w, size_t i)
 bool keys_can_register(const struct world *w, size_t i, size_t gm)
 {
 	const struct sim_ks *k = &w->ks[i];
-	uint8_t key = (uint8_t)gm;
-	const struct coop_item *ban = find(k, COOP_K_BAN, BYTES_OF(key));
 	const struct coop_item *gen = newest(w, k, COOP_K_GEN, true);
 
 	// Ids of this epoch must not be used under keys of another.
-	return coop_may_register(&k->c) && !(ban && ban->flags & COOP_BANNED) && gen &&
+	return coop_may_register(&k->c) && !banned(k, (uint8_t)gm) && gen &&
 	       newest(w, k, COOP_K_KEK, false) && k->n_regs < MAX_GM &&
 	       COOP_VER_EPOCH(gen->ver) == coop_epoch(&k->c);
 }
@@ -442,10 +462,11 @@ static bool due(const struct world *w, const struct sim_ks *k, const struct coop
 void keys_lead(struct world *w, size_t i)
 {
 	struct sim_ks *k = &w->ks[i];
-	const struct coop_item *gen = newest(w, k, COOP_K_GEN, false);
+	const struct coop_item *gen;
 
 	if (!k->primary || !coop_may_mint(&k->c))
 		return;
+	gen = newest(w, k, COOP_K_GEN, false);
 	if (w->now >= k->next_mint) {
 		if (k->want_epoch || !gen || !newest(w, k, COOP_K_KEK, false)) {
 			w->asym_open |= w->n_gens > 0 && !whole(w);
@@ -459,6 +480,7 @@ void keys_lead(struct world *w, size_t i)
 		} else {
 			goto none;
 		}
+		apart(w, i);
 		w->diverged |= w->asym_open;
 		k->want_epoch = k->shut_out = false;
 	}

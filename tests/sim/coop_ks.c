@@ -27,6 +27,7 @@ static void role(struct world *w, size_t i, const struct coop_act *a)
 		if (a->fresh)
 			cover(COVER_LED_AFRESH);
 	}
+	k->elected &= k->primary;
 	if (was != k->primary)
 		w->role_changed = w->now;
 	check_role(w, i, a->no);
@@ -47,6 +48,8 @@ static void send(struct world *w, size_t i, const struct coop_act *a, const uint
 	struct sim_ks *k = &w->ks[i];
 	size_t to = ks_at(w, &k->conf.peer[a->peer]);
 
+	if (b[3] == COOP_HANDOVER)
+		told_handover(w, i, to);
 	if (a->datagram || a->no <= k->c.durable_no)
 		net_send(w, i, to, a->datagram, b, a->len);
 	else
@@ -61,6 +64,7 @@ static void heard_of(struct world *w, size_t i, const struct coop_act *a)
 		told_slow(w, i);
 	if (a->event == EV_COOP_KS_ELECTION) {
 		cover(COVER_ELECTED);
+		w->ks[i].elected = true;
 		check_elected(w, i);
 	}
 	if (a->event == EV_COOP_KS_TRANS_TO_SEC && strcmp(a->text, "handed over") == 0)
@@ -258,7 +262,7 @@ void ks_kill(struct world *w, size_t i)
 		cover(COVER_KILLS_IN_WRITE);
 	if (k->primary)
 		w->role_changed = w->now;
-	k->up = k->primary = false;
+	k->up = k->primary = k->elected = false;
 	k->life++;
 	ks_free(k);
 	keys_recount_bans(w);

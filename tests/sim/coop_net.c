@@ -188,7 +188,7 @@ void net_send(struct world *w, size_t from, size_t to, bool datagram, const uint
 			   .life = w->ks[to].life,
 			   .link = w->link_no[from][to] };
 
-	told_frame(w, from, to, datagram, BYTES(b, len));
+	told_frame(w, from, datagram, BYTES(b, len));
 	if (datagram && w->cut[from][to])
 		return;
 	if (datagram && chance(w, w->loss)) {

@@ -43,7 +43,7 @@ static void told_items(struct world *w, size_t from, const struct coop_items *t)
 }
 
 // The successor has all keys that came from here.
-static void told_handover(struct world *w, size_t from, size_t to)
+void told_handover(struct world *w, size_t from, size_t to)
 {
 	const struct coop_item *i = NULL, *there;
 
@@ -60,7 +60,7 @@ static void told_handover(struct world *w, size_t from, size_t to)
 	}
 }
 
-void told_frame(struct world *w, size_t from, size_t to, bool datagram, struct bytes b)
+void told_frame(struct world *w, size_t from, bool datagram, struct bytes b)
 {
 	struct rd_err err = { NULL };
 	struct coop_frame f;
@@ -79,8 +79,6 @@ void told_frame(struct world *w, size_t from, size_t to, bool datagram, struct b
 		told_vector(w, from, &f.vector);
 	if (f.type == COOP_ITEMS)
 		told_items(w, from, &f.items);
-	if (f.type == COOP_HANDOVER)
-		told_handover(w, from, to);
 }
 
 // ---- commits ----

@@ -112,7 +112,7 @@ struct sim_round {
 	uint64_t id, count; // goes out when count is committed
 	int64_t taken;	    // when its sequence numbers were
 	size_t n_kek;
-	uint64_t kek[4], seq[4];
+	uint64_t kek[MAX_LIVE], seq[MAX_LIVE];
 	uint64_t acked; // bit per member
 	int tries;
 	int64_t next;
@@ -137,7 +137,7 @@ struct sim_ks {
 	int64_t disk_free;
 	size_t n_held;
 	struct held held[256];
-	bool primary, forced, differed;
+	bool primary, elected, forced, differed;
 	uint64_t known;		     // generations, bit per slot
 	int64_t not_before[MAX_GEN]; // that it took over: nobody may be told to send under it
 	bool keys_changed, shut_out, want_epoch;
@@ -159,7 +159,7 @@ struct sim_gm {
 	size_t n_kek;
 	struct {
 		uint64_t id, seq;
-	} kek[4];
+	} kek[MAX_LIVE];
 	size_t n_gen;
 	struct {
 		uint8_t slot;
@@ -196,12 +196,12 @@ struct world {
 	bool link[MAX_KS][MAX_KS];
 	uint32_t link_no[MAX_KS][MAX_KS];
 	int64_t stream_at[MAX_KS][MAX_KS];
-	int64_t changed;	   // last time that anything was cut, killed, configured
-	int64_t reconfigured;	   // last time that the set itself changed
-	bool restored;		   // a disk was put back: once in a world is enough
-	bool diverged;		   // the like has happened in this world
-	bool asym_open;		   // a side has made keys of its own before they were due
-	bool time_began, time_off; // off: somebody began alone with a wrong idea of the time
+	int64_t changed;		 // last time that anything was cut, killed, configured
+	int64_t reconfigured, policy_at; // last time that the set itself, its policy changed
+	bool restored;			 // a disk was put back: once in a world is enough
+	bool diverged;			 // the like has happened in this world
+	bool asym_open;			 // a side has made keys of its own before they were due
+	bool time_began, time_off;	 // off: somebody began alone with a wrong idea of the time
 	int64_t time_ahead;
 	int64_t whole_since, minted;
 	size_t n_gens;
@@ -313,7 +313,8 @@ void evil_seen(struct world *w, const struct thing *t);
 void evil(struct world *w);
 
 // coop_told.c
-void told_frame(struct world *w, size_t from, size_t to, bool datagram, struct bytes b);
+void told_handover(struct world *w, size_t from, size_t to);
+void told_frame(struct world *w, size_t from, bool datagram, struct bytes b);
 void told_committed(struct world *w, size_t i, uint64_t count);
 void told_slow(struct world *w, size_t i);
 void told_keys(struct world *w, size_t i, const struct sim_push *p);
