@@ -121,6 +121,15 @@ static void pseudotime_in(struct coop *c, mono_t now, const struct coop_peer *p,
 	}
 }
 
+// An operator hears of it where the others are looked at, too.
+static void drift_in(struct coop_peer *p, size_t peer, bool drift, struct coop_out *out)
+{
+	if (drift && !p->drift)
+		coop_log(out, EV_COOP_CONFIG_MISMATCH, peer,
+			 "its configuration differs from the one in force: it will not lead");
+	p->drift = drift;
+}
+
 void coop_hello_in(struct coop *c, mono_t now, size_t peer, const struct coop_hello *h,
 		   struct coop_out *out)
 {
@@ -145,6 +154,7 @@ void coop_hello_in(struct coop *c, mono_t now, size_t peer, const struct coop_he
 	p->priority = h->priority;
 	p->choice = h->choice;
 	p->conf = h->conf;
+	drift_in(p, peer, h->flags & COOP_F_DRIFT, out);
 	c->max_term = MAX_OF(c->max_term, h->max_term);
 	if (!lives(c, p, now))
 		return;

@@ -210,6 +210,9 @@ static void who_differs_in_its_configuration_does_not_lead(void **state)
 	set_start(&set_world, 2, NULL, NULL);
 	set_run(&set_world, 10000);
 	assert_int_equal(set_world.ks[2].logged[EV_COOP_CONFIG_MISMATCH], 1);
+	assert_int_equal(set_world.ks[0].logged[EV_COOP_CONFIG_MISMATCH],
+			 1); // and once at each peer
+	assert_int_equal(set_world.ks[1].logged[EV_COOP_CONFIG_MISMATCH], 1);
 	set_kill(&set_world, 1);
 	set_run(&set_world, 10000);
 	set_only_leads(0);
