@@ -84,6 +84,16 @@ drill_watch() {
 	sleep 2 # of untroubled traffic, to compare with
 }
 
+# For drills that run in a place of their own: nothing to watch, only checks.
+drill_without_lab() { # ABOUT
+	mkdir -p "$LAB_DIR/core"
+	drill_began=$(drill_now)
+	echo '{"nodes":[]}' >"$LAB_DIR/drill.json"
+	fact begin '' "\"drill\":\"$drill_name\",\"title\":\"$drill_title\",\"about\":\"$1\",\"nodes\":[]"
+	tail -n +1 -F "$LAB_DIR/core/watch.log" 2>/dev/null &
+	drill_teller=$!
+}
+
 drill_nodes() { # {"began":MS,"sid_bits":N,"nodes":[{name,kind,addr}…]}
 	local n
 	for n in $(topo_nodes ks) $(topo_nodes gm) $(topo_nodes host); do
@@ -94,9 +104,11 @@ drill_nodes() { # {"began":MS,"sid_bits":N,"nodes":[{name,kind,addr}…]}
 
 # The end of every drill: two seconds more of traffic, then the books are closed.
 drill_finish() {
-	sleep 2
-	lab_flow_end
-	lab_kill core watch
+	if lab_pid core watch >/dev/null; then
+		sleep 2
+		lab_flow_end
+		lab_kill core watch
+	fi
 	sleep 0.2 # until the teller has told it all
 	kill "$drill_teller"
 	wait "$drill_teller" 2>/dev/null
@@ -106,7 +118,7 @@ drill_finish() {
 # ---- breaking and mending; each is told on the terminal and drawn in the picture ----
 
 inject() { # TEXT
-	fact inject '' "\"what\":\"$1\""
+	fact inject '' "\"what\":\"${1//\"/\\\"}\""
 	drill_say drill "== $1"
 }
 
@@ -155,6 +167,7 @@ heal() {
 # What key servers send to each other, and nothing else, is impaired from here on.
 lose() { # PERCENT
 	inject "$1 % of what key servers send each other is lost"
+	fact rough '' '"ms":3000' # three hellos in a row may be lost: that looks like death
 	drill_impair "numgen random mod 100 < $1 drop"
 }
 double() { # PERCENT
@@ -189,6 +202,7 @@ delay() { # MS JITTER_MS [MTU of that way]
 }
 unimpair() {
 	inject "nothing is lost, doubled or delayed any more"
+	fact rough '' '"ms":0'
 	lab_in core nft 'add table ip impair; delete table ip impair'
 	while ip -n "$(lab_ns core)" rule del lookup 99 2>/dev/null; do :; done
 	lab_kill core relay

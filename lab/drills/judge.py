@@ -10,7 +10,9 @@ watch.py saw, what the drill itself did (below), and what the hosts' flows count
   inject        what                                    the drill, whenever it breaks or mends something
   cut           sides: [[nodes], [nodes]]               the drill: no packet between the sides from here on
   heal                                                  the drill: all cuts are over
+  rough         ms                                      the drill: so bad a way that two may lead for so long; 0: over
   primary_lost                                          the drill: node no longer leads, another one has to
+  excluded                                              the drill: node is no member any more
   expect        takeover_ms, claims, same_keys, ...     the drill: bounds of what follows
   allow_loss    on: true|false, pairs: "all"|[names]    the drill: packets of these may be lost meanwhile
   check         what, ok                                the drill: something it looked at itself
@@ -35,6 +37,7 @@ CLAIMS = {
     "I9": "no nonce and no sender id is used twice under a key",
     "I11": "pseudotime is the same everywhere and never goes back",
     "I15": "another key server leads in time",
+    "merge": "after a cut one key server leads and all have the same keys in time",
     "I16": "no message between key servers is fragmented",
     "I17": "only the primary sends rekeys",
     "I20": "no needless change of roles",
@@ -72,6 +75,7 @@ class Story:
         self.expect = {}
         for f in self.by_kind["expect"]:
             self.expect.update({k: v for k, v in f.items() if k not in ("t", "node", "kind")})
+        self.excluded = {f["node"]: f["t"] for f in self.by_kind["excluded"]}
         self.cuts = self._cuts()
         self.reigns = self._reigns()
 
@@ -94,13 +98,18 @@ class Story:
             gone = f["kind"] == "down" and f.get("daemon") == "ksd"
             if f["kind"] != "role" and not gone:
                 continue
-            role = f["role"].lower() if f["kind"] == "role" else None
+            role = f["role"] if f["kind"] == "role" else None
             if node in leads and (role != "primary" or leads[node][1] != f["term"]):
                 since, term = leads.pop(node)
                 reigns.append((node, since, f["t"], term))
             if role == "primary" and node not in leads:
                 leads[node] = (f["t"], f["term"])
         return reigns + [(n, since, self.end + 1, term) for n, (since, term) in leads.items()]
+
+    def may_overlap(self, t):
+        """How long two key servers may both lead at a time, though no way between them is cut."""
+        rough = [f["ms"] for f in self.by_kind["rough"] if f["t"] <= t]
+        return max(SKEW_MS, rough[-1] if rough else 0)
 
     def disturbed(self, t0, t1):
         """Is any of this time within a cut, or the time it takes to get over it?"""
@@ -179,7 +188,7 @@ def one_primary(s):
     for i, (a, a0, a1, _) in enumerate(s.reigns):
         for b, b0, b1, _ in s.reigns[i + 1:]:
             both = max(a0, b0), min(a1, b1)
-            if a != b and both[1] - both[0] > SKEW_MS and not s.disturbed(*both):
+            if a != b and both[1] - both[0] > s.may_overlap(both[0]) and not s.disturbed(*both):
                 bad.append(f"{a} and {b} both led from {s.when(both[0])} to {s.when(both[1])}")
     return Verdict("I1", not bad, first_few(bad) if bad else
                    ", ".join(f"{n} in term {t}" for n, _, _, t in s.reigns))
@@ -242,7 +251,7 @@ def understood(s):
     bad, looked, before = [], 0, {}
     for f in s.by_kind["member"]:
         t, new = f["t"], set(f["current"])
-        if not new or new == before.get(f["node"]):
+        if not new or new == before.get(f["node"]) or s.excluded.get(f["node"], t) < t:
             continue
         before[f["node"]] = new
         for other in members - {f["node"]}:
@@ -261,6 +270,8 @@ def understood(s):
 def held_around(s, node, t):
     """What a member opens about a time; None: it is out of the group then."""
     held, last = set(), s.at("member", node, t)
+    if s.excluded.get(node, t) < t:
+        return None
     if last is None or last["state"] != "registered" or last["dataplane"] != "up":
         return None
     if not last["staged"] + last["current"] + last["draining"]:
@@ -274,10 +285,11 @@ def held_around(s, node, t):
 
 def agree(s):
     members, servers, roles = s.last("member"), s.last("keys"), s.last("role")
+    members = {n: f for n, f in members.items() if n not in s.excluded}
     if not members or not roles:
         return None
     bad = [f"{n} is {f['state']}" for n, f in members.items() if f["state"] != "registered"]
-    leads = [n for n, f in roles.items() if f["role"].lower() == "primary"]
+    leads = [n for n, f in roles.items() if f["role"] == "primary"]
     if len(leads) != 1:
         bad.append(f"{len(leads)} key servers lead")
     for what, of in (("keys", lambda f: tuple(f["current"])), ("KEKs", lambda f: f["kek"])):
@@ -332,6 +344,9 @@ def pseudotime(s):
         return None
     bad, last, spread = [], {}, 0
     for f in facts:
+        role = s.at("role", f["node"], f["t"])
+        if role and role["role"] == "starting":
+            continue  # it serves nobody before its peers have told it
         before = last.get(f["node"])
         if before and before["epoch"] == f["epoch"] and \
                 f["offset_ms"] - before["offset_ms"] < -PSEUDO_MS:
@@ -358,6 +373,27 @@ def takeover(s):
     ok = all(t is not None and t <= bound for t in took)
     told = ", ".join("never" if t is None else f"{t} ms" for t in took)
     return Verdict("I15", ok, f"{told}, at most {bound} ms")
+
+
+def merge(s):
+    """From the last mending on, until the drill does something else: when did members last differ, or roles change?"""
+    heals, bound = s.by_kind["heal"], s.expect.get("merge_ms")
+    members = {f["node"]: f for f in s.by_kind["member"] if heals and f["t"] <= heals[-1]["t"]}
+    if not bound or not members:
+        return None
+    t0 = last = heals[-1]["t"]
+    end = min([f["t"] + SKEW_MS for f in s.by_kind["inject"] if f["t"] > t0] or [s.end])
+    for f in s.by_kind["member"]:
+        if not t0 < f["t"] <= end:
+            continue
+        if len({tuple(m["current"]) for m in members.values()}) > 1:
+            last = f["t"]  # they differed until now
+        members[f["node"]] = f
+    leads = sorted(t for _, a, b, _ in s.reigns for t in (a, b) if t0 < t <= end)
+    took = max([last] + leads[-1:]) - t0
+    differ = len({tuple(m["current"]) for m in members.values()}) > 1
+    return Verdict("merge", not differ and took <= bound, ("never, and " if differ else "") +
+                   f"{took} ms, at most {bound} ms")
 
 
 def fragments(s):
@@ -390,7 +426,7 @@ def calm_roles(s):
 
 JUDGEMENTS = {
     "checks": checks, "clear": clear, "I1": one_primary, "I3": loss, "I4": same_keys, "I5": understood,
-    "I6": agree, "I7": numbers, "I9": nonces, "I11": pseudotime, "I15": takeover, "I16": fragments,
+    "I6": agree, "I7": numbers, "I9": nonces, "I11": pseudotime, "I15": takeover, "merge": merge, "I16": fragments,
     "I17": only_primary, "I20": calm_roles,
 }
 

@@ -135,7 +135,7 @@ def roles_of(s, node):
         if f["kind"] == "down" and f.get("daemon") == "ksd":
             now = None
         elif f["kind"] == "role":
-            now = f["role"].lower(), f"{f['role'].lower()}, term {f['term']}"
+            now = f["role"], f"{f['role']}, term {f['term']}"
         elif f["kind"] == "up" and f.get("daemon") == "ksd":
             now = ("secondary", "alone") if not s.by_kind["role"] else ("starting", "starting")
         else:

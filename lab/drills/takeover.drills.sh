@@ -106,6 +106,24 @@ comes_back() { # COMMAND KS while it is down
 	check "all members have it" lab_until 20 all_moved_on "$old"
 }
 
+#: D2-isolated both A secondary restarts while it reaches no other key server; members reach all.
+D2-isolated() {
+	local who old
+	LAB_ATD=3 LAB_RETRANSMIT=1
+	must checks clear I1 I3 I5 I6 I7 I9 I17
+	raise 3ks-4gm
+	cut "ks3" "ks1 ks2"
+	crash ks3
+	start_ks ks3
+	sleep 12 # it has looked for the others, and goes on by itself
+	heal
+	check "one key server leads, two follow" lab_until 15 one_leads
+	old=$(keys_of gm1) who=$(primary)
+	check "the primary rekeys" rekey_at "$who"
+	check "all members have the new keys" lab_until 30 all_moved_on "$old"
+	check "every host reaches every other one" ping_all
+}
+
 #: D0-handover both An operator gives the role to another key server, under traffic and rekeys.
 D0-handover() {
 	local led old

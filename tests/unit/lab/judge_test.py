@@ -110,6 +110,13 @@ class JudgeTest(unittest.TestCase):
                               role(7000, "ks1", "primary", 33)]
         self.broken(facts, "I1", "both led")
 
+    def test_on_a_rough_way_two_may_lead_for_a_moment_only(self):
+        facts = takeover() + [fact(100, "rough", ms=3000), fact(6900, "up", "ks1", daemon="ksd"),
+                              role(7000, "ks1", "primary", 33)]
+        self.holds(facts + [role(9000, "ks1", "secondary", 33)], "I1")
+        self.broken(facts + [role(9000, "ks1", "secondary", 33), fact(6950, "rough", ms=0)], "I1", "both led")
+        self.broken(facts + [fact(12000, "end"), role(11000, "ks1", "secondary", 33)], "I1", "both led")
+
     def test_a_term_of_two_key_servers_is_seen(self):
         facts = [f for f in takeover() if f["kind"] != "role"]
         facts += [role(0, "ks1", "primary", 17), role(5000, "ks2", "primary", 17)]
@@ -153,6 +160,13 @@ class JudgeTest(unittest.TestCase):
         facts = [f for f in takeover() if not (f["node"] == "gm2" and f["t"] > 0 and f["kind"] == "member")]
         self.holds(facts + [fact(200, "cut", sides=[["gm1"], ["gm2"]])], "I5")
 
+    def test_an_excluded_member_need_not_have_the_keys(self):
+        facts = [f for f in takeover() if not (f["node"] == "gm2" and f["t"] > 0 and f["kind"] == "member")]
+        facts += [fact(5500, "excluded", "gm2"), member(9000, "gm2", "c")]
+        self.holds(facts, "I5")
+        self.holds(facts, "I6")
+        self.broken([f for f in facts if f["kind"] != "excluded"], "I6", "different keys")
+
     def test_members_with_different_keys_in_the_end_are_seen(self):
         self.broken(takeover() + [member(9000, "gm2", "c", draining="ab")], "I6", "2 different keys among members")
 
@@ -187,12 +201,30 @@ class JudgeTest(unittest.TestCase):
     def test_pseudotimes_apart_are_seen(self):
         self.broken(takeover() + [fact(600, "pseudotime", "gm2", epoch=1, offset_ms=3600000)], "I11", "apart")
 
+    def test_a_key_server_that_starts_need_not_know_the_time(self):
+        facts = takeover() + [role(8000, "ks1", "starting", 0), fact(8100, "pseudotime", "ks1", epoch=1, offset_ms=-9000)]
+        self.holds(facts, "I11")
+        facts += [fact(8250, "pseudotime", "gm1", epoch=1, offset_ms=0)]
+        self.broken(facts + [role(8200, "ks1", "secondary", 18), fact(8300, "pseudotime", "ks1", epoch=1, offset_ms=-9000)],
+                    "I11", "apart")
+
     def test_a_late_takeover_is_seen(self):
         facts = [f for f in takeover() if f["t"] != 5000]
         self.broken(facts + [role(7500, "ks2", "primary", 18)], "I15", "4500 ms")
 
     def test_a_takeover_that_never_comes_is_seen(self):
         self.broken([f for f in takeover() if f["t"] != 5000], "I15", "never")
+
+    def test_a_merge_takes_until_members_have_the_same_keys_and_one_leads(self):
+        facts = takeover() + [fact(0, "expect", merge_ms=3000), fact(3900, "cut", sides=[]), fact(4500, "heal")]
+        self.holds(facts, "merge")
+        self.assertIn("2600 ms", verdict(facts, "merge").seen)
+        self.broken(facts + [role(8500, "ks2", "secondary", 18), role(8600, "ks2", "primary", 34)], "merge", "4100 ms")
+
+    def test_a_merge_after_which_members_differ_is_seen(self):
+        facts = [f for f in takeover() if not (f["kind"] == "member" and f["node"] == "gm2" and f["t"] > 7000)]
+        facts += [fact(0, "expect", merge_ms=60000), fact(3900, "cut", sides=[]), fact(4500, "heal")]
+        self.broken(facts, "merge", "never")
 
     def test_fragments_between_key_servers_are_seen(self):
         self.broken(takeover() + [fact(950, "coop_traffic", octets=100, packets=2, fragments=2)], "I16", "2 fragments")
