@@ -239,6 +239,10 @@ bool coop_sid_take(struct coop *c, uint32_t n, uint32_t *first);
 #define COOP_VER_N(ver)		 ((uint32_t)(ver))
 uint32_t coop_epoch(const struct coop *c);     // 0: there is none yet
 uint32_t coop_epoch_new(const struct coop *c); // for a new one
+// No id of the one is one of the other.
+bool coop_epochs_apart(uint32_t a, uint32_t b);
+// Could somebody tell us what we did before? Then it has.
+bool coop_is_sure(const struct coop *c);
 // The sequence number for the next rekey under a KEK, and the body of the item that keeps it (seq:
 // as it is, NULL: none yet). No other key server, nor this one in another life, can use the same.
 // 0: used up, the KEK has to go.

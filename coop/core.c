@@ -359,6 +359,11 @@ bool coop_may_register(const struct coop *c)
 	return c->role != COOP_STARTING && !c->conf.maintenance && coop_epoch(c) != 0;
 }
 
+bool coop_is_sure(const struct coop *c)
+{
+	return c->confirmed_once || c->proven;
+}
+
 uint64_t coop_pseudotime(const struct coop *c, mono_t now)
 {
 	return (uint64_t)(c->pseudo_base + now.ms);

@@ -61,14 +61,27 @@ uint32_t coop_epoch(const struct coop *c)
 	return i ? COOP_VER_EPOCH(i->ver) : 0;
 }
 
+// Odd ones follow even ones: see range_first.
 uint32_t coop_epoch_new(const struct coop *c)
 {
-	return coop_epoch(c) + 1 + (uint32_t)rng_range(c->rng, 0, 0xffff);
+	return coop_epoch(c) + 1 + 2 * (uint32_t)rng_range(c->rng, 0, 0x7fff);
 }
 
+bool coop_epochs_apart(uint32_t a, uint32_t b)
+{
+	return (a ^ b) & 1;
+}
+
+// Of our sixteenth of all ids one half is for odd epochs, the other for even ones: while members
+// go over from one epoch to the next, ids of both may be in use under the same keys.
 static uint32_t range_size(const struct coop *c)
 {
-	return (uint32_t)(UINT64_C(1) << (c->conf.sid_bits - 4));
+	return (uint32_t)(UINT64_C(1) << (c->conf.sid_bits - 5));
+}
+
+static uint32_t range_first(const struct coop *c, uint32_t epoch)
+{
+	return (2u * c->conf.id + (epoch & 1)) * range_size(c);
 }
 
 static uint32_t reservation(const struct coop *c)
@@ -89,7 +102,7 @@ bool coop_sid_take(struct coop *c, uint32_t n, uint32_t *first)
 	if (s->epoch == 0 || s->epoch != coop_epoch(c))
 		return false;
 	if (s->limit - s->next >= n) {
-		*first = c->conf.id * range_size(c) + s->next;
+		*first = range_first(c, s->epoch) + s->next;
 		s->next += n;
 		return true;
 	}
@@ -198,7 +211,7 @@ void coop_sids_ask_in(struct coop *c, size_t peer, const struct coop_sid_ask *a,
 	if (a->epoch != s->epoch || s->epoch != coop_epoch(c))
 		return;
 	if (n > 0) {
-		f.give.first = c->conf.id * range_size(c) + s->next;
+		f.give.first = range_first(c, s->epoch) + s->next;
 		f.give.n = (uint16_t)n;
 		s->next += n;
 	}

@@ -129,6 +129,8 @@ static mono_t retire_at(const struct ks_group *g, mono_t now)
 	mono_t active = g->keys.gen[0].active;
 	uint32_t sending_s = ks_rekey_delays(g, now).spread_s + g->conf->retransmit_s;
 
+	if (g->shared && g->push.live) // it may bring others' keys
+		return MONO_NEVER;
 	return g->push.live ? mono_add_s(active, sending_s) : active;
 }
 
@@ -682,13 +684,15 @@ bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_ou
 	keys_shorten(&g->keys, mono_add_s(active, GRACE_OVERLAP_S));
 	if (g->shared)
 		ks_mirror_close_keks(g, now, out);
-	making_begin(&mk, ks, g, true, false);
+	making_begin(&mk, ks, g, true, g->shared && g->shared->new_epoch);
 	add_gen(g, &mk, plan.policy, now, active);
 	kek_fini(&g->keys.kek);
 	kek_fini(&g->keys.old_kek);
 	start_kek(ks, g, &mk, &plan, now);
 	tell_made(g, now, &mk, true, out);
 	making_end(&mk);
+	if (g->shared)
+		g->shared->new_epoch = false;
 	ks_plan_fini(&plan);
 	g->wanted = g->wanted == KS_WANT_KEYS ? KS_WANT_NOTHING : g->wanted;
 	log_keys(ks, g);

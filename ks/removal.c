@@ -138,7 +138,8 @@ static size_t drop_all(struct ks_group *g, const struct addr *who, struct ks_out
 
 void ks_removal_learn(struct ks_group *g, const struct tombstone *t, struct ks_out *out)
 {
-	size_t n = 0;
+	char addr[ADDR_STRLEN];
+	struct logctx who;
 
 	if (g->removal.n == TOMBSTONES_MAX)
 		return;
@@ -148,9 +149,10 @@ void ks_removal_learn(struct ks_group *g, const struct tombstone *t, struct ks_o
 		if (!member_is(m, &t->who) && !(t->proved && m->proved == t->proved))
 			continue;
 		ks_removal_drop(g, m);
-		n++;
 	}
-	tell_excluded(g, &t->who, n, out);
+	ks_group_logctx(g, &who);
+	ks_out_event(out, EV_KS_GM_DELETED, &who, "gm=%s reason=excluded by another key server",
+		     addr_str(&t->who, addr));
 }
 
 // Its tombstone stands from here on, whatever becomes of the rekeys: they are tried until they go

@@ -7,9 +7,11 @@
 #include "ks/mirror.h"
 #include "ks/rekey.h"
 
-#define HELD_MAX    (64u << 20) // octets; more is lost, as any datagram may be
-#define MEET_HELLOS 2
-#define REINIT_MS   20000 // so long a new epoch is given to reach all
+#define HELD_MAX     (64u << 20) // octets; more is lost, as any datagram may be
+#define MEET_HELLOS  2
+#define SHORT_HELLOS 6
+#define QUIET_MS     60000 // so long one that cannot prove what it did changes nothing
+#define REINIT_MS    20000 // so long a new epoch is given to reach all
 
 struct ks_shared_held {
 	struct ks_shared_held *next;
@@ -68,6 +70,7 @@ static void role(struct ks_group *g, mono_t now, const struct coop_act *a)
 	struct ks_push *p = &g->push;
 
 	s->fresh = a->fresh;
+	s->quiet = mono_add_ms(now, QUIET_MS);
 	if (a->role == COOP_PRIMARY) // again, perhaps: a higher term
 		return;
 	s->led = s->keys_came = s->ban_came = false;
@@ -106,7 +109,9 @@ static void act_on(struct ks_group *g, mono_t now, const struct coop_act *a, str
 		role(g, now, a);
 		break;
 	case COOP_ACT_REINIT:
-		s->reinit = true;
+		if (mono_is_never(s->short_since))
+			s->short_since = now;
+		s->short_told = now;
 		break;
 	case COOP_ACT_CLOSE:
 		out->close |= 1u << a->peer;
@@ -238,14 +243,39 @@ static const struct tek_gen *newest_active(const struct ks_group *g, mono_t now)
 	return NULL;
 }
 
-// Sender ids of an epoch must not be used under keys of another.
+// Of the sender ids that are given out, and those that members have with the keys that live.
+enum epochs {
+	EPOCHS_ONE,
+	EPOCHS_APART, // some have ids of another epoch, none of which is given out
+	EPOCHS_CLASH, // of another one, with the same numbers
+	EPOCHS_MIXED, // both
+};
+
+static enum epochs epochs_of(const struct ks_group *g, mono_t now)
+{
+	uint32_t given = coop_epoch(&g->shared->coop);
+	bool apart = false, clash = false;
+
+	for (size_t i = 0; i < g->keys.n_gen; i++) {
+		uint32_t epoch = COOP_VER_EPOCH(g->keys.gen[i].ver);
+
+		if (epoch == given || mono_due(tek_gen_dies(&g->keys.gen[i]), now))
+			continue;
+		apart |= coop_epochs_apart(epoch, given);
+		clash |= !coop_epochs_apart(epoch, given);
+	}
+	return apart && clash ? EPOCHS_MIXED
+	       : clash	      ? EPOCHS_CLASH
+	       : apart	      ? EPOCHS_APART
+			      : EPOCHS_ONE;
+}
+
 bool ks_shared_may_register(const struct ks_group *g, mono_t now)
 {
 	const struct tek_gen *gen = newest_active(g, now);
 
 	return !g->shared ||
-	       (coop_may_register(&g->shared->coop) && gen &&
-		COOP_VER_EPOCH(gen->ver) == coop_epoch(&g->shared->coop) &&
+	       (coop_may_register(&g->shared->coop) && gen && epochs_of(g, now) <= EPOCHS_APART &&
 		!mono_due(tek_gen_dies(gen), now) && !mono_due(g->keys.kek.dies, now));
 }
 
@@ -350,16 +380,17 @@ void ks_shared_push(struct ks_group *g, mono_t now, struct ks_out *out)
 
 // ---- the part of a primary ----
 
-// First keys of all; or new ones for all, since nobody knows what was given out under the old.
 static void begin(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
-	if (g->keys.n_gen > 0 && !mono_due(g->keys.kek.dies, now)) {
-		ks_rekey_renew(ks, g, now, out);
-		return;
-	}
 	keys_end_all(&g->keys);
 	ks_rekey_start(ks, g, now, out);
 	g->sids_renewed = now;
+}
+
+static void retire(struct ks_group *g, bool new_epoch)
+{
+	g->removal.pending = REMOVAL_RETIRE;
+	g->shared->new_epoch |= new_epoch;
 }
 
 // What the one before has not brought to its end.
@@ -368,25 +399,13 @@ static void carry_on(struct ks *ks, struct ks_group *g, mono_t now, struct ks_ou
 	struct ks_mirror_begun b;
 
 	if (ks_mirror_ban_is_open(g))
-		g->removal.pending = REMOVAL_RETIRE;
+		retire(g, false);
 	if (g->push.live || !ks_mirror_begun(g, &b) || !b.live)
 		return;
 	if (b.clears)
 		ks_rekey_clear_again(ks, g, now, out);
 	else
 		ks_rekey_again(ks, g, now, out);
-}
-
-static bool one_epoch(const struct ks_group *g, mono_t now)
-{
-	const struct keys *k = &g->keys;
-
-	for (size_t i = 0; i < k->n_gen; i++) {
-		if (COOP_VER_EPOCH(k->gen[i].ver) != coop_epoch(&g->shared->coop) &&
-		    !mono_due(tek_gen_dies(&k->gen[i]), now))
-			return false;
-	}
-	return true;
 }
 
 // Of two primaries that meet one steps back, which is then the other's to act for.
@@ -399,32 +418,89 @@ static mono_t meet_at(struct ks_shared *s, mono_t now)
 
 // Another part of the set has made keys of its own. All are brought what all know: new TEKs not
 // before everybody has them. Where that would tell somebody who was excluded, members register
-// again; where sender ids have begun anew, under new keys at once.
+// again instead; where sender ids have begun anew, they do so when everybody has the keys.
 static void meet(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
-	if (!one_epoch(g, now)) {
+	enum epochs e = epochs_of(g, now);
+
+	if (e == EPOCHS_MIXED || (e == EPOCHS_CLASH && g->members.n == 0)) {
 		ks_rekey_renew(ks, g, now, out);
-	} else if (g->removal.n > 0) {
-		g->removal.pending = REMOVAL_RETIRE;
-	} else {
+		return;
+	}
+	if (g->removal.n == 0) {
 		ks_mirror_gens(g, now, out);
 		ks_rekey_again(ks, g, now, out);
 	}
+	if (g->removal.n > 0 || e != EPOCHS_ONE)
+		retire(g, e == EPOCHS_CLASH);
+}
+
+static bool has_keys(const struct ks_group *g, mono_t now)
+{
+	return g->keys.n_gen > 0 && !mono_due(g->keys.kek.dies, now);
+}
+
+// Nobody can tell whether what it kept is an old copy. For a while it leaves everything as it is:
+// somebody who knows may come. Members have their keys, and are served elsewhere.
+static bool waits_for_proof(const struct ks_group *g, mono_t now)
+{
+	const struct ks_shared *s = g->shared;
+
+	return s->fresh && has_keys(g, now) && !coop_is_sure(&s->coop) &&
+	       !mono_due(s->quiet, now) && !mono_due(ks_rekey_tek_due(g), now);
+}
+
+static void take_up(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct ks_shared *s = g->shared;
+
+	s->led = true;
+	s->short_since = MONO_NEVER;
+	if (!has_keys(g, now)) {
+		begin(ks, g, now, out);
+	} else {
+		carry_on(ks, g, now, out);
+		if (s->fresh && !coop_is_sure(&s->coop))
+			retire(g, true);
+	}
+	s->fresh = false;
+}
+
+// They take their time after a start and after a new epoch: only who is told so again and again
+// lacks them.
+static bool lacks_ids(struct ks_shared *s, mono_t now)
+{
+	int64_t hello_ms = s->coop.conf.hello_ms;
+
+	if (mono_due(mono_add_ms(s->short_told, 2 * hello_ms), now))
+		s->short_since = MONO_NEVER;
+	return mono_due(mono_add_ms(s->short_since, SHORT_HELLOS * hello_ms), now);
+}
+
+static void ids_exhausted(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	struct logctx who;
+
+	if (g->removal.pending || !mono_due(g->removal.until, now) ||
+	    !mono_due(mono_add_ms(g->sids_renewed, REINIT_MS), now))
+		return;
+	ks_group_logctx(g, &who);
+	ks_out_event(out, EV_KS_SID_EXHAUSTED, &who,
+		     "bits=%u members=%zu: members register again for ids of a new epoch; a larger "
+		     "sid_bits, then \"crypto gdoi ks rekey\", prevents it",
+		     g->sids.bits, g->members.n);
+	g->sids_renewed = now;
+	retire(g, true);
 }
 
 static void lead(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
 	struct ks_shared *s = g->shared;
 
-	if (!s->led && !ks_sharing_ready(ks, g, now, out))
-		return;
 	if (!s->led) {
-		s->led = true;
-		if (s->fresh || g->keys.n_gen == 0 || mono_due(g->keys.kek.dies, now))
-			begin(ks, g, now, out);
-		else
-			carry_on(ks, g, now, out);
-		s->fresh = false;
+		if (!ks_sharing_ready(ks, g, now, out) || waits_for_proof(g, now))
+			return;
+		take_up(ks, g, now, out);
 	}
 	if (s->keys_came) {
 		if (g->push.live || !mono_due(meet_at(s, now), now))
@@ -433,11 +509,10 @@ static void lead(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *o
 		s->met = MONO_NEVER;
 	}
 	if (s->ban_came)
-		g->removal.pending = REMOVAL_RETIRE;
-	if (s->reinit &&
-	    (g->sids_renewed.ms == 0 || mono_due(mono_add_ms(g->sids_renewed, REINIT_MS), now)))
-		ks_rekey_renew_sids(ks, g, now, out);
-	s->reinit = s->ban_came = s->keys_came = false;
+		retire(g, false);
+	if (lacks_ids(s, now))
+		ids_exhausted(g, now, out);
+	s->ban_came = s->keys_came = false;
 }
 
 // ---- after each step ----
@@ -547,7 +622,7 @@ void ks_shared_conf(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 	coop_out_init(&s->out);
 	BUG_ON(ks_sharing_init(&s->sharing) != 0);
 	s->wake = now;
-	s->met = MONO_NEVER;
+	s->met = s->short_since = MONO_NEVER;
 	g->shared = s;
 	g->sids.bits = g->conf->sid_bits;
 }

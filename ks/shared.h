@@ -39,8 +39,10 @@ struct ks_shared {
 	size_t n_news, cap_news;
 	struct ks_item_name *news; // came from peers, are to be applied
 	bool led;		   // has taken up what its part as primary is
-	bool fresh;		  // nobody could tell it what it did before: all keys are to be new
-	bool reinit;		  // sender ids have run out
+	bool fresh;   // nobody could tell it what it did before: all keys are to be new
+	mono_t quiet; // until when such a one waits for others
+	mono_t short_since, short_told; // sender ids have run out
+	bool new_epoch;			// of them, when members register again
 	bool all_news;		  // everything is to be applied: it was kept from a former run
 	bool bans_changed;	  // by an operator's word here
 	mono_t met;		  // when keys_came was set

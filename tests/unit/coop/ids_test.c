@@ -142,7 +142,7 @@ static void no_sender_id_is_taken_twice_within_an_epoch(void **state)
 		}
 		set_run(&set_world, 2000);
 	}
-	assert_int_equal(n, RANGE);
+	assert_int_equal(n, RANGE / 2); // the other half is for epochs that follow this one
 }
 
 static void a_reservation_counts_only_when_a_peer_has_it_on_disk(void **state)

@@ -434,7 +434,8 @@ static void three_that_began_apart_are_one_when_they_meet(void **state)
 	assert_true(set_leads(s, 0) && !set_leads(s, 1) && !set_leads(s, 2));
 	assert_true(set_same_keys(s, 0, 1) && set_same_keys(s, 0, 2));
 	for (size_t i = 0; i < 3; i++) {
-		assert_true(m[i]->n_del > 0); // sender ids have begun anew
+		assert_int_equal(m[i]->n_tek, 3); // each has the keys of all,
+		assert_true(m[i]->n_del > 0);	  // and is to come for other sender ids
 		set_register(s, m[i]);
 		assert_true(set_has_newest(s, m[i], 0));
 	}
@@ -442,6 +443,101 @@ static void three_that_began_apart_are_one_when_they_meet(void **state)
 	set_pass(s, 1000);
 	for (size_t i = 0; i < 3; i++)
 		assert_true(set_has_newest(s, m[i], 0));
+}
+
+// ---- sender ids that begin anew ----
+
+static void tiny(struct ks_conf *c)
+{
+	c->groups[0].sid_bits = c->groups[0].set.sid_bits = 8;
+}
+
+static int setup_tiny(void **state)
+{
+	(void)state;
+	s = set_new(2, tiny);
+	set_pass(s, 10000);
+	return 0;
+}
+
+// Eight ids a key server: members come back again and again until they are used up.
+static void
+when_sender_ids_are_used_up_members_come_for_new_ones_before_their_keys_end(void **state)
+{
+	struct test_member *m[2];
+	struct ks_group *g = set_group(s, 0);
+	uint32_t spi, epoch = coop_epoch(&g->shared->coop);
+
+	(void)state;
+	crowd_of_two(m);
+	set_pass(s, 30000);
+	spi = g->keys.gen[0].tek[0].spi;
+	for (int n = 0; n < 40 && s->ks[0].events[EV_KS_SID_EXHAUSTED] == 0; n++) {
+		tm_start(m[n % 2], s->now);
+		set_pass(s, 4000);
+	}
+	set_pass(s, 10000);
+	assert_true(s->ks[0].events[EV_KS_SID_EXHAUSTED] > 0);
+	assert_true(m[0]->n_del > 0 && m[1]->n_del > 0);
+	assert_int_not_equal(coop_epoch(&g->shared->coop), epoch);
+	assert_true(g->keys.n_gen == 2 && g->keys.gen[1].tek[0].spi == spi);
+	assert_true(mono_before(s->now, tek_gen_dies(&g->keys.gen[1]))); // it serves on
+	assert_true(mono_before(s->now, g->keys.gen[0].active));
+	set_register(s, m[0]);
+	set_register(s, m[1]);
+	assert_true(holds(m[0], spi) && set_has_newest(s, m[0], 0));
+	assert_int_not_equal(m[0]->sid[0], m[1]->sid[0]);
+	assert_int_equal(m[0]->sid[0] / 8 % 2, coop_epoch(&g->shared->coop) % 2);
+}
+
+// Nobody is there to say whether what it kept is an old copy: members notice nothing of it for a
+// while, and then are given ids that nobody can have.
+static void who_restarts_alone_ends_nobodys_keys(void **state)
+{
+	struct test_member *m[2];
+	struct ks_group *g;
+	uint32_t spi, epoch;
+
+	(void)state;
+	crowd_of_two(m);
+	spi = set_group(s, 0)->keys.gen[0].tek[0].spi;
+	epoch = coop_epoch(&set_group(s, 0)->shared->coop);
+	set_cut(s, 0, 1, true);
+	set_restart(s, 0);
+	g = set_group(s, 0);
+	set_pass(s, 30000);
+	assert_true(set_leads(s, 0));
+	assert_int_equal(m[0]->n_del + m[1]->n_del + m[0]->n_push, 0);
+	tm_start(m[0], s->now); // no ids that are proved to be new
+	set_pass(s, 1000);
+	assert_int_not_equal(m[0]->state, TM_REGISTERED);
+	set_pass(s, 60000);
+	assert_true(m[1]->n_del > 0);
+	assert_int_equal(g->keys.gen[1].tek[0].spi, spi);
+	assert_true(coop_epochs_apart(coop_epoch(&g->shared->coop), epoch));
+	set_register(s, m[0]);
+	assert_true(holds(m[0], spi) && set_has_newest(s, m[0], 0));
+}
+
+static void who_restarts_alone_and_is_found_in_time_changes_nothing(void **state)
+{
+	struct test_member *m[2];
+	uint32_t spi, epoch;
+
+	(void)state;
+	crowd_of_two(m);
+	spi = set_group(s, 0)->keys.gen[0].tek[0].spi;
+	epoch = coop_epoch(&set_group(s, 0)->shared->coop);
+	set_cut(s, 0, 1, true);
+	set_restart(s, 0);
+	set_pass(s, 30000);
+	set_cut(s, 0, 1, false);
+	set_pass(s, 100000);
+	assert_true(set_same_keys(s, 0, 1));
+	assert_int_equal(set_group(s, 0)->keys.gen[0].tek[0].spi, spi);
+	assert_int_equal(coop_epoch(&set_group(s, 0)->shared->coop), epoch);
+	assert_int_equal(m[0]->n_del + m[1]->n_del, 0);
+	set_register(s, m[0]);
 }
 
 int main(void)
@@ -488,6 +584,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_role_that_is_given_up_goes_to_the_other_without_a_word_to_members, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			when_sender_ids_are_used_up_members_come_for_new_ones_before_their_keys_end,
+			setup_tiny, teardown),
+		cmocka_unit_test_setup_teardown(who_restarts_alone_ends_nobodys_keys, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			who_restarts_alone_and_is_found_in_time_changes_nothing, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
