@@ -223,17 +223,6 @@ void ks_fanout_forget(struct ks_push *p, const struct member *m)
 		p->n_acks--;
 }
 
-static void delete_member(struct ks_group *g, struct member *m, struct ks_out *out, const char *why)
-{
-	char gm[MEMBER_STRLEN];
-	struct logctx who;
-
-	ks_group_logctx(g, &who);
-	ks_out_event(out, EV_KS_GM_DELETED, &who, "gm=%s reason=%s", member_str(m, gm), why);
-	ks_out_touch(out, g->identity, member_name(m));
-	ks_removal_drop(g, m);
-}
-
 // All rounds are over, or all have acknowledged: who has missed it?
 static void judge(struct ks_group *g, struct ks_out *out)
 {
@@ -245,7 +234,7 @@ static void judge(struct ks_group *g, struct ks_out *out)
 		next = m->next;
 		if (g->push.clears && m->push != MEMBER_PUSH_NONE &&
 		    (m->push == MEMBER_PUSH_ACKED || ks_shared_may_age(g, m))) {
-			delete_member(g, m, out, "told-to-register-again");
+			ks_removal_delete(g, m, out, "told-to-register-again");
 			continue;
 		}
 		if (m->push != MEMBER_PUSH_DUE)
@@ -259,7 +248,7 @@ static void judge(struct ks_group *g, struct ks_out *out)
 		m->acks_missed++;
 		if (++m->missed_in_row >= KS_ACKS_MISSED_MAX && m->acked_ever &&
 		    ks_shared_may_age(g, m))
-			delete_member(g, m, out, "no-acknowledgement");
+			ks_removal_delete(g, m, out, "no-acknowledgement");
 	}
 	if (missing == 0 || g->push.clears)
 		return;
@@ -356,6 +345,7 @@ static void finish(struct ks_group *g, mono_t now, struct ks_out *out)
 		for (struct member *m = g->members.first; m; m = m->next)
 			note_new_kek(g, m, out);
 	}
+	ks_removal_age(g, now, out); // with the newest keys in hand, if they are there
 	plan_reminder(g, now);
 }
 

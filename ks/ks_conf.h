@@ -27,7 +27,8 @@ struct ks_group_conf {
 	uint32_t atd_s; // 0: computed
 	uint8_t sid_bits;
 	struct member_limit reg_limit;
-	bool receive_only; // as policy->receive_only
+	uint32_t member_age_s; // of who is silent; 0: any age
+	bool receive_only;     // as policy->receive_only
 	size_t n_no_ack, n_authorized, n_unicast;
 	struct addr *no_ack;	   // members never asked for one
 	struct prefix *authorized; // neither these nor names: any authenticated peer

@@ -441,6 +441,9 @@ static const struct set_row group_rows[] = {
 	  .help = "registrations of one member in quick succession; 0: no limit" },
 	{ "registration_interval_s", SET_U32, GC(reg_limit.interval_s), .min = 1, .max = 3600,
 	  .def = "30", .help = "and one more for each so many seconds" },
+	{ "member_age_s", SET_U32, GC(member_age_s), .min = 0, .max = 31536000, .def = "0",
+	  .help = "members that are not asked for acknowledgements, or never sent one, are deleted "
+		  "when their registration is older; 0: never" },
 	{ "receive_only", SET_BOOL, GC(receive_only), .def = "false",
 	  .help = "members accept traffic protected or in clear, and send it in clear: the first "
 		  "step of a migration" },
@@ -526,6 +529,12 @@ static void judge_group(struct ks_load *l, struct set_node *n, struct ks_group_c
 			     "again; 24 "
 			     "is right for any size",
 			     g->name);
+	if (g->member_age_s && g->member_age_s < g->kek.life_s)
+		settings_complain(
+			l->s, n, "member_age_s",
+			"%u s is less than the lifetime of a KEK, %u s: members that follow "
+			"every rekey would have to register again in between",
+			g->member_age_s, g->kek.life_s);
 	if (!sid_bits_ok(g->sid_bits))
 		settings_complain(l->s, n, "sid_bits", "%u: 8, 12, 16, 24 or 32 is right",
 				  g->sid_bits);

@@ -92,6 +92,22 @@ size_t members_at(const struct members *m, const struct addr *a)
 	return n;
 }
 
+struct member *members_oldest_silent(const struct members *m, const struct addr *at)
+{
+	struct member *oldest = NULL;
+
+	if (!at) {
+		for (oldest = m->first; oldest && !member_is_silent(oldest);)
+			oldest = oldest->next;
+		return oldest;
+	}
+	for (struct member *r = m->bucket[bucket_of(m, at)]; r; r = r->chain) {
+		if (addr_eq(&r->remote.addr, at) && member_is_silent(r))
+			oldest = r; // chains begin with the newest
+	}
+	return oldest;
+}
+
 uint64_t member_behind(const struct isakmp_id *id, bool proved)
 {
 	const uint8_t how = proved;

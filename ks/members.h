@@ -76,6 +76,13 @@ struct members {
 	struct member **bucket;
 };
 
+// Nobody can tell whether it is still there: it is not asked for acknowledgements, or was asked and
+// has never sent one.
+static inline bool member_is_silent(const struct member *m)
+{
+	return !m->ack_asked || (!m->acked_ever && m->acks_missed > 0);
+}
+
 void members_init(struct members *m);
 void members_fini(struct members *m);
 
@@ -83,6 +90,8 @@ struct member *members_find(const struct members *m, const struct addr *a); // b
 struct member *members_named(const struct members *m, const struct member_name *n);
 // The one behind a NAT whose messages come from there.
 struct member *members_behind(const struct members *m, const struct endpoint *remote);
+// Of the silent ones, of all or of one address, who registered longest ago; NULL: there is none.
+struct member *members_oldest_silent(const struct members *m, const struct addr *at);
 size_t members_at(const struct members *m, const struct addr *a); // how many, NAT or not
 static inline struct member_name member_name(const struct member *m)
 {

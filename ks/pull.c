@@ -472,12 +472,16 @@ static void registered(struct call *c, struct ks_pull *p, struct ks_group *g, ui
 }
 
 // Identities behind a NAT cost their inventor nothing: they are bounded.
-static bool room_for_member(const struct ks_group *g, const struct member_name *n)
+static bool room_for_member(struct call *c, struct ks_group *g)
 {
+	const struct member_name *n = &c->name;
+
 	if (members_named(&g->members, n))
 		return true;
-	return g->members.n < MEMBERS_MAX &&
-	       (!n->behind || members_at(&g->members, &n->addr) < MEMBERS_PER_NAT);
+	if (n->behind && members_at(&g->members, &n->addr) >= MEMBERS_PER_NAT &&
+	    !ks_removal_make_room(g, &n->addr, c->now, c->out))
+		return false;
+	return g->members.n < MEMBERS_MAX || ks_removal_make_room(g, NULL, c->now, c->out);
 }
 
 static void pull_in_3(struct call *c, struct ks_pull *p)
@@ -504,7 +508,7 @@ static void pull_in_3(struct call *c, struct ks_pull *p)
 	g = judge_offer(c, p);
 	if (!g)
 		return;
-	if (!room_for_member(g, &c->name)) {
+	if (!room_for_member(c, g)) {
 		refuse(c, KS_DROP_PULL_MEMBERS_FULL, ISAKMP_N_AUTHENTICATION_FAILED, g->name);
 		return;
 	}

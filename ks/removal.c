@@ -6,6 +6,8 @@
 #include "ks/push.h"
 #include "ks/rekey.h"
 
+#define LOOK_AGAIN_S 1 // a search goes through the whole table
+
 void removal_fini(struct removal *r)
 {
 	free(r->tombstone);
@@ -65,6 +67,46 @@ void ks_removal_drop(struct ks_group *g, struct member *m)
 	if (m->leaf)
 		lkh_leave(&g->lkh, m->leaf);
 	members_del(&g->members, m);
+}
+
+void ks_removal_delete(struct ks_group *g, struct member *m, struct ks_out *out, const char *why)
+{
+	char gm[MEMBER_STRLEN];
+	struct logctx who;
+
+	ks_group_logctx(g, &who);
+	ks_out_event(out, EV_KS_GM_DELETED, &who, "gm=%s reason=%s", member_str(m, gm), why);
+	ks_out_touch(out, g->identity, member_name(m));
+	ks_removal_drop(g, m);
+}
+
+void ks_removal_age(struct ks_group *g, mono_t now, struct ks_out *out)
+{
+	uint32_t age_s = g->conf->member_age_s;
+
+	if (age_s == 0)
+		return;
+	for (struct member *m = g->members.first, *next; m; m = next) {
+		next = m->next;
+		if (member_is_silent(m) && mono_due(mono_add_s(m->registered, age_s), now) &&
+		    ks_shared_may_age(g, m))
+			ks_removal_delete(g, m, out, "age");
+	}
+}
+
+bool ks_removal_make_room(struct ks_group *g, const struct addr *at, mono_t now, struct ks_out *out)
+{
+	struct member *m;
+
+	if (!at && !mono_due(g->removal.look_again, now))
+		return false;
+	m = members_oldest_silent(&g->members, at);
+	if (m && ks_shared_may_age(g, m)) {
+		ks_removal_delete(g, m, out, "table-full");
+		return true;
+	}
+	g->removal.look_again = mono_add_s(now, LOOK_AGAIN_S);
+	return false;
 }
 
 // Members that register meanwhile would send under the newest TEKs at once, others have them not

@@ -35,7 +35,8 @@ enum removal_wait { REMOVAL_NONE, REMOVAL_RETIRE, REMOVAL_SHUT_OUT };
 
 struct removal {
 	enum removal_wait pending;
-	mono_t until; // all are registering again: no further TEKs before that
+	mono_t until;	   // all are registering again: no further TEKs before that
+	mono_t look_again; // for a silent member: the last time there was none
 	size_t n;
 	struct tombstone *tombstone;
 };
@@ -51,6 +52,16 @@ bool removal_has_name(const struct removal *r, uint64_t proved);
 
 // A record goes, and its place in the key tree; the next KEK is not for it.
 void ks_removal_drop(struct ks_group *g, struct member *m);
+// The same, told to the operator and to the state. It may register again.
+void ks_removal_delete(struct ks_group *g, struct member *m, struct ks_out *out, const char *why);
+// Silent members whose registration is older than the file lets it be; after a rekey, so that it is
+// the newest keys that a member goes with. One that is there after all misses the next, and registers
+// again when its keys end or do not open what it hears; by multicast it misses nothing.
+void ks_removal_age(struct ks_group *g, mono_t now, struct ks_out *out);
+// A table that is full of whom nobody hears must not keep others out: the oldest of the silent goes,
+// of all or of those at one address. False: everybody is heard of.
+bool ks_removal_make_room(struct ks_group *g, const struct addr *at, mono_t now,
+			  struct ks_out *out);
 
 bool removal_has_tombstone(const struct removal *r, const struct tombstone *t);
 void removal_take(struct removal *r, const struct tombstone *t);

@@ -71,7 +71,25 @@ static void nat_text(const struct member *m, struct ctl_text *t)
 			"NAT\n");
 }
 
-static void member_text(const struct ks_group *g, const struct member *m, struct ctl_text *t)
+int64_t ks_show_ages_out_s(const struct ks_group *g, const struct member *m, mono_t now)
+{
+	if (g->conf->member_age_s == 0 || !member_is_silent(m))
+		return -1;
+	return mono_left_s(mono_add_s(m->registered, g->conf->member_age_s), now);
+}
+
+static void age_text(const struct ks_group *g, const struct member *m, mono_t now,
+		     struct ctl_text *t)
+{
+	int64_t left_s = ks_show_ages_out_s(g, m, now);
+
+	if (left_s >= 0)
+		ctl_text_add(t, " Ages out in       : %lld sec, with the rekey after that\n",
+			     (long long)left_s);
+}
+
+static void member_text(const struct ks_group *g, const struct member *m, mono_t now,
+			struct ctl_text *t)
 {
 	char addr[ADDR_STRLEN], ks[ADDR_STRLEN], version[16];
 
@@ -82,6 +100,7 @@ static void member_text(const struct ks_group *g, const struct member *m, struct
 	ctl_text_add(t, " Group Type        : GDOI (ISAKMP)\n");
 	ctl_text_add(t, " GM State          : Registered\n");
 	nat_text(m, t);
+	age_text(g, m, now, t);
 	ctl_text_add(t, " Key Server ID     : %s\n", ks_show_home(g, m, ks));
 	if (g->shared)
 		ctl_text_add(t, " GMDB State        : %s\n",
@@ -131,7 +150,7 @@ void ks_show_members(const struct ks *ks, mono_t now, const char *word, struct c
 			     (long long)ks_show_last_rekey_ms(&g->push, now));
 		for (const struct member *m = g->members.first; m; m = m->next) {
 			if (ks_show_wanted(m, &only)) {
-				member_text(g, m, t);
+				member_text(g, m, now, t);
 				shown++;
 			}
 		}

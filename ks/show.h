@@ -36,6 +36,8 @@ json_t *ks_show_coop_version_json(const struct ks *ks, mono_t now, const char *w
 
 // Shared by both forms.
 const char *ks_show_ack_word(enum kek_ack ack); // as configured
+// Seconds until a member is deleted for its age; -1: it is not.
+int64_t ks_show_ages_out_s(const struct ks_group *g, const struct member *m, mono_t now);
 const char *ks_show_version(const struct member *m, char buf[16]);
 const char *ks_show_hex(const uint8_t *b, size_t n, char *out);	      // out: 2n + 1 octets
 bool ks_show_wanted(const struct member *m, const struct addr *only); // only: family 0 is all

@@ -11,18 +11,21 @@ static uint32_t age_s(mono_t since, mono_t now)
 static json_t *member_json(const struct ks_group *g, const struct member *m, mono_t now)
 {
 	char addr[ADDR_STRLEN], inner[ADDR_STRLEN], version[16], ks[ADDR_STRLEN];
+	int64_t left_s = ks_show_ages_out_s(g, m, now);
 
-	return json_pack(
-		"{s:s, s:b, s:s?, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:s, s:s}",
-		"id", addr_str(&m->remote.addr, addr), "nat", m->behind != 0, "inner",
-		m->inner.family ? addr_str(&m->inner, inner) : NULL, "identity", m->identity,
-		"registered_s", (json_int_t)age_s(m->registered, now), "version",
-		ks_show_version(m, version), "policy_form", m->ordered ? "ordered" : "flat", "port",
-		m->remote.port, "registrations", (json_int_t)m->registrations, "rekeys_sent",
-		(json_int_t)m->rekeys_sent, "acks_received", (json_int_t)m->acks_received,
-		"acks_missed", (json_int_t)m->acks_missed, "last_seq_acked",
-		(json_int_t)m->acked_seq[0], "key_server", ks_show_home(g, m, ks), "database",
-		ks_show_is_local(g, m) ? "local" : "redundant");
+	return json_pack("{s:s, s:b, s:s?, s:s, s:I, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:s, "
+			 "s:s, s:o*}",
+			 "id", addr_str(&m->remote.addr, addr), "nat", m->behind != 0, "inner",
+			 m->inner.family ? addr_str(&m->inner, inner) : NULL, "identity",
+			 m->identity, "registered_s", (json_int_t)age_s(m->registered, now),
+			 "version", ks_show_version(m, version), "policy_form",
+			 m->ordered ? "ordered" : "flat", "port", m->remote.port, "registrations",
+			 (json_int_t)m->registrations, "rekeys_sent", (json_int_t)m->rekeys_sent,
+			 "acks_received", (json_int_t)m->acks_received, "acks_missed",
+			 (json_int_t)m->acks_missed, "last_seq_acked", (json_int_t)m->acked_seq[0],
+			 "key_server", ks_show_home(g, m, ks), "database",
+			 ks_show_is_local(g, m) ? "local" : "redundant", "ages_out_s",
+			 left_s >= 0 ? json_integer(left_s) : NULL);
 }
 
 static json_t *excluded_json(const struct ks_group *g)

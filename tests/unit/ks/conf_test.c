@@ -137,6 +137,7 @@ static void a_small_file_is_complete_with_its_defaults(void **state)
 	assert_int_equal(g->kek.ack, KEK_ACK_KEK);
 	assert_int_equal(g->kek.lkh_degree, 0);
 	assert_int_equal(g->sid_bits, 24);
+	assert_int_equal(g->member_age_s, 0);
 	assert_int_equal(g->reg_limit.burst, 10);
 	assert_int_equal(g->reg_limit.interval_s, 30);
 	assert_int_equal(g->policy->slot[0].life_s, 3600);
@@ -274,6 +275,10 @@ static void what_is_wrong_is_told_with_line_and_word(void **state)
 	refuses(KSD ISAKMP PSK KEYS ACLS
 		"groups = ( { name = \"G1\"; identity = 1; sid_bits = 20; " REKEY " " SA " } );\n",
 		":7:", "sid_bits", "8, 12, 16, 24 or 32");
+	refuses(KSD ISAKMP PSK KEYS ACLS
+		"groups = ( { name = \"G1\"; identity = 1; member_age_s = 3600; " REKEY " " SA
+		" } );\n",
+		":7:", "member_age_s", "less than the lifetime of a KEK, 86400 s");
 	refuses(KSD ISAKMP PSK KEYS ACLS
 		"groups = ( { name = \"G1\"; identity = 1;\nregistration_interval_s = 0; " REKEY
 		" " SA " } );\n",

@@ -90,6 +90,32 @@ static void all_rounds_are_sent_although_all_have_acknowledged(void **state)
 	world_free(w);
 }
 
+static void short_and_aged(struct ks_conf *c)
+{
+	multicast(c);
+	c->groups[0].kek.ack = KEK_ACK_NONE;
+	c->groups[0].kek.life_s = 4000;
+	c->groups[0].policy->slot[0].life_s = 1000;
+	c->groups[0].policy->life_s = 1000;
+	c->groups[0].member_age_s = 4000;
+}
+
+// Whoever listens to the group address needs no record to follow.
+static void members_that_have_aged_out_follow_the_group_address_nevertheless(void **state)
+{
+	struct world *w = world_crowd(short_and_aged, 2);
+
+	(void)state;
+	for (int i = 0; i < 2000; i++)
+		world_pass(w, 10000);
+	assert_int_equal(world_group(w)->members.n, 0);
+	assert_int_equal(w->member[0]->tek[0].spi, world_group(w)->keys.gen[0].tek[0].spi);
+	assert_int_equal(w->member[1]->tek[0].spi, world_group(w)->keys.gen[0].tek[0].spi);
+	assert_int_equal(w->member[0]->n_push_bad, 0);
+	world_register(w, w->member[0]);
+	world_free(w);
+}
+
 static bool lose_first_to_group(struct world *w, struct world_dgram *d)
 {
 	return !(addr_is_multicast(&d->to.addr) && w->n_to_group == 0 &&
@@ -194,6 +220,7 @@ int main(void)
 		T(members_are_told_the_group_address_at_registration),
 		T(one_datagram_reaches_all_and_nobody_gets_his_own),
 		T(all_rounds_are_sent_although_all_have_acknowledged),
+		T(members_that_have_aged_out_follow_the_group_address_nevertheless),
 		T(a_lost_first_sending_is_made_up_for_by_the_second),
 		T(a_member_out_of_reach_gets_its_own_under_the_same_seq),
 		T(a_new_kek_tells_each_where_its_rekeys_come_from_now_on),

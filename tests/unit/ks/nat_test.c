@@ -681,6 +681,10 @@ static void identities_behind_a_nat_are_bounded(void **state)
 	assert_int_equal(members_behind(&m, &e)->behind, 106);
 	assert_non_null(members_named(&m, &(struct member_name){ e.addr, 149 }));
 	assert_null(members_named(&m, &(struct member_name){ e.addr, 150 }));
+	members_named(&m, &(struct member_name){ e.addr, 100 })->ack_asked = true;
+	assert_int_equal(members_oldest_silent(&m, &e.addr)->behind, 101);
+	e.addr = addr_from_v4(0xc6336402);
+	assert_null(members_oldest_silent(&m, &e.addr));
 	members_fini(&m);
 }
 

@@ -760,6 +760,94 @@ static void members_that_are_never_asked_follow_rekeys_for_as_long_as_they_like(
 	world_free(w);
 }
 
+static void short_kek_no_acks_and_age(struct ks_conf *c)
+{
+	short_kek_no_acks(c);
+	c->groups[0].member_age_s = 8000;
+}
+
+static void silent_members_go_by_age_with_a_rekey_in_hand_and_may_come_back(void **state)
+{
+	struct world *w = world_crowd(short_kek_no_acks_and_age, 2);
+	struct test_member *back = w->member[1];
+
+	(void)state;
+	world_pass(w, 7000000);
+	world_register(w, back); // a sign of life
+	world_pass(w, 900000);
+	assert_int_equal(world_group(w)->members.n, 2);
+	world_pass(w, 1100000);
+	assert_null(world_record(w, w->member[0]));
+	assert_non_null(world_record(w, back));
+	assert_int_equal(w->events[EV_KS_GM_DELETED], 1);
+	assert_non_null(strstr(w->last_event[EV_KS_GM_DELETED], "gm=192.0.2.1 reason=age"));
+	assert_int_equal(w->member[0]->seq, back->seq); // nothing was kept from it before
+	world_register(w, w->member[0]);
+	world_pass(w, 7000000);
+	assert_non_null(world_record(w, w->member[0]));
+	assert_null(world_record(w, back));
+	world_free(w);
+}
+
+static void short_kek_and_age(struct ks_conf *c)
+{
+	short_kek_no_acks_and_age(c);
+	c->groups[0].kek.ack = KEK_ACK_KEK;
+}
+
+static void who_acknowledges_does_not_age_and_who_never_did_does(void **state)
+{
+	struct world *w = world_crowd(short_kek_and_age, 2);
+
+	(void)state;
+	w->member[1]->ack = false;
+	for (int i = 0; i < 2000; i++)
+		world_pass(w, 10000);
+	assert_non_null(world_record(w, w->member[0]));
+	assert_null(world_record(w, w->member[1]));
+	world_free(w);
+}
+
+// All but one are heard of.
+static void fill_table(struct world *w, struct addr silent)
+{
+	struct members *m = &world_group(w)->members;
+	struct endpoint e = { .port = 848 };
+
+	for (uint32_t i = 0; m->n < MEMBERS_MAX; i++) {
+		e.addr = addr_from_v4(0x0a000000 + i);
+		members_add(m, &e, NULL)->ack_asked = !addr_eq(&e.addr, &silent);
+	}
+}
+
+static void a_full_table_gives_the_place_of_a_silent_member_to_who_comes(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct test_member *a = world_member(w, "192.0.2.1"), *b = world_member(w, "192.0.2.2");
+	struct addr silent = addr_from_v4(0x0a00d431);
+
+	(void)state;
+	fill_table(w, silent);
+	world_register(w, a);
+	assert_int_equal(world_group(w)->members.n, MEMBERS_MAX);
+	assert_null(members_find(&world_group(w)->members, &silent));
+	assert_non_null(
+		strstr(w->last_event[EV_KS_GM_DELETED], "gm=10.0.212.49 reason=table-full"));
+	tm_start(b, w->now);
+	world_settle(w);
+	assert_int_equal(b->state, TM_REFUSED);
+	assert_int_equal(w->ks.drop[KS_DROP_PULL_MEMBERS_FULL], 1);
+	world_register(w, a); // has its place
+	world_record(w, a)->ack_asked = false;
+	tm_start(b, w->now); // the table was searched in vain a moment ago
+	world_settle(w);
+	assert_int_equal(b->state, TM_REFUSED);
+	w->now = mono_add_s(w->now, 1);
+	world_register(w, b);
+	assert_null(world_record(w, a));
+	world_free(w);
+}
+
 // ---- reload ----
 
 static void other_policy(struct ks_conf *c)
@@ -925,6 +1013,9 @@ int main(void)
 		cmocka_unit_test(the_next_rekey_ends_the_reminding_of_the_last),
 		cmocka_unit_test(
 			members_that_are_never_asked_follow_rekeys_for_as_long_as_they_like),
+		cmocka_unit_test(silent_members_go_by_age_with_a_rekey_in_hand_and_may_come_back),
+		cmocka_unit_test(who_acknowledges_does_not_age_and_who_never_did_does),
+		cmocka_unit_test(a_full_table_gives_the_place_of_a_silent_member_to_who_comes),
 	};
 
 	return cmocka_run_group_tests_name("ks/rekey", tests, NULL, NULL);
