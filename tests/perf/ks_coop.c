@@ -26,6 +26,7 @@
 #define PATIENCE 120 // s, for anything
 #define POLL_MS	 10
 #define IDLE_S	 10
+#define SETTLE_S 3 // until all have sender ids to give
 #define KILLS	 16
 
 struct server {
@@ -163,10 +164,14 @@ static bool same_keys(void)
 
 static uint64_t loopback_octets(void)
 {
-	FILE *f = fopen("/sys/class/net/lo/statistics/tx_bytes", "re");
+	FILE *f = fopen("/proc/self/net/dev", "re");
 	unsigned long long n = 0;
+	char line[256];
+	bool found = false;
 
-	if (!f || fscanf(f, "%llu", &n) != 1)
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, " lo: %llu", &n) == 1; // received, which is what was sent
+	if (!found)
 		crowd_die("no statistics of the loopback");
 	fclose(f);
 	return n;
@@ -299,6 +304,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < SERVERS; i++)
 		start(&run.server[i]);
 	await(all_serve, "the set does not agree who leads");
+	sleep(SETTLE_S);
 	out = json_pack("{s:I, s:o}", "members", (json_int_t)run.crowd.n, "kills", kills);
 	registrations(out);
 	idle(out);
