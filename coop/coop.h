@@ -73,9 +73,12 @@ struct coop_peer {
 	bool confirmed; // all it held when the link came up is here: once in our life
 	enum { COOP_DUE_NOT, COOP_DUE_SOON, COOP_DUE_NOW } vector_due; // ours has changed
 	uint64_t past;		 // what we held of it when this life of it began
+	uint64_t given;		 // what it has given back of ours
 	uint64_t want[COOP_IDS]; // its vector when the link came up
 	uint64_t acked[COOP_IDS], sent[COOP_IDS];
 	bool relay_now; // it has just come: it is told of all, not of ours only
+	bool own_told;	// and that this is all we have of its own
+	bool gave;	// it said so of ours, once in our life
 	bool relaying;	// it waited for others' items long enough: we tell them
 	mono_t resend, relay_since;
 	bool gap; // something of it did not arrive: it is to be told

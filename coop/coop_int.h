@@ -48,6 +48,7 @@ bool coop_better(uint8_t prio_a, const struct addr *a, uint8_t prio_b, const str
 bool coop_eligible(const struct coop *c);
 bool coop_lead_is_fresh(const struct coop *c, mono_t now);
 uint8_t coop_choice(const struct coop *c, mono_t now);
+mono_t coop_quorum_check(const struct coop *c, mono_t now);
 void coop_claim_heard(struct coop *c, mono_t now, const struct coop_claim *claim);
 void coop_claim(struct coop *c);
 void coop_elect(struct coop *c, mono_t now, struct coop_out *out);

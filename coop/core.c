@@ -319,7 +319,9 @@ static mono_t wake(const struct coop *c, mono_t now)
 {
 	mono_t stale = mono_add_ms(c->lead_seen, coop_dead_ms(c));
 
-	if (c->role == COOP_PRIMARY || mono_due(stale, now))
+	if (c->role == COOP_PRIMARY)
+		return mono_min(coop_quorum_check(c, now), c->next_hello);
+	if (mono_due(stale, now))
 		return c->next_hello;
 	return mono_min(stale, c->next_hello);
 }

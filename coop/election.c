@@ -130,9 +130,27 @@ static bool follows_us(const struct coop *c, const struct coop_peer *p, mono_t n
 // In the majority policy. Those count who follow us, and of whom it is known that they heard us
 // lately: a primary stops before any of them could take its silence for death, and does not claim
 // again in what is left.
+static int64_t within_ms(const struct coop *c)
+{
+	return coop_dead_ms(c) - c->conf.hello_ms / 2;
+}
+
+// When a quorum may have ended: nobody waits for the next hello to see that.
+mono_t coop_quorum_check(const struct coop *c, mono_t now)
+{
+	mono_t at = MONO_NEVER;
+
+	for (size_t i = 0; i < c->conf.n_peers && c->conf.split == COOP_MAJORITY; i++) {
+		mono_t old = mono_add_ms(c->peer[i].echoed, within_ms(c));
+
+		if (mono_before(now, old))
+			at = mono_min(at, old);
+	}
+	return at;
+}
+
 static bool has_quorum(const struct coop *c, mono_t now)
 {
-	int64_t within_ms = coop_dead_ms(c) - c->conf.hello_ms / 2;
 	size_t n = 1;
 
 	if (c->conf.split == COOP_CONTINUE)
@@ -140,7 +158,8 @@ static bool has_quorum(const struct coop *c, mono_t now)
 	for (size_t i = 0; i < c->conf.n_peers; i++) {
 		const struct coop_peer *p = &c->peer[i];
 
-		n += p->alive && follows_us(c, p, now) && !coop_passed(p->echoed, within_ms, now);
+		n += p->alive && follows_us(c, p, now) &&
+		     !coop_passed(p->echoed, within_ms(c), now);
 	}
 	return 2 * n > c->conf.n_peers + 1;
 }

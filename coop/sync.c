@@ -33,12 +33,19 @@ static void send_open(struct coop *c, size_t peer, uint8_t flags, struct coop_ou
 	coop_send(c, out, peer, &f);
 }
 
+// Of our own: what peers have given back of lives before this one. What one of them has of this life it
+// has from us, and may well lack of those before: its word counts for itself only.
+static uint64_t given_to(const struct coop *c, const struct coop_peer *p, uint8_t origin)
+{
+	return origin == c->conf.id ? MAX_OF(c->own_back, p->given) : c->vector[origin];
+}
+
 static void send_vector(struct coop *c, size_t peer, uint8_t flags, struct coop_out *out)
 {
 	struct coop_frame f = { .type = COOP_VECTOR, .vector = { .flags = flags } };
 
 	for (uint8_t i = 0; i < COOP_IDS; i++) {
-		f.vector.count[i] = i == c->conf.id ? c->own_back : c->vector[i];
+		f.vector.count[i] = given_to(c, &c->peer[peer], i);
 		if (f.vector.count[i] != 0)
 			f.vector.known |= (uint16_t)(1u << i);
 	}
@@ -82,6 +89,7 @@ static bool id_is_taken(const struct coop *c, size_t peer, uint8_t id)
 static void new_life(const struct coop *c, struct coop_peer *p, const struct coop_open *o)
 {
 	p->past = c->vector[o->id];
+	p->given = 0;
 	p->boot = o->boot;
 	p->counter = p->stamp = 0;
 	p->heard = p->echoed = (mono_t){ INT64_MIN / 2 };
@@ -152,6 +160,7 @@ static void check_own_past(struct coop *c, size_t peer, uint64_t theirs, struct 
 	if (theirs <= c->count_boot || theirs >= c->count_base || c->old_disk)
 		return;
 	c->old_disk = true;
+	c->claimed = false; // what it has claimed we do not know either
 	coop_log(out, EV_COOP_OLD_STATE, peer, "this disk was put back, or has lost writes");
 }
 
@@ -160,7 +169,7 @@ static void check_confirmed(struct coop *c, struct coop_peer *p)
 	if (p->confirmed || !p->told)
 		return;
 	for (uint8_t i = 0; i < COOP_IDS; i++) {
-		if ((i == c->conf.id ? c->own_back : c->vector[i]) < p->want[i])
+		if (i == c->conf.id ? !p->gave : c->vector[i] < p->want[i])
 			return;
 	}
 	p->confirmed = c->confirmed_once = true;
@@ -197,6 +206,7 @@ void coop_sync_vector(struct coop *c, mono_t now, size_t peer, const struct coop
 	}
 	if (opening) {
 		p->relay_now = true;
+		p->own_told = false;
 		p->vector_due = COOP_DUE_NOW;
 	}
 	if (v->flags & COOP_VECTOR_GAP)
@@ -280,22 +290,34 @@ static void note_gap(const struct coop *c, mono_t now, struct coop_peer *p)
 void coop_sync_items(struct coop *c, mono_t now, size_t peer, const struct coop_items *t,
 		     struct coop_out *out)
 {
-	uint64_t *have = t->origin == c->conf.id ? &c->own_back : &c->vector[t->origin];
+	struct coop_peer *p = &c->peer[peer];
+	bool ours = t->origin == c->conf.id;
+	uint64_t have = given_to(c, p, t->origin);
 	struct rd_err err = { NULL };
 	struct rd r = rd_of(t->all, &err);
 	struct coop_wire_item w;
 
-	c->peer[peer].vector_due = COOP_DUE_NOW;
-	if (t->after > *have) { // what is missing comes first
-		note_gap(c, now, &c->peer[peer]);
+	p->vector_due = COOP_DUE_NOW;
+	if (t->after > have) { // what is missing comes first
+		note_gap(c, now, p);
 		return;
 	}
 	for (unsigned i = 0; i < t->n && coop_item_decode(&r, &w); i++)
 		item_in(c, now, peer, t->origin, &w, out);
-	if (t->upto > *have) {
-		*have = t->upto;
-		vector_moved(c, peer);
+	if (ours && t->after == t->upto) {
+		p->gave = true; // it has no more of ours than that
+		check_confirmed(c, p);
+		check_proven(c);
 	}
+	if (t->upto <= have)
+		return;
+	if (!ours)
+		c->vector[t->origin] = t->upto;
+	else if (t->upto < c->count_base)
+		c->own_back = t->upto;
+	if (ours)
+		p->given = t->upto;
+	vector_moved(c, peer);
 }
 
 // ---- sending ----
@@ -325,7 +347,7 @@ static void send_chunk(struct coop *c, mono_t now, size_t peer, uint8_t origin,
 {
 	struct coop_peer *p = &c->peer[peer];
 	const struct coop_item *i = coop_store_after(&c->store, origin, p->sent[origin]);
-	uint64_t upto = top_of(c, p, origin);
+	uint64_t upto = MAX_OF(top_of(c, p, origin), p->sent[origin]);
 	struct coop_wire_item w_item;
 	uint16_t n = 0;
 	struct wr w;
@@ -361,7 +383,7 @@ static bool is_behind(const struct coop *c, const struct coop_peer *p)
 		if (may_relay(c, p, o) && p->sent[o] < top_of(c, p, o))
 			return true;
 	}
-	return false;
+	return p->relay_now && !p->own_told;
 }
 
 // Others' items reach p from their owners; we step in where that takes too long. What goes on under
@@ -397,8 +419,12 @@ static void send_missing(struct coop *c, mono_t now, size_t peer, bool tick, str
 		       chunks++ < CHUNKS_PER_STEP)
 			send_chunk(c, now, peer, o, out);
 	}
-	if (chunks < CHUNKS_PER_STEP)
-		p->relay_now = p->relaying = false;
+	if (chunks >= CHUNKS_PER_STEP)
+		return;
+	if (p->relay_now && !p->own_told)
+		send_chunk(c, now, peer, p->id, out); // an empty one: that was all of its own
+	p->own_told = true;
+	p->relay_now = p->relaying = false;
 }
 
 static void resend(struct coop *c, mono_t now, size_t peer, struct coop_out *out)

@@ -4,7 +4,7 @@
 
 #define CALM_MS	     16000	// after the last change
 #define GRACE_MS     14000	// of a member that nobody reached
-#define ALONE_MS     7000	// without a primary it can be told nothing
+#define ALONE_MS     5000	// without a primary it can be told nothing
 #define LED_MS	     5000	// with one it can
 #define SEQ_APART_MS 4000	// what comes this much later has a higher number, whoever sends it
 #define SEQ_LEAP     (1u << 23) // higher ones are ahead of the time: their sender could not know it
@@ -238,6 +238,16 @@ static void nonce(struct world *w, size_t g)
 	*owner = m->reg;
 }
 
+// A key server that was lost, or taken out, may have been the only one to know a generation.
+static bool known(const struct world *w, uint8_t slot)
+{
+	for (size_t i = 0; i < w->n_ks; i++) {
+		if (w->ks[i].up && w->ks[i].known & UINT64_C(1) << slot)
+			return true;
+	}
+	return false;
+}
+
 static void traffic(struct world *w)
 {
 	for (size_t a = 0; a < w->n_gm; a++) {
@@ -252,7 +262,7 @@ static void traffic(struct world *w)
 			const struct sim_gm *to = &w->gm[b];
 
 			if (a == b || !stands(w, to) || !reach_gg(w, a, b) ||
-			    to->open & UINT64_C(1) << from->tx)
+			    to->open & UINT64_C(1) << from->tx || !known(w, from->tx))
 				continue;
 			violated(w,
 				 w->now - from->registered_at < 3000  ? COOP_INV_I2

@@ -492,6 +492,17 @@ none:
 		round_send(w, i);
 }
 
+static bool bans(const struct sim_ks *k)
+{
+	const struct coop_item *i = NULL;
+
+	while ((i = coop_store_next(&k->c.store, i)) != NULL) {
+		if (i->kind == COOP_K_BAN && i->flags & COOP_BANNED)
+			return true;
+	}
+	return false;
+}
+
 void keys_learnt(struct world *w, size_t i, const struct coop_item *it)
 {
 	struct sim_ks *k = &w->ks[i];
@@ -499,8 +510,10 @@ void keys_learnt(struct world *w, size_t i, const struct coop_item *it)
 	switch (it->kind) {
 	case COOP_K_GEN:
 		if (!(k->known & UINT64_C(1) << slot_in(w, it))) {
-			if (k->primary)
+			if (k->primary) {
 				hold_back(w, i);
+				k->shut_out |= bans(k); // of which its makers may not have known
+			}
 			k->known |= UINT64_C(1) << slot_in(w, it);
 			k->keys_changed = true;
 		}

@@ -38,7 +38,7 @@ static void told_items(struct world *w, size_t from, const struct coop_items *t)
 	w->last_items = w->now;
 	if (t->origin != k->conf.id)
 		cover(COVER_RELAYS);
-	if (t->upto > safe)
+	if (t->upto > t->after && t->upto > safe)
 		violated(w, COOP_INV_I8, "ks%zu tells items that are not on its disk", from);
 }
 
