@@ -266,7 +266,7 @@ int dh_job_private(const struct dh_job *j, struct secret *out)
 {
 	const struct dh_row *r = row_of(j->group);
 
-	secret_fini(out);
+	*out = (struct secret){ .len = 0 };
 	if (!r || !r->ecp || !j->own_key ||
 	    BN_bn2binpad(j->own_key, out->b, r->field_len) != r->field_len)
 		return -EINVAL;
