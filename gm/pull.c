@@ -61,7 +61,7 @@ static void want(struct gm_group *g, mono_t when, size_t begin, bool alone)
 	if ((r->state != GM_REG_IDLE && !r->probing) || !mono_before(when, r->next))
 		return;
 	r->next = when;
-	r->tried = 0;
+	r->tried = r->rounds = 0; // a new reason: what failed before makes nobody wait longer
 	r->begin = begin;
 	r->alone = alone;
 }

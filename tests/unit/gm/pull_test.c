@@ -92,6 +92,21 @@ static void rounds_in_vain_are_spaced_further_and_further(void **state)
 	assert_in_range(waits[3], 15000, 48000);
 }
 
+// Told to register again, or asked to, it begins anew with short pauses.
+static void a_new_reason_to_register_does_not_pay_for_old_failures(void **state)
+{
+	(void)state;
+	w.ks[0].dead = true;
+	world_register(&w);
+	while (w.g->reg.rounds < 4)
+		world_until(&w, w.now.ms / 1000 + 1);
+	world_event(&w, (struct gm_event){ .kind = GM_EV_REREGISTER });
+	while (w.g->reg.rounds == 0)
+		world_until(&w, w.now.ms / 1000 + 1);
+	assert_int_equal(w.g->reg.rounds, 1);
+	assert_in_range(mono_left_ms(w.g->reg.next, w.now), 1000, 6000);
+}
+
 static void a_server_that_comes_back_is_found(void **state)
 {
 	(void)state;
@@ -443,6 +458,7 @@ int main(void)
 		T(cbc_policy_asks_for_no_sender_id),
 		T2(a_dead_first_server_costs_one_timeout),
 		T(rounds_in_vain_are_spaced_further_and_further),
+		T(a_new_reason_to_register_does_not_pay_for_old_failures),
 		T(a_server_that_comes_back_is_found),
 		T(an_identity_that_is_no_configured_server_is_refused),
 		T(a_server_that_names_itself_is_known_by_its_name),
