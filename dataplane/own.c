@@ -48,6 +48,8 @@ static const struct own_row table[] = {
 	LINK_ONLY("dhcp", P_UDP, OWN_EITHER, 67, 67),
 	WHILE_CLOSED("gdoi", P_UDP, OWN_EITHER, 848, 848),
 	WHILE_CLOSED("gdoi", P_UDP, OWN_EITHER, 4500, 4500),
+	WHILE_CLOSED("coop", P_TCP, OWN_EITHER, 848, 848),
+	WHILE_CLOSED("coop", P_UDP, OWN_EITHER, 849, 849),
 	WHILE_CLOSED("icmp", P_ICMP, 0, 0, 0),
 	WHILE_CLOSED("ssh", P_TCP, OWN_LOCAL, 22, 22),
 	WHILE_CLOSED("dns", P_UDP, OWN_REMOTE, 53, 53),
