@@ -233,7 +233,7 @@ static void judge(struct ks_group *g, struct ks_out *out)
 	for (struct member *m = g->members.first, *next; m; m = next) {
 		next = m->next;
 		if (g->push.clears && m->push != MEMBER_PUSH_NONE &&
-		    (m->push == MEMBER_PUSH_ACKED || ks_shared_may_age(g, m))) {
+		    (m->push == MEMBER_PUSH_ACKED || (!g->push.again && ks_shared_may_age(g, m)))) {
 			ks_removal_delete(g, m, out, "told-to-register-again");
 			continue;
 		}

@@ -108,6 +108,7 @@ struct ks_push {
 	bool has_sak; // it brings a new KEK
 	bool clears;  // it tells members to register again
 	bool tree;    // its new KEK comes through the key tree
+	bool again;   // many have done by now what it says
 	bool every;   // its parts say the same under one KEK each: a member may know any of them
 	bool ack_lkh; // acknowledged with the member's leaf, not with ack_key
 	uint8_t spi[KEYS_KEK_SPI_LEN]; // of the KEK it was sealed under

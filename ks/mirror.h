@@ -52,18 +52,19 @@ struct ks_mirror_begun {
 };
 bool ks_mirror_begun(const struct ks_group *g, struct ks_mirror_begun *out);
 
-// The KEKs of the set that live and that we can sign for, newest first. closed: those too that
-// members were told to forget.
+// The KEKs of the set that live and that we can sign for, newest first. Closed: members were told to
+// forget them.
 #define KS_MIRROR_KEKS 8
 struct ks_mirror_keks {
 	size_t n;
 	struct kek kek[KS_MIRROR_KEKS];
 };
-void ks_mirror_keks(const struct ks *ks, const struct ks_group *g, mono_t now, bool closed,
-		    struct ks_mirror_keks *out);
+enum ks_mirror_which { KS_KEKS_OPEN = 1, KS_KEKS_CLOSED = 2, KS_KEKS_ALL = 3 };
+void ks_mirror_keks(const struct ks *ks, const struct ks_group *g, mono_t now,
+		    enum ks_mirror_which which, struct ks_mirror_keks *out);
 void ks_mirror_keks_fini(struct ks_mirror_keks *k);
-// Members are being told to forget all there are.
-void ks_mirror_close_keks(struct ks_group *g, mono_t now, struct ks_out *out);
+// Members are being told to forget all there are, but one.
+void ks_mirror_close_keks(struct ks_group *g, mono_t now, struct bytes but, struct ks_out *out);
 // Somebody was excluded, and no keys were made since.
 bool ks_mirror_ban_is_open(const struct ks_group *g);
 

@@ -206,12 +206,13 @@ static bool is_kek(const struct coop_item *i, mono_t now)
 	return i->kind == COOP_K_KEK && i->key_len == KEYS_KEK_SPI_LEN && !mono_due(i->dies, now);
 }
 
-void ks_mirror_close_keks(struct ks_group *g, mono_t now, struct ks_out *out)
+void ks_mirror_close_keks(struct ks_group *g, mono_t now, struct bytes but, struct ks_out *out)
 {
 	const struct coop_item *i = NULL;
 
 	while ((i = mirror_next(g, COOP_K_KEK, i)) != NULL) {
-		if (is_kek(i, now) && !(i->flags & KEK_CLOSED))
+		if (is_kek(i, now) && !(i->flags & KEK_CLOSED) &&
+		    !bytes_eq(BYTES(i->key, i->key_len), but))
 			ks_shared_put(g, now,
 				      &(struct coop_put){ .kind = COOP_K_KEK,
 							  .flags = KEK_CLOSED,
@@ -237,8 +238,8 @@ static void rank(const struct coop_item *best[KS_MIRROR_KEKS], size_t *n, const 
 	best[at] = i;
 }
 
-void ks_mirror_keks(const struct ks *ks, const struct ks_group *g, mono_t now, bool closed,
-		    struct ks_mirror_keks *out)
+void ks_mirror_keks(const struct ks *ks, const struct ks_group *g, mono_t now,
+		    enum ks_mirror_which which, struct ks_mirror_keks *out)
 {
 	const struct coop_item *best[KS_MIRROR_KEKS], *i = NULL;
 	struct rd_err err = { NULL };
@@ -246,7 +247,9 @@ void ks_mirror_keks(const struct ks *ks, const struct ks_group *g, mono_t now, b
 
 	out->n = 0;
 	while ((i = mirror_next(g, COOP_K_KEK, i)) != NULL) {
-		if (is_kek(i, now) && (closed || !(i->flags & KEK_CLOSED)))
+		enum ks_mirror_which is = i->flags & KEK_CLOSED ? KS_KEKS_CLOSED : KS_KEKS_OPEN;
+
+		if (is_kek(i, now) && which & is)
 			rank(best, &n, i);
 	}
 	for (size_t k = 0; k < n; k++) {

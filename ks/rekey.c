@@ -527,10 +527,10 @@ static void leave_tree(struct ks_group *g, struct ks_out *out)
 }
 
 // What members may hold, newest first. False: it cannot be signed for.
-static bool keks_of(struct ks *ks, struct ks_group *g, mono_t now, bool closed,
+static bool keks_of(struct ks *ks, struct ks_group *g, mono_t now, enum ks_mirror_which which,
 		    struct ks_mirror_keks *k, struct ks_out *out)
 {
-	ks_mirror_keks(ks, g, now, closed, k);
+	ks_mirror_keks(ks, g, now, which, k);
 	if (k->n == 0)
 		failed(g, now, out);
 	return k->n > 0;
@@ -540,7 +540,8 @@ static void take_push(struct ks_group *g, const struct ks_push *p)
 {
 	ks_push_fini(&g->push);
 	g->push = *p;
-	g->keys.kek.seq = MAX_OF(g->keys.kek.seq, p->seq);
+	if (memcmp(p->spi, g->keys.kek.spi, sizeof(p->spi)) == 0)
+		g->keys.kek.seq = p->seq;
 }
 
 // Whoever has all of it already takes it for one more.
@@ -559,7 +560,7 @@ bool ks_rekey_again(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out
 
 	r.delays.atd_s = mono_left_s(g->keys.gen[0].active, now);
 	r.delays.dtd_s = 2 * r.delays.atd_s + DTD_EXTRA_S;
-	if (!keks_of(ks, g, now, false, &keks, out))
+	if (!keks_of(ks, g, now, KS_KEKS_OPEN, &keks, out))
 		return false;
 	ok = ks_push_build_every(&r, keks.kek, keks.n, &p);
 	r.kek = keks.n > 1;
@@ -586,7 +587,7 @@ static bool build_delete(struct ks *ks, struct ks_group *g, mono_t now, bool tek
 	if (!g->shared) {
 		ok = ks_push_build_delete(ks, g, teks, now, p);
 	} else {
-		if (!keks_of(ks, g, now, true, &keks, out))
+		if (!keks_of(ks, g, now, KS_KEKS_ALL, &keks, out))
 			return false;
 		ok = ks_push_delete_every(ks, g, keks.kek, keks.n, teks, now, p);
 		ks_mirror_keks_fini(&keks);
@@ -598,10 +599,20 @@ static bool build_delete(struct ks *ks, struct ks_group *g, mono_t now, bool tek
 
 bool ks_rekey_clear_again(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *out)
 {
+	struct ks_mirror_keks keks;
 	struct ks_push p;
+	bool ok;
 
-	if (!build_delete(ks, g, now, false, &p, out))
+	ks_mirror_keks(ks, g, now, KS_KEKS_CLOSED, &keks);
+	if (keks.n == 0) // nobody is left to be told
+		return true;
+	ok = ks_push_delete_every(ks, g, keks.kek, keks.n, false, now, &p);
+	ks_mirror_keks_fini(&keks);
+	if (!ok) {
+		failed(g, now, out);
 		return false;
+	}
+	p.again = true;
 	take_push(g, &p);
 	g->removal.until = g->keys.gen[0].active;
 	tell_clear(g, mono_left_s(g->keys.gen[0].active, now), out);
@@ -622,7 +633,7 @@ static bool renew(struct ks *ks, struct ks_group *g, const struct ks_plan *plan,
 	if (g->shared) { // that they are over is news to the others
 		keys_shorten(&g->keys, now);
 		ks_mirror_gens(g, now, out);
-		ks_mirror_close_keks(g, now, out);
+		ks_mirror_close_keks(g, now, BYTES(NULL, 0), out);
 	}
 	keys_end_all(&g->keys);
 	start(ks, g, plan, now, out);
@@ -683,7 +694,7 @@ bool ks_rekey_retire(struct ks *ks, struct ks_group *g, mono_t now, struct ks_ou
 	plan = ks_plan_running(g);
 	keys_shorten(&g->keys, mono_add_s(active, GRACE_OVERLAP_S));
 	if (g->shared)
-		ks_mirror_close_keks(g, now, out);
+		ks_mirror_close_keks(g, now, BYTES(NULL, 0), out);
 	making_begin(&mk, ks, g, true, g->shared && g->shared->new_epoch);
 	add_gen(g, &mk, plan.policy, now, active);
 	kek_fini(&g->keys.kek);

@@ -427,9 +427,12 @@ static void meet(struct ks *ks, struct ks_group *g, mono_t now, struct ks_out *o
 		ks_rekey_renew(ks, g, now, out);
 		return;
 	}
+	ks_mirror_gens(g, now, out);
 	if (g->removal.n == 0) {
-		ks_mirror_gens(g, now, out);
 		ks_rekey_again(ks, g, now, out);
+	} else { // who has another KEK comes at once, before what it lacks is in use
+		ks_mirror_close_keks(g, now, BYTES_OF(g->keys.kek.spi), out);
+		ks_rekey_clear_again(ks, g, now, out);
 	}
 	if (g->removal.n > 0 || e != EPOCHS_ONE)
 		retire(g, e == EPOCHS_CLASH);

@@ -296,7 +296,14 @@ static void who_was_excluded_on_one_side_learns_nothing_when_they_meet(void **st
 	n_push = bad->n_push;
 	m[0]->n_del = m[1]->n_del = 0;
 	set_pass(s, 5000);
-	assert_true(m[0]->n_del > 0 && m[1]->n_del > 0); // register again
+	assert_true(m[0]->n_del > 0 || m[1]->n_del > 0); // whose KEK is not the one that stays
+	for (size_t i = 0; i < 2; i++) {
+		if (m[i]->n_del > 0)
+			set_register(s, m[i]);
+		m[i]->n_del = 0;
+	}
+	set_pass(s, 100000);
+	assert_true(m[0]->n_del > 0 && m[1]->n_del > 0); // both register again
 	set_register(s, m[0]);
 	set_register(s, m[1]);
 	assert_true(set_same_keys(s, 0, 1));
@@ -306,6 +313,35 @@ static void who_was_excluded_on_one_side_learns_nothing_when_they_meet(void **st
 	tm_start(bad, s->now);
 	set_pass(s, 100);
 	assert_int_equal(bad->state, TM_REFUSED);
+}
+
+// The half that has excluded somebody told its own members alone.
+static void who_did_not_hear_of_an_exclusion_is_told_before_its_keys_are_out_of_use(void **state)
+{
+	struct test_member *m[2];
+	struct ks_group *g;
+
+	(void)state;
+	crowd_of_two(m);
+	split(true);
+	set_pass(s, 10000);
+	set_step(s, 1,
+		 &(struct ks_event){ .kind = KS_EV_EXCLUDE,
+				     .group = "G1",
+				     .member = { .family = 4, .b = { 192, 0, 2, 9 } } });
+	set_pass(s, 1000);
+	assert_true(m[1]->n_del == 1 && m[0]->n_del == 0);
+	set_register(s, m[1]);
+	split(false);
+	set_pass(s, 5000);
+	g = set_group(s, 0);
+	assert_true(set_leads(s, 0));
+	assert_int_equal(m[0]->n_del, 1);
+	assert_true(mono_before(s->now, g->keys.gen[0].active));
+	set_register(s, m[0]);
+	assert_true(set_has_newest(s, m[0], 0) && set_has_newest(s, m[1], 0));
+	assert_true(mono_before(s->now, g->keys.gen[0].active));
+	assert_int_equal(g->members.n, 2);
 }
 
 // ---- restarts ----
@@ -591,6 +627,9 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			who_restarts_alone_and_is_found_in_time_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			who_did_not_hear_of_an_exclusion_is_told_before_its_keys_are_out_of_use,
+			setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
