@@ -90,9 +90,14 @@ static struct test_member *member_of(struct crowd *c, struct msghdr *h)
 	return NULL;
 }
 
-static bool is_over(const struct test_member *m)
+static bool in_vain(const struct test_member *m)
 {
-	return m->state == TM_REGISTERED || m->state == TM_FAILED || m->state == TM_REFUSED;
+	return m->state == TM_FAILED || m->state == TM_REFUSED;
+}
+
+static bool is_over(const struct crowd *c, const struct test_member *m)
+{
+	return m->state == TM_REGISTERED || (in_vain(m) && !c->patient);
 }
 
 // As gmd does when it has what it came for. Otherwise it keeps its SA, which looks at its
@@ -114,7 +119,7 @@ static void end_phase1(struct crowd *c, struct test_member *m)
 // To a member, or its timer: datagram.len 0.
 static void wake(struct crowd *c, struct test_member *m, struct bytes datagram)
 {
-	bool was_over = is_over(m);
+	bool was_over = is_over(c, m);
 	uint32_t pushes = m->n_push;
 
 	if (datagram.len)
@@ -122,7 +127,7 @@ static void wake(struct crowd *c, struct test_member *m, struct bytes datagram)
 	else
 		tm_timer(m, mono_now());
 	c->n_pushes += m->n_push - pushes;
-	if (was_over || !is_over(m))
+	if (was_over || !is_over(c, m))
 		return;
 	c->over++;
 	end_phase1(c, m);
@@ -244,10 +249,14 @@ static void crowd_timers(struct crowd *c)
 {
 	mono_t now = mono_now();
 
-	while (c->first < c->started && is_over(&c->m[c->first]))
+	while (c->first < c->started && is_over(c, &c->m[c->first]))
 		c->first++;
 	for (size_t i = c->first; i < c->started; i++) {
-		if (!is_over(&c->m[i]) && mono_due(tm_deadline(&c->m[i]), now))
+		if (is_over(c, &c->m[i]))
+			continue;
+		if (in_vain(&c->m[i]))
+			tm_start(&c->m[i], now);
+		else if (mono_due(tm_deadline(&c->m[i]), now))
 			wake(c, &c->m[i], (struct bytes){ 0 });
 	}
 }

@@ -22,6 +22,7 @@ struct crowd {
 	unsigned loss_percent; // of datagrams, each way
 	uint64_t seed;
 	size_t window; // registrations under way at a time
+	bool patient;  // who is refused asks again
 	bool hang_up;  // registered members end their phase 1 SA, as gmd does
 
 	int fd;

@@ -26,7 +26,6 @@
 #define PATIENCE 120 // s, for anything
 #define POLL_MS	 10
 #define IDLE_S	 10
-#define SETTLE_S 3 // until all have sender ids to give
 #define KILLS	 16
 
 struct server {
@@ -290,6 +289,7 @@ static void prepare(char **argv)
 		(struct ike_proposal){ CIPHER_AES128_CBC, HASH_ALG_SHA256, DH_ECP256, SIGN_NONE };
 	run.crowd.window = WINDOW;
 	run.crowd.hang_up = true;
+	run.crowd.patient = true; // at first not all key servers have sender ids to give
 	crowd_init(&run.crowd);
 	atexit(stop_all);
 }
@@ -304,7 +304,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < SERVERS; i++)
 		start(&run.server[i]);
 	await(all_serve, "the set does not agree who leads");
-	sleep(SETTLE_S);
 	out = json_pack("{s:I, s:o}", "members", (json_int_t)run.crowd.n, "kills", kills);
 	registrations(out);
 	idle(out);
