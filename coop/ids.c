@@ -86,7 +86,7 @@ static uint32_t range_first(const struct coop *c, uint32_t epoch)
 
 static uint32_t reservation(const struct coop *c)
 {
-	return MAX_OF(range_size(c) / 8, 2u);
+	return MAX_OF(range_size(c) / 4, 2u);
 }
 
 // Do we know what of our range was ever given out? Of an epoch that we made ourselves we do.
