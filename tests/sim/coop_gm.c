@@ -51,7 +51,7 @@ static bool sure_of(const struct world *w, size_t g, size_t ks)
 	const struct coop_sids *s = &w->ks[ks].c.sids;
 
 	return calm(w) && w->now - w->minted > 20000 && reach_gk(w, g, ks) &&
-	       keys_can_register(w, ks, g) && s->limit - s->next + s->lent_n > 0;
+	       keys_can_register(w, ks, g) && s->limit - s->next + s->lent_n >= w->n_gm;
 }
 
 // One time-out for each key server that does not answer, in the order of its list.
