@@ -49,16 +49,29 @@ static int exit_status(enum shell_status s)
 }
 
 // Whoever lists the processes reads their arguments: a password does not stay there.
-static const char *take_command(char *arg)
+static char *take_command(char *arg)
 {
-	char *copy;
+	char *copy = strdup(arg);
 
-	if (!shell_hides(arg))
-		return arg;
-	copy = strdup(arg);
 	BUG_ON(!copy);
-	memset(arg, '*', strlen(arg));
+	if (shell_hides(arg))
+		memset(arg, '*', strlen(arg));
 	return copy;
+}
+
+static void drop_command(char *command)
+{
+	if (command)
+		explicit_bzero(command, strlen(command));
+	free(command);
+}
+
+static int run_command(struct shell *s, char *command)
+{
+	int status = exit_status(shell_run(s, command));
+
+	drop_command(command);
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -67,7 +80,7 @@ int main(int argc, char **argv)
 						  { "version", no_argument, NULL, 'V' },
 						  { NULL, 0, NULL, 0 } };
 	struct shell s = { .out = stdout, .err = stderr, .echo = true };
-	const char *command = NULL;
+	char *command = NULL;
 	int opt;
 
 	setlocale(LC_CTYPE, "");
@@ -78,6 +91,7 @@ int main(int argc, char **argv)
 			s.socket = optarg;
 			break;
 		case 'c':
+			drop_command(command); // the last one counts
 			command = take_command(optarg);
 			break;
 		case 'j':
@@ -102,7 +116,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (command)
-		return exit_status(shell_run(&s, command));
+		return run_command(&s, command);
 	s.echo = false;
 	return exit_status(term_loop(&s));
 }
