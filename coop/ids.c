@@ -5,9 +5,8 @@
 
 #define TERM_JUMP   (1u << 20) // the first of a life leaps: one that is lost may have used the next
 #define SEQ_LEAP    (1u << 24)
-#define SEQ_HOP	    (1u << 14) // a thousand rekeys
-#define SEQ_AGE	    26	       // birthdays of KEKs are rounded down to 2^26 seconds, two years
-#define SID_LOW	    4	       // of a reservation: a quarter left, and the next is asked for
+#define SEQ_AGE	    26 // birthdays of KEKs are rounded down to 2^26 seconds, two years
+#define SID_LOW	    4  // of a reservation: a quarter left, and the next is asked for
 #define SID_ASK_MAX 64
 
 // ---- terms ----
@@ -47,8 +46,6 @@ uint32_t coop_seq_next(const struct coop *c, mono_t now, const struct coop_item 
 		n = MAX_OF(n, (t - birth) * COOP_IDS);
 	if (!c->confirmed_once && !c->proven) // nobody could tell us the time, nor what we did
 		n += rng_range(c->rng, SEQ_LEAP, 2 * SEQ_LEAP);
-	else if (c->old_disk) // what the life that is lost has used alone nobody could tell
-		n += SEQ_HOP;
 	n += (c->conf.id + COOP_IDS - n % COOP_IDS) % COOP_IDS;
 	for (size_t i = 0; i < COOP_SEQ_BODY; i++)
 		body[i] = (uint8_t)(birth >> (56 - 8 * i));
