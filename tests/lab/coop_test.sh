@@ -24,6 +24,8 @@ counter() { # KS NAME
 	lab_show "$1" 'show crypto gdoi ks coop counters' -j | jq ".peers[0][\"$2\"]"
 }
 starts() { grep -hc '%CRYPTO-5-GM_REGSTER' "$LAB_DIR"/gm?/gmd.log | paste -sd' '; }
+now_ms() { awk '{printf "%d\n", $1 * 1000}' /proc/uptime; } # as daemons stamp their lines
+led_at() { grep 'COOP_KS_TRANS_TO_PRI' "$LAB_DIR/$1/ksd.log" | tail -n 1 | awk '{printf "%d\n", $1 * 1000}'; } # NODE
 leads_now() { coop ks2 '.groups[0].role' | grep -qx Primary; }
 use_key() { chown nobody "$LAB_DIR/$1/coop.key"; } # a reload happens as nobody
 
@@ -37,9 +39,14 @@ check "so have all members, wherever they registered" all_have_keys_of ks2
 both_know() { [ $(($(members "$1" local) + $(members "$1" redundant))) = 3 ]; }
 check "ks1 knows its own and the other's" lab_until 5 both_know ks1
 check "so does ks2" lab_until 5 both_know ks2
-check "gm2 registers once more, at ks2 now that it has settled" lab_show gm2 'clear crypto gdoi'
-at_ks2() { [ "$(members ks2 local)" = 1 ] && [ "$(members ks1 redundant)" = 1 ]; }
-check "ks2 has it as its own, ks1 as another's" lab_until 15 at_ks2
+gm2_is() { lab_json_holds "$1" 'show crypto gdoi ks members' ".groups[].members[] | select(.id == \"192.0.2.5\") | .database == \"$2\""; }
+at_ks2() { gm2_is ks2 local && gm2_is ks1 redundant; }
+goes_to_ks2() { # it may have asked before ks2 had sender ids to give
+	at_ks2 && return
+	lab_show gm2 'clear crypto gdoi' >/dev/null
+	lab_until 8 at_ks2
+}
+check "gm2 registers at ks2, which has it as its own; ks1 as another's" lab_until 40 goes_to_ks2
 check "and it has the same keys" lab_until 5 has_keys_of gm2 ks1
 check "a secondary makes no keys and says who does" bash -c \
 	"'$(lab_program gvsh)' -s '$LAB_DIR/ks2/ksd.sock' -c 'crypto gdoi ks rekey' 2>&1 | grep -q 'only the primary makes keys (10.0.0.1)'"
@@ -49,10 +56,10 @@ check "and the secondary" lab_until 5 same_keys
 
 before=$(starts)
 check "3,000 packets per second flow" lab_flow_start 3000
-t0=$(date +%s%3N)
+t0=$(now_ms)
 lab_kill ks1 ksd KILL
 check "the secondary leads" lab_until 10 leads_now
-took=$(($(date +%s%3N) - t0))
+took=$(($(led_at ks2) - t0))
 check "within 4 s: $took ms" [ $took -le 4000 ]
 check "it says so" lab_wait_log ks2 ksd '%GDOI-5-COOP_KS_TRANS_TO_PRI' 1
 check "its rekey" lab_show ks2 'crypto gdoi ks rekey'
