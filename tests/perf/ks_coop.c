@@ -26,6 +26,7 @@
 #define PATIENCE 120 // s, for anything
 #define POLL_MS	 10
 #define IDLE_S	 10
+#define SETTLE_S 6 // until all have sender ids to give: who has none renews the group
 #define KILLS	 16
 
 struct server {
@@ -304,6 +305,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < SERVERS; i++)
 		start(&run.server[i]);
 	await(all_serve, "the set does not agree who leads");
+	sleep(SETTLE_S);
 	out = json_pack("{s:I, s:o}", "members", (json_int_t)run.crowd.n, "kills", kills);
 	registrations(out);
 	idle(out);
