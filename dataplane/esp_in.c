@@ -84,15 +84,17 @@ static void judge(struct worker *w, struct pkt *p, const struct sa *sa, const st
 		drop(w, p->m, DROP_IN_AUTH);
 		return;
 	}
-	why = check_replay(w, sa, op);
-	if (unlikely(why != DROP_COUNT)) {
-		n->replayed++;
-		drop(w, p->m, why);
-		return;
-	}
 	why = check_inner(p, op);
 	if (why != DROP_COUNT) {
 		n->policy_fail++;
+		drop(w, p->m, why);
+		return;
+	}
+	// Last: a copy with another outer header, which nothing authenticates, must not use up the
+	// number of the true one.
+	why = check_replay(w, sa, op);
+	if (unlikely(why != DROP_COUNT)) {
+		n->replayed++;
 		drop(w, p->m, why);
 		return;
 	}

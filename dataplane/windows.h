@@ -7,8 +7,9 @@
 //	IV   |<--- sid_bits --->|<- 3 ->|<--------------- number --------------->|
 //	     |<-------- sender -------->|
 //
-// A window belongs to one worker: a packet that is sent again has the addresses it had, so it comes
-// to the worker that has seen it.
+// A window belongs to one worker: a packet that is sent again through the same port has the
+// addresses it had, so it comes to the worker that has seen it. Through another port of another
+// make, which spreads flows in its own way, it may come to one that has not: once per worker.
 // Owns:   the windows of one SA and worker.
 // From:   sadb.c makes them; esp_in.c asks, once a packet has proved authentic.
 // Spec:   RFC 4303 3.4.3 per sender, RFC 6054 4, RFC 6479 (blocks instead of shifts).

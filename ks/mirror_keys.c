@@ -112,15 +112,13 @@ static void gen_times(struct tek_gen *gen, const struct coop_item *i)
 
 // To our own members it is news, however long others have it: nobody sends under it before all
 // have heard of it.
-static void take_newest(struct ks_group *g, mono_t now)
+static void hold_back(struct ks_group *g, mono_t now)
 {
 	struct tek_gen *gen = &g->keys.gen[0];
-	struct ks_delays d = ks_rekey_delays(g, now);
-	mono_t active = mono_add_s(now, d.atd_s);
+	mono_t active = mono_add_s(now, ks_rekey_delays(g, now).atd_s);
 
 	if (g->shared->led && mono_before(gen->active, active))
 		gen->active = active;
-	keys_drain_old(&g->keys, mono_add_s(gen->active, d.dtd_s));
 }
 
 void mirror_apply_gen(struct ks_group *g, mono_t now, const struct coop_item *i, struct rd_err *err)
@@ -141,7 +139,9 @@ void mirror_apply_gen(struct ks_group *g, mono_t now, const struct coop_item *i,
 	}
 	g->shared->keys_came |= g->shared->led;
 	if (gen_named(k, BYTES(i->key, i->key_len)) == &k->gen[0])
-		take_newest(g, now);
+		hold_back(g, now);
+	// Also one that comes after what is newer: items have no order.
+	keys_drain_old(k, mono_add_s(k->gen[0].active, ks_rekey_delays(g, now).dtd_s));
 }
 
 void ks_mirror_gens(struct ks_group *g, mono_t now, struct ks_out *out)

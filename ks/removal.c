@@ -183,9 +183,7 @@ void ks_removal_learn(struct ks_group *g, const struct tombstone *t, struct ks_o
 	char addr[ADDR_STRLEN];
 	struct logctx who;
 
-	if (g->removal.n == TOMBSTONES_MAX)
-		return;
-	bury(&g->removal, &t->who, t->proved);
+	bury(&g->removal, &t->who, t->proved); // however many: who is excluded anywhere stays out
 	for (struct member *m = g->members.first, *next; m; m = next) {
 		next = m->next;
 		if (!member_is(m, &t->who) && !(t->proved && m->proved == t->proved))

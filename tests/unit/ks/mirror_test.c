@@ -96,6 +96,49 @@ static void what_is_cut_short_is_left_out(void **state)
 					1u << COOP_K_MEMBER | 1u << COOP_K_BAN);
 }
 
+static const struct coop_item *newest_below(const struct coop_store *store, uint64_t ver)
+{
+	const struct coop_item *i = NULL, *best = NULL;
+
+	while ((i = coop_store_next(store, i)) != NULL) {
+		if (i->kind == COOP_K_GEN && i->ver < ver && (!best || i->ver > best->ver))
+			best = i;
+	}
+	return best;
+}
+
+// Items have no order: the newest may come first.
+static void old_generations_drain_in_whatever_order_they_come(void **state)
+{
+	struct ks_group *g = set_group(s, 0), fresh = { .identity = 1234, .conf = g->conf };
+	struct ks *ks = &s->ks[1].ks;
+	const struct coop_item *i;
+	struct coop_item *there;
+	struct ks_out out;
+
+	(void)state;
+	set_step(s, 0, &(struct ks_event){ .kind = KS_EV_REKEY });
+	set_pass(s, 1000);
+	members_init(&fresh.members);
+	ks_out_init(&out);
+	ks_shared_conf(ks, &fresh, s->now, &out);
+	for (i = newest_below(&g->shared->coop.store, UINT64_MAX); i;
+	     i = newest_below(&g->shared->coop.store, i->ver)) {
+		struct ks_item_name name = { .kind = i->kind, .key_len = i->key_len };
+
+		memcpy(name.key, i->key, i->key_len);
+		(void)coop_store_join(&fresh.shared->coop.store, i, &there);
+		ks_mirror_apply(ks, &fresh, s->now, &name, &out);
+	}
+	assert_true(fresh.keys.n_gen >= 2);
+	for (size_t n = 1; n < fresh.keys.n_gen; n++)
+		assert_false(mono_is_never(fresh.keys.gen[n].drained));
+	ks_shared_free(&fresh);
+	keys_end_all(&fresh.keys);
+	members_fini(&fresh.members);
+	ks_out_fini(&out);
+}
+
 static void an_item_of_no_use_is_told_and_kept(void **state)
 {
 	struct coop_item bad = { .kind = COOP_K_GEN, .ver = 5, .dies = MONO_NEVER }, *there;
@@ -117,6 +160,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_cut_short_is_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(old_generations_drain_in_whatever_order_they_come,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(an_item_of_no_use_is_told_and_kept, setup,
 						teardown),
 	};

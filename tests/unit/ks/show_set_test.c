@@ -30,7 +30,7 @@ static void members_are_local_where_they_registered_and_redundant_elsewhere(void
 {
 	struct test_member *m = set_member(s, "192.0.2.1", 1);
 	struct ctl_text here = { 0 }, there = { 0 };
-	json_t *j;
+	json_t *j, *of;
 
 	(void)state;
 	set_register(s, m);
@@ -39,10 +39,11 @@ static void members_are_local_where_they_registered_and_redundant_elsewhere(void
 	ks_show_members(&s->ks[0].ks, s->now, NULL, &there);
 	has(&there, " Key Server ID     : 10.0.0.2\n GMDB State        : REDUNDANT\n");
 	j = ks_show_members_json(&s->ks[0].ks, s->now, NULL);
-	j = json_array_get(json_object_get(j, "groups"), 0);
-	j = json_array_get(json_object_get(j, "members"), 0);
-	assert_string_equal(json_string_value(json_object_get(j, "database")), "redundant");
-	assert_string_equal(json_string_value(json_object_get(j, "key_server")), "10.0.0.2");
+	of = json_array_get(json_object_get(j, "groups"), 0);
+	of = json_array_get(json_object_get(of, "members"), 0);
+	assert_string_equal(json_string_value(json_object_get(of, "database")), "redundant");
+	assert_string_equal(json_string_value(json_object_get(of, "key_server")), "10.0.0.2");
+	json_decref(j);
 	free(here.b);
 	free(there.b);
 }
